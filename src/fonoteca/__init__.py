@@ -1,0 +1,3 @@
+"""Fonoteca, a preservation archive for music that anyone may mirror."""
+
+__version__ = "0.1.0"

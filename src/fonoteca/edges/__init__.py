@@ -1,0 +1,1 @@
+"""The outside world: disk, http, swarm, clock, workers (floor 2)."""

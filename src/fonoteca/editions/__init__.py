@@ -1,0 +1,1 @@
+"""Can everyone else keep them too? Drops, manifests and editions."""

@@ -1,0 +1,1 @@
+"""Acquire, publish, audit, follow: flows compose the rooms (floor 3)."""

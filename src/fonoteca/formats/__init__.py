@@ -1,0 +1,1 @@
+"""Bytes to nouns and back: pure functions, no disk, no network (floor 1)."""

@@ -1,0 +1,1 @@
+"""Are these the bytes? One pass that reads, hashes and stages."""

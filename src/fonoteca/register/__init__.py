@@ -1,0 +1,1 @@
+"""The transactional record of all that we hold."""

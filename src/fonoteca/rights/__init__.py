@@ -1,0 +1,1 @@
+"""May we hold it, share it, adapt it? Admissions, refusals and holds."""

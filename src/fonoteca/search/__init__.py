@@ -1,0 +1,1 @@
+"""Can people find it?"""

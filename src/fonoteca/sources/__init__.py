@@ -1,0 +1,1 @@
+"""Where music may lawfully be had: candidates with evidence of rights."""

@@ -1,0 +1,1 @@
+"""Will they still be here in fifty years? OCFL object versions, fixity, repair."""

@@ -1,0 +1,1 @@
+"""Shipped test suites, lying stores and strategies (floor 2)."""
