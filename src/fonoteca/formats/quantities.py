@@ -1,0 +1,51 @@
+"""Amounts as people write them: `300TB`, `4 MiB`, and back."""
+
+from __future__ import annotations
+
+import re
+
+from fonoteca.model.errors import UsageError
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate("KMGTPE", start=1)},
+    **{f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGTPE", start=1)},
+}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes that a text such as `300TB` (decimal), `4 MiB` (binary) or `1000` stands for.
+
+    Raises: UsageError when it is not a number with a unit of bytes.
+    """
+    match = _QUANTITY.fullmatch(text)
+    unit = match.group(2).upper() if match else ""
+    if match is None or unit not in _UNITS:
+        raise UsageError(repr(text), "not an amount of bytes", "Write a number and a unit, such as 300TB, 20 GB or 4 MiB.")
+    return int(float(match.group(1)) * _UNITS[unit]) if "." in match.group(1) else int(match.group(1)) * _UNITS[unit]
+
+
+def show_bytes(amount: int) -> str:
+    """Return an amount for people, with three digits and a decimal unit: `1.23 MB`."""
+    if amount < 1000:
+        return f"{amount} B"
+    value = float(amount)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1000
+        if value < 999.5:
+            return f"{value:.3g} {unit}"
+    return f"{value / 1000:.3g} EB"
+
+
+def show_duration(duration_ms: int) -> str:
+    """Return a duration for people: `3:05`, `1:02:03`."""
+    seconds = round(duration_ms / 1000)
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def show_share(share: float) -> str:
+    """Return a share of 0 to 1 as a percentage with as many digits as it takes to be read: `99.6 %`, `0.012 %`."""
+    return f"{100 * share:.3g} %"

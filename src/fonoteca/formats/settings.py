@@ -1,0 +1,115 @@
+"""`fonoteca.toml`: text to `Settings` and back. Unknown keys and wrong types are errors that name the key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from fonoteca.formats.quantities import parse_bytes, show_bytes
+from fonoteca.model.errors import UsageError
+from fonoteca.model.rights import Policy
+from fonoteca.model.settings import EditionSettings, ServerSettings, Settings
+
+FILE_NAME = "fonoteca.toml"
+
+_TABLES: Mapping[str, Mapping[str, type]] = {
+    "archive": {"name": str, "title": str, "piece_bytes": int, "register": str, "workers": int},
+    "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
+    "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple},
+    "server": {"host": str, "port": int},
+}
+
+
+def _value(table: str, key: str, value: Any, kind: type) -> Any:
+    """Return the setting's value, or say which key has the wrong type."""
+    if kind is int and isinstance(value, str):
+        return parse_bytes(value)
+    if kind is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if type(value) is kind:
+        return value
+    expected = {tuple: "a list of texts", int: "a number", str: "a text", bool: "true or false"}[kind]
+    raise UsageError(f"{FILE_NAME}: {table}.{key}", f"expected {expected}, found {value!r}", "Correct it and run again.")
+
+
+def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the checked settings of one table."""
+    table = document.get(name, {})
+    known = _TABLES[name]
+    if not isinstance(table, dict):
+        raise UsageError(f"{FILE_NAME}: {name}", "expected a table", f"Write it as [{name}].")
+    for key in table:
+        if key not in known:
+            raise UsageError(f"{FILE_NAME}: {name}.{key}", "unknown setting", f"Known ones are {', '.join(known)}.")
+    return {key: _value(name, key, value, known[key]) for key, value in table.items()}
+
+
+def parse_settings(text: str) -> Settings:
+    """Return the settings that a fonoteca.toml gives.
+
+    Raises: UsageError when it is not TOML, has unknown keys, or values of the wrong type.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(FILE_NAME, f"not valid TOML: {error}", "Correct the file and run again.") from error
+    for name in document:
+        if name not in _TABLES:
+            raise UsageError(f"{FILE_NAME}: {name}", "unknown table", f"Known ones are {', '.join(_TABLES)}.")
+    archive = _table(document, "archive")
+    if "name" not in archive:
+        raise UsageError(f"{FILE_NAME}: archive.name", "missing", "Every archive has a name, set by `fonoteca init`.")
+    policy = Policy(**_table(document, "rights"))
+    if policy.public_domain not in ("admit", "hold"):
+        raise UsageError(f"{FILE_NAME}: rights.public_domain", f"expected admit or hold, found {policy.public_domain!r}")
+    return Settings(
+        **{"title": archive["name"], **archive},
+        rights=policy,
+        editions=EditionSettings(**_table(document, "editions")),
+        server=ServerSettings(**_table(document, "server")),
+    )
+
+
+def _toml_value(value: str | bool | tuple[str, ...]) -> str:
+    """Return a value as TOML writes it: JSON's texts, lists and truth values are TOML too."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def settings_toml(settings: Settings) -> str:
+    """Return the fonoteca.toml of these settings, with a comment for each that an operator may change."""
+    text = _toml_value
+    policy, editions, server = settings.rights, settings.editions, settings.server
+    return f"""\
+# Settings of this archive. See docs/settings.md.
+
+[archive]
+name = {text(settings.name)}  # fixed: the torrents of this archive carry it
+title = {text(settings.title)}
+piece_bytes = {settings.piece_bytes}  # fixed: {show_bytes(settings.piece_bytes)} a piece
+register = {text(settings.register)}
+workers = {settings.workers}  # processes that decode and check; 0: one for each core
+
+[rights]
+refuse_noncommercial = {text(policy.refuse_noncommercial)}
+refuse_noderivatives = {text(policy.refuse_noderivatives)}
+public_domain = {text(policy.public_domain)}  # or "hold": a person looks at every public domain mark
+own_works = {text(policy.own_works)}
+
+[editions]
+drop_bytes_max = {text(_exact_bytes(editions.drop_bytes_max))}
+drop_files_max = {editions.drop_files_max}
+trackers = {text(editions.trackers)}
+web_seeds = {text(editions.web_seeds)}
+
+[server]
+host = {text(server.host)}
+port = {server.port}
+"""
+
+
+def _exact_bytes(amount: int) -> str:
+    """Return an amount that `parse_bytes` reads back exactly."""
+    shown = show_bytes(amount)
+    return shown if parse_bytes(shown) == amount else str(amount)
