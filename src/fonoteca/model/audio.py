@@ -52,3 +52,20 @@ class Tags:
     isrcs: tuple[str, ...] = ()
     recording_mbid: str = ""
     other: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A sound music file: decoded from start to end without an error. media_type: IANA name."""
+
+    media_type: str
+    probe: AudioProbe
+    tags: Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """A file under technical protection: refused, never decoded. marker: the box, object or field that says so."""
+
+    marker: str
+    reason: str
