@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -48,8 +48,12 @@ class Blobs(Protocol):
         """Put the blob if there is none. Returns: whether this call made it."""
         ...
 
-    def patch(self, key: str, start: int, content: bytes) -> None:
-        """Replace bytes inside a blob by way of a whole new copy, so that a crash leaves the old or the new one."""
+    def patch(self, key: str, parts: Mapping[int, bytes], blob_bytes: int) -> None:
+        """Put the blob anew: `blob_bytes` long, these parts (start to bytes) in place, all other bytes as they were.
+
+        By way of a whole new copy, so that a crash leaves the old or the new one. Old bytes under a part are not read.
+        Raises: StoreError when bytes are needed that neither the old blob nor a part has.
+        """
         ...
 
     def adopt(self, tree: Path, prefix: str) -> None:
@@ -58,6 +62,13 @@ class Blobs(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Remove the blob or everything below the prefix. Nothing there is no error."""
+        ...
+
+    def sweep(self, prefix: str = "") -> int:
+        """Remove what interrupted writes left at and below a prefix. Returns: how many things were removed.
+
+        Leftovers are never seen by the other methods. Only for a time when nobody writes below the prefix.
+        """
         ...
 
     def keys(self, prefix: str = "") -> Iterator[str]:
@@ -84,8 +95,59 @@ class Staging(Protocol):
         """Open a new file below a staging folder for writing; it is flushed to disk when the context ends well."""
         ...
 
+    def move(self, source: Path, target: Path) -> None:
+        """Move a file or folder inside staging, making the target's folders. A file at the target is replaced."""
+        ...
+
+    def left(self) -> Iterator[str]:
+        """Yield the names of the folders in staging, in ascending order: under way, or left by a run that was killed."""
+        ...
+
     def discard(self, folder: Path) -> None:
         """Remove a staging folder and all in it. Nothing there is no error."""
+        ...
+
+
+class DurableCalls(Protocol):
+    """Every system call that changes a disk, so that a test can end the world between any two of them.
+
+    Each raises OSError as the system does. Closing a file is not among them: it changes nothing on disk.
+    """
+
+    def create_file(self, path: Path) -> int:
+        """Return a descriptor, open for reading and writing, of a new empty file. A link or file in the way is an error."""
+        ...
+
+    def write(self, descriptor: int, content: bytes | memoryview) -> int:
+        """Write at the descriptor's position. Returns: bytes written, perhaps fewer than given."""
+        ...
+
+    def fsync(self, descriptor: int) -> None:
+        """Return when the file's bytes are on disk."""
+        ...
+
+    def fsync_dir(self, path: Path) -> None:
+        """Return when the folder's entries are on disk."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move an entry, in place of a file at the target."""
+        ...
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name. FileExistsError when the name is taken."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file or link."""
+        ...
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder."""
+        ...
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty folder."""
         ...
 
 

@@ -86,6 +86,12 @@ class StoreError(FonotecaError):
     code = "store"
 
 
+class BlobMissing(StoreError):
+    """A blob that is read is not there."""
+
+    code = "store.missing"
+
+
 class FormatError(FonotecaError):
     """Bytes do not follow the format that they are said to have."""
 

@@ -10,6 +10,9 @@ from fonoteca.model.ids import Sha256
 BLOCK_BYTES = 16384
 """A BEP 52 block, the leaf of the Merkle tree."""
 
+SHA256_OF_NOTHING = Sha256("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+"""The digest of an empty file."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileHashes:
@@ -21,6 +24,8 @@ class FileHashes:
         (BEP 52 leaves it out of `piece layers` then, and the root itself proves the only piece).
     v1_pieces: shape (ceil(file_bytes / piece_bytes), 20 B) concatenated SHA-1, the last piece as it is, unpadded.
     v1_last_padded: 20 B, SHA-1 of the last piece filled with zeros up to piece_bytes; b"" for an empty file.
+
+    A file known by its digest alone (`digest_only`) is written as one of 0 bytes with a digest that is not of 0 bytes.
     """
 
     file_bytes: int
@@ -44,6 +49,11 @@ class FileHashes:
                 str(self.sha256),
                 f"hash lengths {found} do not fit {self.file_bytes} bytes in {count} pieces: {(root, layer, 20 * count, last)}",
             )
+
+    @property
+    def digest_only(self) -> bool:
+        """Whether nothing but the sha256 is known: neither length nor pieces."""
+        return self.file_bytes == 0 and self.sha256 != SHA256_OF_NOTHING
 
     @property
     def piece_count(self) -> int:

@@ -1,0 +1,270 @@
+"""Folders on a local disk: `Blobs`, `Staging` and the lock that lets one process write in an archive at a time."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from fonoteca.edges.disk_calls import (
+    COPY_BYTES,
+    TEMPORARY,
+    SystemCalls,
+    in_words,
+    make_folders,
+    remove_tree,
+    sync_tree,
+    write_all,
+    write_durably,
+)
+from fonoteca.edges.disk_lock import ArchiveLock
+from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.ports import DurableCalls
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["ArchiveLock", "DiskBlobs", "DiskStaging", "SystemCalls"]
+
+
+class _StoredFile(FileIO):
+    """A file open for reading whose errors are StoreErrors."""
+
+    def readinto(self, target: WriteableBuffer, /) -> int | None:
+        """Read into a buffer. Raises: StoreError."""
+        with in_words(Path(str(self.name))):
+            return super().readinto(target)
+
+    def readall(self) -> bytes:
+        """Read to the end. Raises: StoreError."""
+        with in_words(Path(str(self.name))):
+            return super().readall()
+
+
+class DiskBlobs:
+    """`Blobs` in a folder. Keys are paths below it; symbolic links in it are never followed out of it.
+
+    Every change goes through `calls`. Two processes must not write under one root at the same time: see `ArchiveLock`.
+    """
+
+    def __init__(self, root: Path, calls: DurableCalls | None = None) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._calls: DurableCalls = calls or SystemCalls()
+
+    def read(self, key: str) -> bytes:
+        """Return the whole blob."""
+        with self.open(key) as source:
+            return source.read()
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return at most `length` bytes from `start`, fewer at the end."""
+        if start < 0 or length < 0:
+            raise StoreError(key, f"not a range: {length} bytes from {start}")
+        with self.open(key) as source:
+            source.seek(start)
+            return source.read(length)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return the blob as a seekable stream, to be closed by the caller."""
+        path = self._path(key)
+        with in_words(path):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            except (FileNotFoundError, NotADirectoryError):
+                raise BlobMissing(key, f"there is no such file below {self._root}") from None
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                raise BlobMissing(key, "this is not a file")
+        # FileIO has the name for messages; the descriptor is what was checked.
+        return BufferedReader(_StoredFile(path, "rb", opener=lambda _name, _flags: descriptor), COPY_BYTES)
+
+    def size(self, key: str) -> int | None:
+        """Return the length in bytes, or None when there is no such blob."""
+        path = self._path(key)
+        with in_words(path):
+            try:
+                found = os.lstat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Put the blob, in place of one that may be there."""
+        self._write(key, content, replace=True)
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Put the blob if there is none. Returns: whether this call made it."""
+        return self.size(key) is None and self._write(key, content, replace=False)
+
+    def patch(self, key: str, parts: Mapping[int, bytes], blob_bytes: int) -> None:
+        """Put the blob anew: `blob_bytes` long, these parts in place, all other bytes as they were."""
+        path = self._path(key)
+        gaps = _gaps(key, parts, blob_bytes)
+        with in_words(path, blob_bytes):
+            write_durably(path, lambda descriptor: self._splice(key, descriptor, parts, gaps), self._calls)
+
+    def adopt(self, tree: Path, prefix: str) -> None:
+        """Move a finished local folder in as `prefix`, which must not exist yet: one rename, so all or nothing."""
+        target = self._path(prefix)
+        if not tree.is_dir() or tree.is_symlink():
+            raise StoreError(str(tree), "expected a folder to move in, found none")
+        if os.path.lexists(target):
+            raise StoreError(prefix, "it is already there", "Nothing was changed.")
+        with in_words(target):
+            sync_tree(tree, self._calls)
+            make_folders(target.parent, self._calls)
+            self._calls.rename(tree, target)
+            self._calls.fsync_dir(target.parent)
+            self._calls.fsync_dir(tree.parent)
+
+    def delete(self, prefix: str) -> None:
+        """Remove the blob or everything below the prefix, at once to every reader; and folders that it leaves empty."""
+        path = self._path(prefix)
+        with in_words(path):
+            if os.path.lexists(path):
+                # Renamed first, so that no reader ever meets half of it; a crash leaves a leftover for `sweep`.
+                doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}"[:255])
+                remove_tree(doomed, self._calls)
+                self._calls.rename(path, doomed)
+                self._calls.fsync_dir(path.parent)
+                remove_tree(doomed, self._calls)
+            self._prune(path.parent)
+
+    def sweep(self, prefix: str = "") -> int:
+        """Remove leftovers of interrupted writes and empty folders at and below a prefix, and above it if it left any."""
+        path = self._path(prefix) if prefix else self._root
+        removed = 0
+        with in_words(path):
+            for folder in {path.parent, path} if prefix else {path}:
+                removed += self._sweep_one(folder)
+            if path.is_dir() and not path.is_symlink():
+                removed += self._sweep_below(path)
+            removed += self._prune(path)
+        return removed
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys of all blobs below a prefix, in ascending order."""
+        # "/" sorts folders where their keys sort.
+        for entry in sorted(self._entries(prefix), key=lambda e: e.name + "/" * e.is_dir(follow_symlinks=False)):
+            key = f"{prefix}/{entry.name}" if prefix else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self.keys(key)
+            else:
+                yield key
+
+    def children(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names directly below a prefix, folders and blobs, in ascending order."""
+        yield from sorted(entry.name for entry in self._entries(prefix))
+
+    def local_path(self, key: str) -> Path | None:
+        """Return the file that holds the blob, or where it would be."""
+        return self._path(key)
+
+    def _path(self, key: str) -> Path:
+        """Return the path of a key. Raises: StoreError when it leads out of the root."""
+        parts = key.split("/")
+        if any(part in ("", ".", "..") or "\0" in part or part.startswith(TEMPORARY) for part in parts):
+            raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
+        path = self._root.joinpath(*parts)
+        parent = os.path.realpath(path.parent)
+        if parent != str(path.parent) and not Path(parent).is_relative_to(self._root):
+            raise StoreError(key, f"a symbolic link leads out of the store to {parent}", "Remove the link.")
+        return path
+
+    def _entries(self, prefix: str) -> list[os.DirEntry[str]]:
+        """Return what is directly below a prefix, leftovers left out."""
+        path = self._path(prefix) if prefix else self._root
+        if path.is_symlink():
+            return []
+        with in_words(path):
+            try:
+                with os.scandir(path) as entries:
+                    return [e for e in entries if not e.name.startswith(TEMPORARY)]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def _write(self, key: str, content: bytes, *, replace: bool) -> bool:
+        """Put a blob from memory."""
+        path = self._path(key)
+        with in_words(path, len(content)):
+            return write_durably(path, lambda d: write_all(d, content, self._calls), self._calls, replace=replace)
+
+    def _splice(self, key: str, descriptor: int, parts: Mapping[int, bytes], gaps: list[tuple[int, int]]) -> None:
+        """Write parts and, between them, what the old blob has, in order of position."""
+        pieces = sorted([(start, None, end) for start, end in gaps] + [(s, c, s + len(c)) for s, c in parts.items()], key=_start)
+        for start, content, end in pieces:
+            if content is None:
+                self._copy(key, descriptor, start, end)
+            else:
+                write_all(descriptor, content, self._calls)
+
+    def _copy(self, key: str, descriptor: int, start: int, end: int) -> None:
+        """Append the bytes from start up to end of the old blob."""
+        with self.open(key) as source:
+            source.seek(start)
+            while start < end:
+                chunk = source.read(min(COPY_BYTES, end - start))
+                if not chunk:
+                    raise StoreError(key, f"its bytes from {start} to {end} are needed and not there")
+                write_all(descriptor, chunk, self._calls)
+                start += len(chunk)
+
+    def _sweep_below(self, folder: Path) -> int:
+        """Remove leftovers and empty folders below a folder. Returns: how many."""
+        removed = self._sweep_one(folder)
+        for name in sorted(os.listdir(folder)):
+            path = folder / name
+            if path.is_dir() and not path.is_symlink():
+                removed += self._sweep_below(path)
+                if not os.listdir(path):
+                    self._calls.rmdir(path)
+                    self._calls.fsync_dir(folder)
+                    removed += 1
+        return removed
+
+    def _sweep_one(self, folder: Path) -> int:
+        """Remove the leftovers directly in a folder. Returns: how many."""
+        if not folder.is_dir() or not folder.is_relative_to(self._root):
+            return 0
+        leftovers = sorted(name for name in os.listdir(folder) if name.startswith(TEMPORARY))
+        for name in leftovers:
+            remove_tree(folder / name, self._calls)
+        if leftovers:
+            self._calls.fsync_dir(folder)
+        return len(leftovers)
+
+    def _prune(self, folder: Path) -> int:
+        """Remove a folder if it is empty, then its parent, up to the root, which stays. Returns: how many."""
+        removed = 0
+        while folder != self._root and folder.is_relative_to(self._root):
+            if folder.is_dir():
+                if os.listdir(folder):
+                    break
+                self._calls.rmdir(folder)
+                removed += 1
+            folder = folder.parent
+        if folder.is_dir():
+            self._calls.fsync_dir(folder)
+        return removed
+
+
+def _start(piece: tuple[int, bytes | None, int]) -> int:
+    """Return where a piece begins."""
+    return piece[0]
+
+
+def _gaps(key: str, parts: Mapping[int, bytes], blob_bytes: int) -> list[tuple[int, int]]:
+    """Return the ranges (start, end) that no part covers, in order. Raises: StoreError for parts that do not fit."""
+    gaps = []
+    at = 0
+    for start, content in sorted(parts.items()):
+        if start < at or start + len(content) > blob_bytes:
+            raise StoreError(key, f"a part of {len(content)} bytes at {start} overlaps another or passes the end {blob_bytes}")
+        if start > at:
+            gaps.append((at, start))
+        at = start + len(content)
+    return [*gaps, (at, blob_bytes)] if at < blob_bytes else gaps

@@ -1,0 +1,77 @@
+"""One writer in an archive at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fonoteca.edges.disk_calls import disk_error, in_words
+from fonoteca.model.errors import BusyError
+
+_HOLDER_BYTES_MAX = 4096
+
+
+class ArchiveLock:
+    """Held from `with` to its end by one process; given back by the system however that process ends.
+
+    path: the lock's file, made if it is missing; it stays, and says who holds the lock.
+    Raises: BusyError at `with`, naming the process and command that hold it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lock at once or raise BusyError."""
+        with in_words(self._path):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, _HOLDER_BYTES_MAX, 0)
+            os.close(descriptor)
+            raise BusyError(
+                str(self._path.parent),
+                f"{_in_words(holder)} is writing in this archive",
+                "Wait until it has ended, then run the same command again.",
+            ) from None
+        except OSError as error:
+            os.close(descriptor)
+            raise disk_error(error, self._path) from error
+        self._descriptor = descriptor
+        with in_words(self._path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": shlex.join(sys.argv)}).encode(), 0)
+        # A child made by fork would hold the lock on after its parent's death.
+        os.register_at_fork(after_in_child=self._forget)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Give the lock back."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+
+    def _forget(self) -> None:
+        """In a forked child: close our copy without giving the lock back."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _in_words(holder: bytes) -> str:
+    """Return who holds the lock, as far as its file says."""
+    try:
+        found = json.loads(holder)
+        return f"process {int(found['pid'])} (`{found['command']}`)"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

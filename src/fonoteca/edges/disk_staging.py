@@ -1,0 +1,114 @@
+"""Scratch folders on the archive's own disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from fonoteca.edges.disk_calls import SystemCalls, in_words, make_folders, remove_tree
+from fonoteca.model.errors import StoreError
+from fonoteca.ports import DurableCalls
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class _StagedFile(RawIOBase):
+    """A new file open for writing whose errors are StoreErrors. Unbuffered: give it large chunks."""
+
+    def __init__(self, path: Path, descriptor: int, calls: DurableCalls) -> None:
+        super().__init__()
+        self._path = path
+        self._descriptor = descriptor
+        self._calls = calls
+
+    def write(self, content: ReadableBuffer, /) -> int:
+        """Write every byte. Returns: how many."""
+        view = memoryview(content).cast("B")
+        count = len(view)
+        while len(view):
+            with in_words(self._path, len(view)):
+                view = view[self._calls.write(self._descriptor, view) :]
+        return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move to a position."""
+        return os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+
+class DiskStaging:
+    """`Staging` in a folder, on the same disk as the store, since finished folders are renamed in."""
+
+    def __init__(self, root: Path, calls: DurableCalls | None = None) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._calls: DurableCalls = calls or SystemCalls()
+
+    def folder(self, name: str) -> Path:
+        """Return a new empty folder with this name, durable, in place of one that may be there."""
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise StoreError(repr(name), "not a name for a staging folder: expected one path segment")
+        path = self._root / name
+        with in_words(path):
+            remove_tree(path, self._calls)
+            make_folders(path, self._calls)
+        return path
+
+    @contextmanager
+    def writer(self, path: Path) -> Iterator[BinaryIO]:
+        """Open a new file below a staging folder for writing; on disk when the context ends well, gone when it does not."""
+        self._check_inside(path)
+        with in_words(path):
+            make_folders(path.parent, self._calls)
+            descriptor = self._calls.create_file(path)
+        try:
+            try:
+                yield cast(BinaryIO, _StagedFile(path, descriptor, self._calls))
+                with in_words(path):
+                    self._calls.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            with suppress(OSError):
+                self._calls.unlink(path)
+            raise
+
+    def move(self, source: Path, target: Path) -> None:
+        """Move a file or folder inside staging, making the target's folders."""
+        self._check_inside(source)
+        self._check_inside(target)
+        with in_words(target):
+            make_folders(target.parent, self._calls)
+            self._calls.rename(source, target)
+
+    def left(self) -> Iterator[str]:
+        """Yield the names of the folders in staging, in ascending order."""
+        if self._root.is_dir():
+            with in_words(self._root):
+                yield from sorted(path.name for path in self._root.iterdir() if path.is_dir() and not path.is_symlink())
+
+    def discard(self, folder: Path) -> None:
+        """Remove a staging folder and all in it. Nothing there is no error."""
+        self._check_inside(folder)
+        with in_words(folder):
+            remove_tree(folder, self._calls)
+
+    def _check_inside(self, path: Path) -> None:
+        """Raise StoreError when a path, links followed, is not below the root."""
+        if ".." in path.parts or not Path(os.path.realpath(path.parent) + "/" + path.name).is_relative_to(self._root):
+            raise StoreError(str(path), f"not below the staging folder {self._root}")
