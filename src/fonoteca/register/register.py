@@ -1,0 +1,353 @@
+"""The register: the transactional record of all that we hold, made anew from the store whenever it is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from hashlib import blake2b, sha256
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, delete, select, update
+
+from fonoteca.model.catalogue import HeldTrack
+from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
+from fonoteca.model.ids import DropId, ObjectId
+from fonoteca.model.rights import Hold, Refusal, RightsRecord
+from fonoteca.register import queries, reading
+from fonoteca.register.engine import insert_or, open_engine, writing
+from fonoteca.register.engine import reading as reading_from
+from fonoteca.register.migrate import migrate
+from fonoteca.register.natural import natural_rows
+from fonoteca.register.recording import record_check, record_drop_members, record_version, split_path
+from fonoteca.register.rows import (
+    Check,
+    CheckRow,
+    DecisionRow,
+    DecisionState,
+    Description,
+    DropRow,
+    FileRow,
+    MemberRow,
+    ObjectRow,
+    Outcome,
+    Totals,
+    VersionRow,
+    facts_json,
+    storable,
+)
+from fonoteca.register.schema import (
+    decision,
+    drop,
+    drop_member,
+    event,
+    file,
+    item,
+    metadata,
+)
+
+LIMIT_DEFAULT = 100
+"""Rows of a page where the caller names no other number."""
+
+_ROWS_AT_ONCE = 1000
+
+_T = TypeVar("_T")
+
+_PUBLICATION = (DropKind.METADATA, DropKind.AUDIO, DropKind.ARTWORK)
+
+
+class Register:
+    """What we hold, why we may, what was refused and published, and when bytes were checked.
+
+    Each writing method is one transaction: durable when it returns, or as if never called. Safe for threads and for several
+    processes at once; on SQLite one of them writes at a time and the others wait up to a minute.
+    Raises, from every method: StoreError when the database fails.
+    """
+
+    def __init__(self, engine: Engine, before_commit: Callable[[], None] | None) -> None:
+        """Take an engine whose tables are there; use `Register.open`."""
+        self._engine = engine
+        self._before_commit = before_commit
+
+    @classmethod
+    def open(cls, url_or_path: str | os.PathLike[str], *, before_commit: Callable[[], None] | None = None) -> Self:
+        """Return the register at a file or SQLAlchemy URL, made or migrated where needed.
+
+        before_commit: called at the end of every writing transaction, before it is durable; tests crash there.
+        Raises: UsageError for an address that is none; StoreError when it cannot be opened or a newer Fonoteca made it.
+        """
+        engine = open_engine(os.fspath(url_or_path))
+        try:
+            migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, before_commit)
+
+    def close(self) -> None:
+        """Give back all connections. On SQLite the last one to leave folds the log into the database file."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Return the register itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close."""
+        self.close()
+
+    # What is held ---------------------------------------------------------------------------------------------------
+
+    def record(self, stored: StoredVersion, rights: RightsRecord | None, description: Description) -> None:
+        """Record an acknowledged version, durably. Twice is as once; versions of one object in order.
+
+        rights: None for a document (a drop's member list), which has none.
+        Raises: StoreError when the version was recorded with other bytes, or an earlier one it needs was not recorded.
+        """
+        self.record_many([(stored, rights, description)])
+
+    def record_many(self, batch: Iterable[tuple[StoredVersion, RightsRecord | None, Description]]) -> None:
+        """Record versions in one transaction, all or none: one durable point instead of many."""
+        with self._writing() as connection:
+            for stored, rights, description in batch:
+                record_version(connection, stored, rights, description)
+
+    def object(self, object_id: str) -> ObjectRow | None:
+        """Return one object, or None."""
+        return self._one(queries.object_by_id(object_id), reading.object_row)
+
+    def objects(self, kind: str | None = None, after: str | None = None, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
+        """Return a page of objects in order of id, those after `after`."""
+        return self._all(queries.objects_after(kind, after, limit), reading.object_row)
+
+    def newest(self, kind: str, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
+        """Return the objects of a kind whose heads were made last, newest first."""
+        return self._all(queries.objects_newest(kind, limit), reading.object_row)
+
+    def objects_by_artist(self, artist: str, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
+        """Return objects whose artist is exactly this, without order."""
+        return self._all(queries.objects_by_artist(artist, limit), reading.object_row)
+
+    def objects_of(self, item_key: str) -> list[ObjectRow]:
+        """Return the objects of any kind that came from an item."""
+        return self._all(queries.objects_of_item(item_key), reading.object_row)
+
+    def versions(self, object_id: str) -> list[VersionRow]:
+        """Return an object's versions in order."""
+        return self._all(queries.versions_of(object_id), reading.version_row)
+
+    def stored_version(self, object_id: str, number: int) -> StoredVersion | None:
+        """Return a version as the store acknowledged it, hashes included, from rows alone; None when not recorded."""
+        with self._reading() as connection:
+            row = connection.execute(queries.version_of(object_id, number)).one_or_none()
+            if row is None:
+                return None
+            members = connection.execute(queries.hashed_members(row.id)).all()
+            files = connection.execute(queries.hashed_files(file.c.version_key == row.id).order_by(file.c.position)).all()
+            return reading.stored_version(row, list(members), list(files))
+
+    def file_by_path(self, path: str) -> MemberRow | None:
+        """Return the file at a path below the storage root, as `<object path>/vN/...`; None when none is recorded."""
+        parts = split_path(path)
+        return None if parts is None else self._one(queries.member_at(*parts), reading.member_row)
+
+    def file(self, object_id: str, logical_path: str) -> FileRow | None:
+        """Return one audio or artwork file of an object's head, or None."""
+        return self._one(queries.file_at(object_id, logical_path), reading.file_row)
+
+    def files(self, object_id: str) -> list[FileRow]:
+        """Return the audio or artwork files of an object's head, in the order of its metadata.json."""
+        return self._all(queries.files_of(object_id), reading.file_row)
+
+    def files_by_digest(self, sha256: str) -> list[FileRow]:
+        """Return the files of heads whose content has this digest."""
+        return self._all(queries.files_with_digest(sha256), reading.file_row)
+
+    def files_by_artist(self, artist: str, limit: int = LIMIT_DEFAULT) -> list[FileRow]:
+        """Return files of heads whose artist is exactly this, without order."""
+        return self._all(queries.files_by_artist(artist, limit), reading.file_row)
+
+    def files_of_recording(self, recording_id: str) -> list[FileRow]:
+        """Return the files that hold a recording."""
+        return self._all(queries.files_of_recording(recording_id), reading.file_row)
+
+    def held_tracks(self) -> Iterator[HeldTrack]:
+        """Yield every track held, in order of object and position, from one state of the register. Cost: one pass."""
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(queries.held()):
+                yield reading.held_track(row)
+
+    def totals(self, kind: str | None = None) -> Totals:
+        """Return sums over heads of a kind, or of audio and artwork together. Cost: constant."""
+        return self._all(queries.sums(kind), lambda row: Totals(*row))[0]
+
+    # What was refused or waits --------------------------------------------------------------------------------------
+
+    def record_decision(self, verdict: Refusal | Hold, item_key: str, at: datetime) -> None:
+        """Record a refusal or hold. One row a subject, outcome and rule: again only dates it anew. A settled one stays settled."""
+        said = {
+            "item_key": item_key,
+            "reason": storable(verdict.reason),
+            "remedy": storable(verdict.remedy if isinstance(verdict, Refusal) else verdict.question),
+            "at": at,
+        }
+        key = {
+            "subject": storable(verdict.subject),
+            "outcome": Outcome.REFUSAL if isinstance(verdict, Refusal) else Outcome.HOLD,
+            "rule": verdict.rule,
+        }
+        with self._writing() as connection:
+            source = item_key.split(":", 1)[0]
+            connection.execute(insert_or(connection, item).values(key=item_key, source=source).on_conflict_do_nothing())
+            statement = insert_or(connection, decision).values(**key, **said, state=DecisionState.OPEN, settlement="")
+            connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
+
+    def decisions(self, state: str = DecisionState.OPEN, limit: int = LIMIT_DEFAULT) -> list[DecisionRow]:
+        """Return decisions in a state (`open`, `settled`), newest first."""
+        return self._all(queries.decisions_in(state, limit), reading.decision_row)
+
+    def decisions_about(self, item_key: str) -> list[DecisionRow]:
+        """Return all decisions about an item, oldest first."""
+        return self._all(queries.decisions_about(item_key), reading.decision_row)
+
+    def settle_decision(self, subject: str, settlement: str, at: datetime) -> int:
+        """Mark the open decisions about a subject as settled, and how. Returns: how many there were."""
+        with self._writing() as connection:
+            statement = (
+                update(decision)
+                .where(decision.c.subject == storable(subject), decision.c.state == DecisionState.OPEN)
+                .values(state=DecisionState.SETTLED, settlement=settlement, settled_at=at)
+            )
+            return connection.execute(statement).rowcount
+
+    # What is published ----------------------------------------------------------------------------------------------
+
+    def record_drop(self, published: Drop) -> None:
+        """Record a drop and mark its members as dropped. Twice is as once; its torrent is kept as a digest only."""
+        row = {
+            "id": published.id,
+            "kind": published.kind,
+            "torrent_sha256": sha256(published.torrent).hexdigest(),
+            "infohash_v1": published.infohash_v1,
+            "infohash_v2": published.infohash_v2,
+            "drop_bytes": published.drop_bytes,
+            "file_count": published.file_count,
+            "coverage_share": published.coverage_share,
+            "created_at": published.created_at,
+            "needs": " ".join(published.needs),
+            "supersedes": published.supersedes,
+        }
+        with self._writing() as connection:
+            statement = insert_or(connection, drop).values(**row)
+            rest = {name: statement.excluded[name] for name in row if name != "id"}
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
+            connection.execute(delete(drop_member).where(drop_member.c.drop_id == published.id))
+            record_drop_members(connection, published)
+
+    def drops(self) -> list[DropRow]:
+        """Return all drops in order of publication: by time, then metadata, audio by what it carries, artwork."""
+        rows = self._all(select(drop), reading.drop_row)
+        return sorted(rows, key=lambda row: (row.created_at, _PUBLICATION.index(row.kind), -row.coverage_share, row.id))
+
+    def members_of_drop(self, drop_id: str) -> list[DropMember]:
+        """Return the versions in a drop, in order of object and version."""
+        return self._all(queries.members_of_drop(drop_id), lambda row: DropMember(ObjectId(row.object_id), row.version))
+
+    def dropped_members(self) -> Mapping[DropMember, DropId]:
+        """Return every version that a drop carries, and the first such drop by id. Cost: one pass, about 300 B a version."""
+        carried: dict[DropMember, DropId] = {}
+        query = select(*drop_member.c).order_by(drop_member.c.drop_id.desc())
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
+                carried[DropMember(ObjectId(row.object_id), row.version)] = DropId(row.drop_id)
+        return carried
+
+    def undropped(self, kind: str) -> Iterator[DropMember]:
+        """Yield the versions of a kind that no drop carries, in order of recording. Cost: their number, not that of all."""
+        after_key = 0
+        while page := self._all(queries.undropped(kind, after_key, _ROWS_AT_ONCE), lambda row: row):
+            yield from (DropMember(ObjectId(row.object_id), row.version) for row in page)
+            after_key = page[-1].id
+
+    # What was checked, and what happened ----------------------------------------------------------------------------
+
+    def record_check(self, object_id: str, path: str, at: datetime, damage: Damage | None) -> None:
+        """Record that a file was checked. path: below the storage root. damage: None when it was sound."""
+        self.record_checks([Check(ObjectId(object_id), path, at, damage)])
+
+    def record_checks(self, checks: Iterable[Check]) -> None:
+        """Record checks in one transaction. Twice is as once; only the latest check of a file says how it is now.
+
+        Raises: StoreError when a file is not recorded; nothing is written then.
+        """
+        with self._writing() as connection:
+            for check in checks:
+                record_check(connection, check)
+
+    def next_to_audit(self, limit: int = LIMIT_DEFAULT) -> list[MemberRow]:
+        """Return the files that an audit should read next: those never checked, then those checked the longest ago."""
+        never = self._all(queries.members_never_checked(limit), reading.member_row)
+        rest = limit - len(never)
+        return never + self._all(queries.members_checked_longest_ago(rest), reading.member_row) if rest else never
+
+    def damaged(self, limit: int = LIMIT_DEFAULT) -> list[MemberRow]:
+        """Return files that their last check found damaged."""
+        return self._all(queries.members_damaged(limit), reading.member_row)
+
+    def checks(self, limit: int = LIMIT_DEFAULT) -> list[CheckRow]:
+        """Return the last checks of any file, newest first."""
+        return self._all(queries.checks_newest(limit), reading.check_row)
+
+    def record_events(self, events: Sequence[Event]) -> None:
+        """Record events in one transaction. An event that is known, equal in everything, is not recorded again."""
+        with self._writing() as connection:
+            for each in events:
+                facts = facts_json(each.facts)
+                told = "\n".join((each.at.isoformat(), each.what, each.subject, facts))
+                row = {
+                    "digest": blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest(),
+                    "at": each.at,
+                    "what": each.what,
+                    "subject": storable(each.subject),
+                    "facts": facts,
+                }
+                connection.execute(insert_or(connection, event).values(**row).on_conflict_do_nothing())
+
+    def events(self, limit: int = LIMIT_DEFAULT, subject: str | None = None) -> list[Event]:
+        """Return the last events, of one subject or of all, newest first."""
+        return self._all(queries.events_newest(limit, subject), reading.event_of)
+
+    # Made anew ------------------------------------------------------------------------------------------------------
+
+    def forget_all(self) -> None:
+        """Empty every table that a rebuild fills from the store. Decisions stay: those of a person are nowhere else."""
+        with self._writing() as connection:
+            for table in reversed(metadata.sorted_tables):
+                if table not in (decision, item):
+                    connection.execute(delete(table))
+
+    def natural_rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield (table, column, ...) of all that is held and published, in order of table and natural key.
+
+        Two registers of one store are equal when these are. Cost: a pass over everything.
+        """
+        with self._reading() as connection:
+            yield from natural_rows(connection)
+
+    # Plumbing -------------------------------------------------------------------------------------------------------
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return reading_from(self._engine)
+
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return writing(self._engine, self._before_commit)
+
+    def _all(self, query: Select[Any], noun: Callable[[Any], _T]) -> list[_T]:
+        with self._reading() as connection:
+            return [noun(row) for row in connection.execute(query)]
+
+    def _one(self, query: Select[Any], noun: Callable[[Any], _T]) -> _T | None:
+        rows = self._all(query, noun)
+        return rows[0] if rows else None

@@ -1,0 +1,348 @@
+"""The register holds what was recorded, once, and gives it back whole."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fonoteca.model.audio import AudioProbe, Loudness, Tags
+from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, DropMember, Event, MemberFile, StoredFile, StoredVersion
+from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.hashes import FileHashes
+from fonoteca.model.ids import ContentPath, DropId, InfohashV1, InfohashV2, ItemKey, LogicalPath, ObjectId, RecordingId, Sha256
+from fonoteca.model.rights import Act, Hold, Kind, Refusal, RightsRecord
+from fonoteca.register import Description, Register, Totals
+
+NOON = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
+DESCRIPTION = Description("The Planets", "Gustav Holst", "https://example.org/planets")
+PROBE = AudioProbe("ogg", "vorbis", 61_000, 44_100, 2, 128_000, Loudness(-14.2, 5.5, None), False)
+ODD_TAGS = Tags(
+    title="Mars\x00, \ud800 the bringer",
+    artist="Gustav Holst",
+    date="c. 1916-09-29",
+    isrcs=("GBAYE0000001",),
+    other={"comment": ("a", "b\n")},
+)
+
+
+def hashes(content: bytes, piece_bytes: int = 16384) -> FileHashes:
+    """Return hashes of the right shape; only the sha256 is true."""
+    count = -(-len(content) // piece_bytes)
+    return FileHashes(
+        file_bytes=len(content),
+        piece_bytes=piece_bytes,
+        sha256=Sha256(hashlib.sha256(content).hexdigest()),
+        pieces_root=b"r" * 32 if count else b"",
+        piece_layer=b"l" * 32 * count if count > 1 else b"",
+        v1_pieces=b"p" * 20 * count,
+        v1_last_padded=b"q" * 20 if count else b"",
+    )
+
+
+def made(key: str, kind: Kind = Kind.AUDIO, names: tuple[str, ...] = ("01.ogg",), tags: Tags | None = None) -> StoredVersion:
+    """Return a first version of an object with files of these names."""
+    object_id = ObjectId.of(kind, key)
+    object_path = "abc/def/012/" + hashlib.sha256(object_id.encode()).hexdigest()
+    media_type = "audio/ogg" if kind == Kind.AUDIO else "image/png"
+    files = tuple(
+        StoredFile(
+            LogicalPath(f"music/{name}"),
+            ContentPath(f"v1/content/{name.replace(chr(32), chr(95))}"),
+            hashes(f"{key}/{name}".encode() * 2000),
+            media_type,
+            PROBE if kind == Kind.AUDIO else None,
+            tags or Tags() if kind == Kind.AUDIO else None,
+        )
+        for name in names
+    )
+    members = [MemberFile(f"{object_path}/{each.content_path}", each.hashes) for each in files]
+    members.append(MemberFile(f"{object_path}/v1/inventory.json", hashes(key.encode())))
+    return StoredVersion(object_id, 1, NOON, object_path, tuple(sorted(members, key=lambda each: each.path)), files)
+
+
+def second(first: StoredVersion) -> StoredVersion:
+    """Return a second version that keeps the first one's first file and adds one of its own."""
+    own = StoredFile(LogicalPath("music/new.ogg"), ContentPath("v2/content/new.ogg"), hashes(b"new"), "audio/ogg", PROBE, Tags())
+    member = MemberFile(f"{first.object_path}/v2/content/new.ogg", own.hashes)
+    return replace(first, version=2, created_at=NOON + timedelta(days=1), members=(member,), files=(own, first.files[0]))
+
+
+def rights(key: str, kind: Kind = Kind.AUDIO) -> RightsRecord:
+    """Return rights under CC BY-SA 4.0."""
+    return RightsRecord(
+        item=ItemKey(key),
+        kind=kind,
+        licence_uri="https://creativecommons.org/licenses/by-sa/4.0/",
+        acts=frozenset({Act.HOLD, Act.SHARE}),
+        transcode="",
+        attribution="Gustav Holst (CC BY-SA 4.0)",
+        notices="",
+        evidence=(),
+        rule="licence",
+        decided_at=NOON,
+        policy_digest="0" * 64,
+        ai={},
+    )
+
+
+def drop_of(members: tuple[DropMember, ...], name: str = "audio-0123456789abcdef", kind: DropKind = DropKind.AUDIO) -> Drop:
+    """Return a drop of these members."""
+    one = hashlib.sha256(name.encode()).hexdigest()
+    return Drop(DropId(name), kind, members, b"d", InfohashV1(one[:40]), InfohashV2(one), 100, 3, 0.25, NOON)
+
+
+@pytest.fixture
+def register(tmp_path: Path) -> Register:
+    """Return an empty register."""
+    return Register.open(tmp_path / "register.sqlite")
+
+
+def keep(register: Register, stored: StoredVersion) -> None:
+    """Record a version under ordinary rights."""
+    register.record(stored, rights(stored.object_id.key, Kind(stored.object_id.kind)), DESCRIPTION)
+
+
+def test_stored_version_comes_back_equal(register: Register) -> None:
+    stored = made("folder:planets", names=("02.ogg", "01.ogg"), tags=ODD_TAGS)
+    keep(register, stored)
+    assert register.stored_version(stored.object_id, 1) == stored
+    assert register.stored_version(stored.object_id, 2) is None
+    assert [row.stored for row in register.files(stored.object_id)] == list(stored.files)
+
+
+def test_later_version_shares_content_and_both_come_back_equal(register: Register) -> None:
+    first = made("folder:planets")
+    later = second(first)
+    keep(register, first)
+    keep(register, later)
+    assert register.stored_version(first.object_id, 1) == first
+    assert register.stored_version(first.object_id, 2) == later
+    assert [row.logical_path for row in register.files(first.object_id)] == ["music/new.ogg", "music/01.ogg"]
+    assert [row.version for row in register.versions(first.object_id)] == [1, 2]
+    assert len(list(register.held_tracks())) == 2
+    row = register.object(first.object_id)
+    assert row is not None
+    assert (row.head_version, row.head_at, row.file_count) == (2, later.created_at, 2)
+
+
+def test_later_version_without_the_earlier_one_is_refused_whole(register: Register) -> None:
+    with pytest.raises(StoreError, match="no recorded version holds"):
+        keep(register, second(made("folder:planets")))
+    assert list(register.natural_rows()) == []
+
+
+def test_recording_twice_is_as_once(register: Register) -> None:
+    stored = made("folder:planets")
+    keep(register, stored)
+    once = list(register.natural_rows())
+    keep(register, stored)
+    assert list(register.natural_rows()) == once
+    assert register.totals() == Totals(1, 1, stored.files[0].hashes.file_bytes, 61_000)
+
+
+def test_older_version_recorded_again_does_not_become_the_head(register: Register) -> None:
+    first = made("folder:planets")
+    keep(register, first)
+    keep(register, second(first))
+    before = list(register.natural_rows())
+    keep(register, first)
+    assert list(register.natural_rows()) == before
+
+
+def test_version_with_other_bytes_is_refused(register: Register) -> None:
+    stored = made("folder:planets")
+    keep(register, stored)
+    other = replace(stored, members=stored.members[:1])
+    with pytest.raises(StoreError, match="other bytes"):
+        keep(register, other)
+
+
+def test_totals_follow_heads_of_both_kinds_and_leave_documents_out(register: Register) -> None:
+    first = made("folder:planets")
+    keep(register, first)
+    keep(register, second(first))
+    keep(register, made("folder:planets", Kind.ARTWORK, ("cover.png",)))
+    document = replace(made("folder:x"), object_id=ObjectId.of("drop", "audio-0123456789abcdef"), files=())
+    register.record(document, None, Description("drop", "", ""))
+    sound = first.files[0].hashes.file_bytes + 3
+    picture = len(b"folder:planets/cover.png" * 2000)
+    assert register.totals("audio") == Totals(1, 2, sound, 122_000)
+    assert register.totals() == Totals(2, 3, sound + picture, 122_000)
+    assert register.totals("drop") == Totals(1, 0, 0, 0)
+
+
+def test_files_are_found_by_path_digest_artist_recording_and_object(register: Register) -> None:
+    stored = made("folder:planets", tags=Tags(title="Mars", recording_mbid="B1A9C0E9-D987-4042-AE91-78D6A3267D69"))
+    keep(register, stored)
+    [row] = register.files(stored.object_id)
+    member = register.file_by_path(row.path)
+    assert member is not None
+    assert (member.object_id, member.version, member.sha256) == (stored.object_id, 1, stored.files[0].hashes.sha256)
+    assert register.files_by_digest(member.sha256) == [row]
+    assert register.files_by_artist("Gustav Holst") == [row]
+    assert register.files_of_recording("b1a9c0e9-d987-4042-ae91-78d6a3267d69") == [row]
+    assert register.file(stored.object_id, "music/01.ogg") == row
+    assert [each.object_id for each in register.objects_of("folder:planets")] == [stored.object_id]
+    assert [each.object_id for each in register.objects_by_artist("Gustav Holst")] == [stored.object_id]
+
+
+@pytest.mark.parametrize("path", ["", "x", "../v1/a", "v1/content/01.ogg", "a/v0/b", "a/v99999999999/b", "/etc/passwd"])
+def test_path_outside_any_version_is_no_file(register: Register, path: str) -> None:
+    keep(register, made("folder:planets"))
+    assert register.file_by_path(path) is None
+
+
+def test_file_without_tags_is_named_by_its_path_and_object(register: Register) -> None:
+    stored = made("folder:planets", names=("03 - Jupiter.ogg",))
+    keep(register, stored)
+    [track] = register.held_tracks()
+    assert (track.title, track.artist, track.release) == ("03 - Jupiter", "Gustav Holst", "The Planets")
+    assert track.recording == RecordingId.of("store", f"{stored.object_id}/music/03 - Jupiter.ogg")
+
+
+def test_year_is_read_from_a_date_tag(register: Register) -> None:
+    keep(register, made("folder:planets", tags=ODD_TAGS))
+    assert [track.year for track in register.held_tracks()] == [1916]
+
+
+def test_objects_are_paged_in_order_without_gaps(register: Register) -> None:
+    register.record_many([(made(f"folder:{n:03}"), rights(f"folder:{n:03}"), DESCRIPTION) for n in range(25)])
+    seen: list[str] = []
+    while page := register.objects("audio", seen[-1] if seen else None, 10):
+        seen += [row.object_id for row in page]
+    assert seen == sorted(f"urn:fonoteca:audio:folder:{n:03}" for n in range(25))
+    assert register.objects("artwork") == []
+    assert len(register.newest("audio", 5)) == 5
+
+
+def test_batch_is_recorded_whole_or_not_at_all(register: Register) -> None:
+    with pytest.raises(StoreError):
+        register.record_many(
+            [
+                (made("folder:a"), rights("folder:a"), DESCRIPTION),
+                (second(made("folder:b")), rights("folder:b"), DESCRIPTION),
+            ]
+        )
+    assert list(register.natural_rows()) == []
+
+
+def test_decision_is_one_row_however_often_it_is_taken(register: Register) -> None:
+    refusal = Refusal("folder:x: a.m4a", "protected", "holds a sinf box", "Take a clear copy.")
+    register.record_decision(refusal, "folder:x", NOON)
+    register.record_decision(refusal, "folder:x", NOON + timedelta(hours=1))
+    hold = Hold("folder:y", "unknown", "no licence was found", "Which licence is it under?")
+    register.record_decision(hold, "folder:y", NOON)
+    assert [(row.outcome, row.at) for row in register.decisions()] == [("refusal", NOON + timedelta(hours=1)), ("hold", NOON)]
+    assert [row.remedy for row in register.decisions_about("folder:y")] == ["Which licence is it under?"]
+
+
+def test_settled_decision_stays_settled(register: Register) -> None:
+    hold = Hold("folder:y", "unknown", "no licence was found", "Which licence is it under?")
+    register.record_decision(hold, "folder:y", NOON)
+    assert register.settle_decision("folder:y", "https://creativecommons.org/publicdomain/zero/1.0/", NOON) == 1
+    register.record_decision(hold, "folder:y", NOON)
+    assert register.decisions("open") == []
+    assert [row.settled_at for row in register.decisions("settled")] == [NOON]
+    assert register.settle_decision("folder:y", "again", NOON) == 0
+
+
+def test_dropped_versions_are_no_longer_undropped(register: Register) -> None:
+    for key in ("folder:a", "folder:b"):
+        keep(register, made(key))
+    member = DropMember(ObjectId.of("audio", "folder:a"), 1)
+    register.record_drop(drop_of((member,)))
+    register.record_drop(drop_of((member,)))
+    assert [each.object_id.key for each in register.undropped("audio")] == ["folder:b"]
+    assert register.dropped_members() == {member: "audio-0123456789abcdef"}
+    assert register.members_of_drop("audio-0123456789abcdef") == [member]
+
+
+def test_version_recorded_after_its_drop_is_dropped(register: Register) -> None:
+    member = DropMember(ObjectId.of("audio", "folder:a"), 1)
+    register.record_drop(drop_of((member,)))
+    keep(register, made("folder:a"))
+    assert list(register.undropped("audio")) == []
+
+
+def test_drops_are_listed_in_order_of_publication(register: Register) -> None:
+    less = replace(drop_of((), "audio-1111111111111111"), coverage_share=0.1)
+    art = drop_of((), "artwork-2222222222222222", DropKind.ARTWORK)
+    facts = replace(drop_of((), "metadata-3333333333333333", DropKind.METADATA), supersedes=DropId("metadata-4444444444444444"))
+    for each in (art, less, drop_of(()), facts):
+        register.record_drop(each)
+    assert [row.id[:7] for row in register.drops()] == ["metadat", "audio-0", "audio-1", "artwork"]
+    assert register.drops()[0].supersedes == "metadata-4444444444444444"
+
+
+def test_audit_order_is_never_checked_first_then_oldest(register: Register) -> None:
+    stored = made("folder:a", names=("1.ogg", "2.ogg"))
+    keep(register, stored)
+    paths = [member.path for member in stored.members]
+    for days, path in ((2, paths[0]), (1, paths[1])):
+        register.record_check(stored.object_id, path, NOON + timedelta(days=days), None)
+    assert [row.path for row in register.next_to_audit()] == [paths[2], paths[1], paths[0]]
+    assert [row.path for row in register.next_to_audit(1)] == [paths[2]]
+
+
+def test_damage_is_shown_until_a_later_check_finds_the_file_sound(register: Register) -> None:
+    stored = made("folder:a")
+    keep(register, stored)
+    member = stored.members[0]
+    damage = Damage(stored.object_id, member, DamageKind.DIGEST, (0, 2), "aa", "bb")
+    register.record_check(stored.object_id, member.path, NOON, damage)
+    register.record_check(stored.object_id, member.path, NOON, damage)
+    register.record_check(stored.object_id, member.path, NOON - timedelta(days=1), None)
+    assert [row.path for row in register.damaged()] == [member.path]
+    assert [row.damage for row in register.files(stored.object_id)] == ["digest"]
+    assert register.checks()[0].pieces == (0, 2)
+    register.record_check(stored.object_id, member.path, NOON + timedelta(days=1), None)
+    assert register.damaged() == []
+    assert len(register.checks()) == 3
+
+
+def test_check_of_an_unknown_file_is_an_error(register: Register) -> None:
+    with pytest.raises(StoreError, match="not in the register"):
+        register.record_check("urn:fonoteca:audio:a:b", "a/b/c/d/v1/x", NOON, None)
+
+
+def test_replayed_events_are_not_doubled(register: Register) -> None:
+    events = [Event(NOON + timedelta(minutes=n), "acquired", "folder:a", (("files", n),)) for n in range(3)]
+    register.record_events(events)
+    register.record_events(events)
+    assert register.events() == events[::-1]
+    assert register.events(limit=1, subject="folder:a") == [events[2]]
+    assert register.events(subject="folder:b") == []
+
+
+def test_register_made_anew_in_another_order_is_equal(register: Register, tmp_path: Path) -> None:
+    first, other = made("folder:a"), made("folder:b", names=("x.ogg", "y.ogg"))
+    for each in (first, other, second(first)):
+        keep(register, each)
+    register.record_drop(drop_of((DropMember(first.object_id, 1), DropMember(other.object_id, 1))))
+    register.record_check(other.object_id, other.members[0].path, NOON, None)
+    with Register.open(tmp_path / "other.sqlite") as anew:
+        anew.record_drop(drop_of((DropMember(other.object_id, 1), DropMember(first.object_id, 1))))
+        for each in (other, first, second(first)):
+            keep(anew, each)
+        assert list(anew.natural_rows()) == list(register.natural_rows())
+
+
+def test_forgetting_keeps_decisions_and_nothing_else(register: Register) -> None:
+    keep(register, made("folder:a"))
+    register.record_decision(Refusal("folder:x", "rule", "reason", "remedy"), "folder:x", NOON)
+    register.record_drop(drop_of((DropMember(ObjectId.of("audio", "folder:a"), 1),)))
+    register.record_events([Event(NOON, "acquired", "folder:a")])
+    register.forget_all()
+    assert list(register.natural_rows()) == []
+    assert register.totals() == Totals(0, 0, 0, 0)
+    assert register.events() == []
+    assert len(register.decisions()) == 1
+
+
+def test_address_of_another_kind_of_database_is_wrong_use() -> None:
+    with pytest.raises(UsageError, match="expected sqlite or postgresql"):
+        Register.open("mysql://localhost/x")
