@@ -1,0 +1,133 @@
+"""The gate: candidates in, decisions out. Pure: no disk, no clock, no settings but its arguments."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from fonoteca.model.corridor import Candidate
+from fonoteca.model.ids import ItemKey
+from fonoteca.model.rights import (
+    Act,
+    Admission,
+    AiConsent,
+    AiPurpose,
+    Decision,
+    Duty,
+    Evidence,
+    Hold,
+    Kind,
+    Licence,
+    Policy,
+    Refusal,
+    RightsRecord,
+)
+from fonoteca.rights._admissions import HoldingAdmission, OpenAdmission
+from fonoteca.rights.rules import PROTECTED, PROTECTED_REMEDY, Case, Facts, judge, open_case
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What an admission says besides its licence. acts and may_transcode: what it must stay within."""
+
+    item: ItemKey
+    kind: Kind
+    notices: str
+    ai: Mapping[AiPurpose, AiConsent]
+    acts: frozenset[Act] = frozenset(Act)
+    may_transcode: bool = True
+
+
+def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
+    """Return whether the candidate may be held: an admission with its acts, a refusal, or a hold with a question for a person.
+
+    An admission that grants SHARE is a `SharingAdmission`, and no other is. AI consent is never read from a licence: `ai` is
+    empty, which means unknown for each purpose. Cost: microseconds; the same arguments always give the same decision.
+    """
+    credit = candidate.attribution or _credit(candidate)
+    facts = Facts(candidate.item, candidate.evidence, credit, candidate.left_out, bool(candidate.files))
+    case = open_case(facts, policy)
+    return judge(case) or _admit(case, _Terms(candidate.item, candidate.kind, candidate.notices, {}), now)
+
+
+def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision:
+    """Return the decision on the way out: the evidence on record, judged by the table and the policy of today.
+
+    Under the policy and table of the admission its acts are the same. They are never more than the record grants, so what a
+    person took away stays away; where the evidence leads to another licence today, a person is asked.
+    decided_at is now: what is published takes the record's own.
+    """
+    evidence = tuple(Evidence(e.scheme, e.statement, e.source_uri, e.declarer, e.observed_at) for e in record.evidence)
+    case = open_case(Facts(record.item, evidence, record.attribution), policy)
+    outcome = judge(case)
+    if outcome is not None:
+        return outcome
+    licence = _licence(case)
+    if licence.uri != record.licence_uri:
+        return Hold(
+            record.item,
+            "licence-changed",
+            f"it was admitted under {record.licence_uri}, and its evidence now leads to {licence.uri}",
+            "Under which licence is it held from now on?",
+        )
+    if Act.HOLD not in record.acts:
+        return Refusal(record.item, "no-longer-held", "its record grants no holding", "Withdraw the item.")
+    terms = _Terms(record.item, record.kind, record.notices, dict(record.ai), record.acts, record.transcode != "")
+    return _admit(case, terms, now)
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return the hexadecimal SHA-256 of the policy as JSON with sorted keys: equal policies have equal digests."""
+    return hashlib.sha256(json.dumps(asdict(policy), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def protected_refusal(item: str, path: str, marker: str) -> Refusal:
+    """Return the refusal of a file that is technically protected. marker: what was found, such as `mp4 box enca`."""
+    return Refusal(f"{item}: {path}", PROTECTED, f"the file is technically protected ({marker})", PROTECTED_REMEDY)
+
+
+def _admit(case: Case, terms: _Terms, now: datetime) -> Admission:
+    """Return the admission of a case that passed all rules."""
+    licence = _licence(case)
+    acts = licence.permits & terms.acts
+    notices = terms.notices or (f"{licence.name}: {licence.uri}" if Duty.NOTICE in licence.requires else "")
+    make = OpenAdmission if Act.SHARE in acts else HoldingAdmission
+    return make(
+        item=terms.item,
+        kind=terms.kind,
+        licence=licence,
+        acts=acts,
+        transcode=_transcode(licence, acts) if terms.may_transcode else "",
+        attribution=case.facts.credit,
+        notices=notices,
+        evidence=case.facts.evidence,
+        rule=case.basis.value,
+        decided_at=now,
+        policy_digest=policy_digest(case.policy),
+        ai=terms.ai,
+    )
+
+
+def _transcode(licence: Licence, acts: frozenset[Act]) -> str:
+    """Return what allows another format of the work: the act, else the licence's clause, else ""."""
+    if Act.DERIVE in acts:
+        return "act derive"
+    return f"{licence.name}, {licence.format_change}" if licence.format_change else ""
+
+
+def _credit(candidate: Candidate) -> str:
+    """Return a credit line from what the candidate says of itself, "" when it names neither artist nor title.
+
+    An address alone credits no one (CC BY 4.0 section 3(a)(1)(A) asks for the creator; 3.0 section 4 for author and title).
+    """
+    title = f"“{candidate.title}”" if candidate.title else ""
+    credit = " by ".join(part for part in (title, candidate.artist) if part)
+    return f"{credit}, from {candidate.source_uri}" if credit and candidate.source_uri else credit
+
+
+def _licence(case: Case) -> Licence:
+    assert case.settled is not None, "the rules let no case without a licence pass"
+    return case.settled
