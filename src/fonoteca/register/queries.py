@@ -306,7 +306,8 @@ def held() -> Select[Any]:
     )
 
 
-_SOME_DIGEST = "0" * 64
+_SOME_DIGEST = "41" * 32
+"""Any digest whose bytes can be written into the text of a statement."""
 
 HOT: Mapping[str, Select[Any]] = {
     "object by id": object_by_id("urn:fonoteca:audio:a:b"),
@@ -339,7 +340,7 @@ HOT: Mapping[str, Select[Any]] = {
     "decisions about an item": decisions_about("a:b"),
     "events, newest": events_newest(50, None),
     "events of a subject": events_newest(50, "a"),
-    "event by digest": select(event.c.id).where(event.c.digest == b"0" * 16),
+    "event by digest": select(event.c.id).where(event.c.digest == b"A" * 16),
     "totals": sums(None),
     "totals of a kind": sums("audio"),
 }

@@ -46,7 +46,7 @@ def record_version(connection: Connection, stored: StoredVersion, rights: Rights
     if recorded is None:
         version_key = _version(connection, stored, rights, object_key)
         members = _members(connection, stored, version_key)
-        _files(connection, stored, description, object_key, version_key, members)
+        _files(connection, stored, description, version_key, members)
         if stored.version >= head_version:
             _make_head(connection, stored, object_key, version_key)
     else:
@@ -159,7 +159,6 @@ def _files(
     connection: Connection,
     stored: StoredVersion,
     description: Description,
-    object_key: int,
     version_key: int,
     members: dict[str, int],
 ) -> None:
@@ -169,7 +168,7 @@ def _files(
     rows = []
     for position, each in enumerate(stored.files):
         number, tail = each.content_path.split("/", 1)
-        key = members.get(tail) if number == f"v{stored.version}" else _earlier(connection, object_key, int(number[1:]), tail)
+        key = members.get(tail) if number == f"v{stored.version}" else _earlier(connection, version_key, int(number[1:]), tail)
         if key is None:
             raise StoreError(
                 f"{stored.object_id} v{stored.version}",
@@ -182,12 +181,13 @@ def _files(
     connection.execute(insert(file), rows)
 
 
-def _earlier(connection: Connection, object_key: int, number: int, tail: str) -> int | None:
-    """Return the key of a file in an earlier version's directory."""
+def _earlier(connection: Connection, version_key: int, number: int, tail: str) -> int | None:
+    """Return the key of a file in an earlier version's directory of the same object."""
+    same_object = select(version.c.object_key).where(version.c.id == version_key).scalar_subquery()
     query = (
         select(member_file.c.id)
         .join(version, version.c.id == member_file.c.version_key)
-        .where(version.c.object_key == object_key, version.c.version == number, member_file.c.tail == tail)
+        .where(version.c.object_key == same_object.correlate(None), version.c.version == number, member_file.c.tail == tail)
     )
     return connection.execute(query).scalar_one_or_none()
 
