@@ -1,4 +1,4 @@
-"""What the rooms need of the outside world, as Protocols. The real ones are in `fonoteca.edges`, lying ones in `fonoteca.testing`."""
+"""What the rooms need of the outside world, as Protocols. Real ones: `fonoteca.edges`; lying ones: `fonoteca.testing`."""
 
 from __future__ import annotations
 
@@ -152,10 +152,14 @@ class DurableCalls(Protocol):
 
 
 class Fetch(Protocol):
-    """Reading from an URL (http, https) or a folder that someone published."""
+    """Reading what someone published below one place: an http or https address or a folder, given when it is made."""
 
-    def read(self, url: str, bytes_max: int) -> bytes:
-        """Return the whole body. Raises: TrustError when it is longer than bytes_max, SourceError when it cannot be had."""
+    def read(self, path: str, bytes_max: int) -> bytes:
+        """Return the whole file at `path`, relative to the place and `/`-separated, as in `read("index.json", 1_000_000)`.
+
+        Raises: TrustError when it is longer than bytes_max, SourceError when it cannot be had, UsageError for a path that
+            is absolute or has empty, `.` or `..` segments.
+        """
         ...
 
 

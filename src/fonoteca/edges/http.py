@@ -1,0 +1,246 @@
+"""Reading what someone published: over http and https, or from a folder. Both are `fonoteca.ports.Fetch`.
+
+The other side is not trusted: it may send too much, too little, too slowly, or somebody else's address. Each of these has
+a named limit here. Whether the bytes are the right ones is for the caller to prove.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from fonoteca import __version__
+from fonoteca.model.errors import SourceError, TrustError, UsageError
+from fonoteca.ports import Fetch
+
+USER_AGENT = f"Fonoteca/{__version__}"
+
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+"""Answers that a busy or restarting server gives, and may not give a second later (RFC 9110 section 15)."""
+
+_PATH_CHARS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How long and how often to try.
+
+    idle_timeout_s: without a single byte. fetch_timeout_s: for one try from connecting to the last byte, however busy.
+    attempts_max: tries for connections that break and for servers that say they are busy. redirects_max: in one try.
+    """
+
+    connect_timeout_s: float = 10.0
+    idle_timeout_s: float = 30.0
+    fetch_timeout_s: float = 600.0
+    attempts_max: int = 3
+    retry_wait_s: float = 0.5
+    redirects_max: int = 5
+
+
+class _TransientError(Exception):
+    """A failure that may be gone at the next try."""
+
+
+class HttpFetch:
+    """Files below one http or https address."""
+
+    def __init__(self, base: str, limits: HttpLimits | None = None) -> None:
+        parts = urlsplit(base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(base, "not an http or https address", "Give one as in `https://example.org/editions/`.")
+        if parts.query or parts.fragment:
+            raise UsageError(base, "an address with a query or a fragment has nothing below it", "Give the folder's address.")
+        self._base = base if base.endswith("/") else base + "/"
+        self._limits = limits or HttpLimits()
+        self._wire = _Wire()
+        self._lock = threading.Lock()
+        self._client = httpx.Client(
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(self._limits.idle_timeout_s, connect=self._limits.connect_timeout_s),
+            limits=httpx.Limits(max_connections=1),
+            follow_redirects=False,
+        )
+
+    def read(self, path: str, bytes_max: int) -> bytes:
+        """Return the whole body of the file at `path` below the base.
+
+        path: relative, `/`-separated, as it is spelt on disk: what an address may not hold is escaped here.
+        Raises: TrustError when the body is longer than bytes_max, or a redirect leads from https to http, in circles or
+            to another scheme; SourceError when it cannot be had; UsageError for a path that leaves the base.
+        Cost: at most bytes_max and one network read of memory, and `HttpLimits` of time.
+        """
+        url = self._base + quote(_check_path(path))
+        with self._lock:
+            return self._read(url, bytes_max)
+
+    def _read(self, url: str, bytes_max: int) -> bytes:
+        for attempt in range(1, self._limits.attempts_max + 1):
+            try:
+                return self._read_once(url, bytes_max)
+            except _TransientError as error:
+                if attempt == self._limits.attempts_max:
+                    tries = f"{attempt} {'try' if attempt == 1 else 'tries'}"
+                    raise SourceError(url, f"not to be had after {tries}: {error}", "Try again later.") from error
+                time.sleep(self._limits.retry_wait_s * 2 ** (attempt - 1))
+        raise AssertionError("attempts_max is at least 1")
+
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        self._client.close()
+
+    def _read_once(self, url: str, bytes_max: int) -> bytes:
+        cut = threading.Event()
+        timer = threading.Timer(self._limits.fetch_timeout_s, self._wire.cut, (cut,))
+        timer.daemon = True
+        timer.start()
+        try:
+            with self._follow(httpx.URL(url)) as response:
+                return _read_body(url, response, bytes_max)
+        except httpx.HTTPError as error:
+            if cut.is_set():
+                waited = f"still not whole after {self._limits.fetch_timeout_s:g} s"
+                raise SourceError(url, waited, "Try again, or another mirror.") from error
+            raise _TransientError(str(error) or type(error).__name__) from error
+        except httpx.InvalidURL as error:
+            raise SourceError(url, f"not an address: {error}") from error
+        finally:
+            timer.cancel()
+
+    @contextmanager
+    def _follow(self, start: httpx.URL) -> Iterator[httpx.Response]:
+        """Give the answer at the end of the redirects."""
+        url = start
+        for _ in range(self._limits.redirects_max + 1):
+            request = self._client.build_request("GET", url, extensions={"trace": self._wire.watch})
+            response = self._client.send(request, stream=True)
+            try:
+                if response.next_request is None:
+                    yield response
+                    return
+                target = response.next_request.url
+            finally:
+                response.close()
+            if target.scheme not in ("http", "https") or (url.scheme, target.scheme) == ("https", "http"):
+                raise TrustError(str(start), f"redirects to {target}", "Ask whoever publishes it for a safe address.")
+            url = target
+        raise TrustError(
+            str(start), f"redirects more than {self._limits.redirects_max} times", "Give the address that it leads to."
+        )
+
+
+class _Wire:
+    """The one connection of a client, so that a whole try can be limited.
+
+    httpx limits single reads only: with them alone a byte now and then could last for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def watch(self, event: str, facts: dict[str, Any]) -> None:
+        """Take note of a new socket; httpcore calls this at each step of a request."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            with self._lock:
+                self._socket = facts["return_value"].get_extra_info("socket")
+
+    def cut(self, done: threading.Event) -> None:
+        """End whatever is being read, and say so first."""
+        done.set()
+        with self._lock:
+            if self._socket is not None and self._socket.fileno() >= 0:
+                # The plain shutdown: that of an SSL socket would take the reader's TLS state away under its hands.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def _read_body(url: str, response: httpx.Response, bytes_max: int) -> bytes:
+    if response.status_code in _RETRIED_STATUSES:
+        raise _TransientError(f"the server answers {_status(response)}")
+    if response.status_code != 200:
+        raise SourceError(url, f"the server answers {_status(response)}", "Check the address.")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise SourceError(url, f"sent as {encoding!r} though only the plain bytes were asked for", "Try another mirror.")
+    stated = response.headers.get("Content-Length", "")
+    if stated.isascii() and stated.isdigit() and int(stated) > bytes_max:
+        raise _too_long(url, f"{int(stated)} bytes", bytes_max)
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > bytes_max:
+            raise _too_long(url, "more", bytes_max)
+    return bytes(body)
+
+
+def _status(response: httpx.Response) -> str:
+    return f"{response.status_code} {response.reason_phrase}".rstrip()
+
+
+def _too_long(subject: str, found: str, bytes_max: int) -> TrustError:
+    return TrustError(subject, f"expected at most {bytes_max} bytes, found {found}", "Do not trust this copy; try another.")
+
+
+class FolderFetch:
+    """Files below a local folder, as if somebody had published it there."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    def read(self, path: str, bytes_max: int) -> bytes:
+        """Return the whole file at `path` below the base.
+
+        path: relative, `/`-separated. A link may lead to a place within the base, not out of it.
+        Raises: TrustError when the file is longer than bytes_max; SourceError when it cannot be had, or is no ordinary file;
+            UsageError for a path that leaves the base.
+        """
+        subject = f"{self._base}/{_check_path(path)}"
+        try:
+            base = Path(os.path.realpath(self._base, strict=True))
+            target = Path(os.path.realpath(base / path, strict=True))
+            if not target.is_relative_to(base):
+                raise SourceError(subject, f"a link that leads out of the folder, to {target}", "Put the file itself there.")
+            # Not blocking, lest a named pipe keep us waiting for its writer.
+            descriptor = os.open(target, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+            with open(descriptor, "rb") as file:
+                facts = os.fstat(descriptor)
+                if not stat.S_ISREG(facts.st_mode):
+                    raise SourceError(subject, "not an ordinary file", "Put a file there.")
+                if facts.st_size > bytes_max:
+                    raise _too_long(subject, f"{facts.st_size} bytes", bytes_max)
+                content = file.read(bytes_max + 1)
+        except (OSError, ValueError) as error:
+            raise SourceError(subject, f"not to be read: {error}", "Check the folder.") from error
+        if len(content) > bytes_max:
+            raise _too_long(subject, "more", bytes_max)
+        return content
+
+
+def open_fetch(location: str) -> Fetch:
+    """Return the way to read what is published at `location`: an http or https address, or else a folder's path.
+
+    Raises: UsageError for an address of another kind.
+    """
+    if "://" in location:
+        parts = urlsplit(location)
+        if parts.scheme != "file":
+            return HttpFetch(location)
+        return FolderFetch(Path(unquote(parts.path)))
+    return FolderFetch(Path(location))
+
+
+def _check_path(path: str) -> str:
+    parts = path.split("/")
+    if len(path) > _PATH_CHARS_MAX or any(part in ("", ".", "..") for part in parts) or not path.isprintable():
+        raise UsageError(repr(path), "not a path below the base", "Give a relative path without empty, `.` or `..` segments.")
+    return path
