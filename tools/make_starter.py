@@ -195,9 +195,7 @@ def make_starter(folder: Path) -> Starter:
             mend(track["title"]) != track["title"] or mend(track["trackartist"]) != track["trackartist"]
         )
         changes["release title mended likewise"] += mend(release["album"]) != release["album"]
-        changes["address of the release given, because several tracks claimed the same file"] += (
-            url_counts[track["trackurl"]] > 1
-        )
+        changes["address of the release given, because several tracks claimed the same file"] += url_counts[track["trackurl"]] > 1
     keyed = _with_keys(rows.values())
     changes["key numbered, because another track has the same disc and track number"] = sum(
         r.recording.count("-") > f"{r.release_id}/{r.disc}-{r.track}".count("-") for r in keyed
@@ -217,15 +215,16 @@ def to_csv(starter: Starter) -> str:
 README = """\
 # Starter catalogue
 
-`tracks.csv`: {row_count:,} recordings on {release_count:,} releases, with the licences that the source names, nearly all Creative Commons,
-and the addresses of their hosts. One row a recording, in order of its key `recording` (`<release_id>/<disc>-<track>`).
+`tracks.csv`: {row_count:,} recordings on {release_count:,} releases, with the licences that the source names, nearly all
+Creative Commons, and the addresses of their hosts. One row a recording, in order of its key `recording`
+(`<release_id>/<disc>-<track>`).
 For {licenceless_count:,} rows the source names no licence, and `licence` is empty. No row says how much it is heard.
 
 ## Origin, licence and attribution
 Made from [freemusi.cc-database](https://github.com/ojdo/freemusi.cc-database) by ojdo, "years of curating and rating Creative
 Commons music" recovered from freemusi.cc, under the
-[Creative Commons Attribution-ShareAlike 4.0 International](https://creativecommons.org/licenses/by-sa/4.0/) licence (see `LICENSE`).
-This adaptation is under the same licence. The recordings have licences of their own, named row by row.
+[Creative Commons Attribution-ShareAlike 4.0 International](https://creativecommons.org/licenses/by-sa/4.0/) licence
+(see `LICENSE`). This adaptation is under the same licence. The recordings have licences of their own, named row by row.
 
 ## Changes made
 About half of the source's releases are used: {source_count:,} tracks. Tracks and releases were joined; activity, rating, label,
@@ -257,7 +256,7 @@ MAPPING = """\
 name = "starter"
 rows = "recordings"
 licence = "https://creativecommons.org/licenses/by-sa/4.0/"
-attribution = "freemusi.cc-database by ojdo, https://github.com/ojdo/freemusi.cc-database, CC BY-SA 4.0; changed: see the starter's README"
+attribution = "freemusi.cc-database by ojdo (https://github.com/ojdo/freemusi.cc-database), CC BY-SA 4.0, changed"
 # The source gives no date; the newest release in it is of this year.
 date = "{date}"
 synthetic = false

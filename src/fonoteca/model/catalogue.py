@@ -122,3 +122,32 @@ class HeldTrack:
     duration_ms: int
     file_bytes: int
     licence_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release as a snapshot sums it up. artist: of its most heard recording; artist_count: how many it has.
+
+    year: the latest of its recordings. best_rank: of its most heard recording. share: of all listening, 0 to 1.
+    """
+
+    id: str
+    title: str
+    artist: str
+    artist_count: int
+    year: int | None
+    track_count: int
+    held_count: int
+    best_rank: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    """An artist's name as written, as a snapshot sums it up. best_rank: of the most heard recording. share: of all listening."""
+
+    name: str
+    track_count: int
+    held_count: int
+    best_rank: int
+    share: float
