@@ -1,1 +1,11 @@
-"""Is it sound, and is it really music? Allowlist, full decode, tags, loudness."""
+"""Is it sound, is it whole, is it music: one full decode answers, after a check that nothing protects the file.
+
+The only room that imports PyAV and mutagen.
+"""
+
+from fonoteca.audio.artwork import artwork_type
+from fonoteca.audio.examination import examine
+from fonoteca.audio.tags import read_tags
+from fonoteca.model.audio import Examined, Protected
+
+__all__ = ["Examined", "Protected", "artwork_type", "examine", "read_tags"]

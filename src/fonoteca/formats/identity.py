@@ -17,7 +17,7 @@ MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"wvpk", "wavpack"),
     (0, b"TTA1", "tta"),
     (0, b"TTA2", "tta"),
-    (0, b"MPCK", "musepack"),
+    (0, b"MPCK", "musepack8"),
     (0, b"MP+", "musepack"),
     (0, b"tBaK", "tak"),
     (0, b"DSD \x1c\0\0\0\0\0\0\0", "dsf"),

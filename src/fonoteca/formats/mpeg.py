@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fonoteca.formats import id3
 from fonoteca.formats.window import Window
 
 TAIL_BYTES = 16384
@@ -84,7 +85,7 @@ def _ac3(head: bytes) -> FrameHeader | None:
         if bsid > 16:
             return None
         length = 2 * ((int.from_bytes(head[2:4], "big") & 0x7FF) + 1)
-        return FrameHeader("ac3", (16, head[4] >> 6), length, 1536, 0, 0)
+        return FrameHeader("eac3", (16, head[4] >> 6), length, 1536, 0, 0)
     hz, code = head[4] >> 6, head[4] & 0x3F
     if hz == 3 or code > 37:
         return None
@@ -97,7 +98,7 @@ def _ac3(head: bytes) -> FrameHeader | None:
 
 
 def identify_frames(head: bytes) -> str | None:
-    """Return `mp3`, `aac` or `ac3` where two agreeing frames begin the bytes, or one frame fills them; else None."""
+    """Return `mp3`, `aac`, `ac3` or `eac3` where two agreeing frames begin the bytes, or one frame fills them; else None."""
     start = len(head) - len(head.lstrip(b"\0"))
     if start > PADDING_BYTES_MAX:
         return None
@@ -148,7 +149,7 @@ def _runs_to_end(window: Window, tail: bytes, at: int) -> bool:
 
 
 def _sound_end(window: Window) -> int:
-    """Return where the sound ends: before the ID3v1, Lyrics3 and APEv2 tags at the end of a file."""
+    """Return where the sound ends: before the ID3v1, ID3v2, Lyrics3 and APEv2 tags at the end of a file."""
     end = window.file_bytes
     for _ in range(4):
         if window.read(end - 128, 3) == b"TAG":
@@ -156,6 +157,8 @@ def _sound_end(window: Window) -> int:
         elif window.read(end - 9, 9) == b"LYRICS200":
             digits = window.read(end - 15, 6)
             end -= 15 + (int(digits) if digits.isdigit() else 0)
+        elif window.read(end - 10, 3) == b"3DI":
+            end -= 20 + id3.synchsafe(window.read(end - 4, 4))
         elif window.read(end - 32, 8) == b"APETAGEX":
             foot = window.read(end - 32, 32)
             end -= int.from_bytes(foot[12:16], "little") + (32 if foot[23] & 0x80 else 0)

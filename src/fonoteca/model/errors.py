@@ -73,6 +73,24 @@ class AudioError(SourceError):
     code = "source.audio"
 
 
+class DamagedAudioError(AudioError):
+    """A file whose sound does not decode whole: cut off, flipped, or torn."""
+
+    code = "source.audio.damaged"
+
+
+class UnsupportedAudioError(AudioError):
+    """A file that is something else than a recording, or in a coding that is not on the allowlist."""
+
+    code = "source.audio.unsupported"
+
+
+class UnidentifiedAudioError(AudioError):
+    """A file whose bytes do not say what it is. It is refused, not guessed."""
+
+    code = "source.audio.unidentified"
+
+
 class FixityError(FonotecaError):
     """Bytes do not have the digest that they should."""
 

@@ -1,0 +1,132 @@
+"""The examination of one file, in the order that costs least and risks nothing: protection, identity, sound, tags."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from fonoteca.audio.allowlist import CONTAINERS, REFUSED
+from fonoteca.audio.decoding import Decoded, check_length, decode
+from fonoteca.audio.tags import read_tags
+from fonoteca.formats import id3, mpeg, ogg
+from fonoteca.formats.identity import HEAD_BYTES, identify
+from fonoteca.formats.protection import find_protection
+from fonoteca.formats.window import ReadAt, Window
+from fonoteca.model.audio import AudioProbe, Examined, Protected
+from fonoteca.model.errors import AudioError, DamagedAudioError, FormatError, UnidentifiedAudioError, UnsupportedAudioError
+
+WAVPACK_HYBRID = 0x08
+"""Flag of a WavPack block (WavPack 5 file format, "hybrid mode"): lossy unless a correction file is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file that may be decoded. kind: as `identify` names it. start: where its content begins, after leading tags."""
+
+    name: str
+    kind: str
+    read_at: ReadAt
+    start: int
+    file_bytes: int
+
+    def window(self) -> Window:
+        """Return a fresh window on the file."""
+        return Window(self.read_at, self.file_bytes)
+
+
+def examine(path: Path, name: str) -> Examined | Protected:
+    """Return what a file is once all of it has been decoded, or why it is protected and was not decoded.
+
+    name: what errors call the file. The name decides nothing: content does.
+    Raises: AudioError: DamagedAudioError (cut off, torn, flipped), UnsupportedAudioError (no recording, or off the allowlist),
+    UnidentifiedAudioError (its bytes do not say). Cost: about 1/800 of the playing time on one core.
+    """
+    try:
+        with path.open("rb") as source:
+            found = _identify(source.fileno(), name)
+            if isinstance(found, Protected):
+                return found
+            if damage := _STRUCTURE.get(found.kind, _no_damage)(found):
+                raise DamagedAudioError(name, f"damaged: {damage}", "Fetch the file again from its source, or find a whole copy.")
+            decoded = decode(path, name, CONTAINERS[found.kind])
+            if found.kind == "mp3" and (declared := mpeg.declared_samples(found.window(), found.start)):
+                check_length(name, decoded, Fraction(*declared))
+            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), read_tags(path))
+    except OSError as error:
+        raise AudioError(
+            name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."
+        ) from error
+
+
+def _identify(fd: int, name: str) -> _Found | Protected:
+    """Return what the file's structure says it is."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedAudioError(name, "is not an ordinary file")
+    if status.st_size == 0:
+        raise UnidentifiedAudioError(name, "is empty", "Fetch the file again from its source.")
+
+    def read_at(offset: int, length: int) -> bytes:
+        return os.pread(fd, length, offset)
+
+    try:
+        protection = find_protection(read_at, status.st_size)
+        start = id3.content_start(Window(read_at, status.st_size))
+    except FormatError as error:
+        raise UnsupportedAudioError(name, f"cannot be checked for protection: {error.problem}", error.remedy) from error
+    if protection is not None:
+        return Protected(protection.marker, protection.reason)
+    kind = identify(read_at(start, HEAD_BYTES))
+    if kind is None:
+        raise UnidentifiedAudioError(name, "its content is of no known kind", "Fonoteca does not guess: convert or leave it out.")
+    if kind not in CONTAINERS:
+        raise UnsupportedAudioError(name, f"is {REFUSED[kind]}", "Leave it out, or offer a recording of it.")
+    return _Found(name, kind, read_at, start, status.st_size)
+
+
+def _no_damage(_found: _Found) -> str:
+    """Return "": this kind has no check but the decode."""
+    return ""
+
+
+def _ogg_damage(found: _Found) -> str:
+    """Return what is wrong with the pages of an Ogg file, which a decoder would play over."""
+    return ogg.find_page_damage(found.read_at, found.start, found.file_bytes)
+
+
+def _mpeg_damage(found: _Found) -> str:
+    """Return whether the last frame is cut off, where no header says how many frames there are."""
+    if found.kind == "mp3" and mpeg.declared_samples(found.window(), found.start) is not None:
+        return ""
+    return "" if mpeg.ends_whole(found.window()) else "its last frame is cut off"
+
+
+_STRUCTURE: Mapping[str, Callable[[_Found], str]] = {
+    "ogg": _ogg_damage,
+    "mp3": _mpeg_damage,
+    "aac": _mpeg_damage,
+    "ac3": _mpeg_damage,
+    "eac3": _mpeg_damage,
+}
+"""Checks that find what FFmpeg conceals, by kind."""
+
+
+def _probe(found: _Found, decoded: Decoded) -> AudioProbe:
+    """Return the facts of a decode under our names."""
+    lossless = decoded.codec.lossless
+    if decoded.codec.name == "wavpack" and found.kind == "wavpack":
+        lossless = not found.read_at(found.start + 24, 1)[0] & WAVPACK_HYBRID
+    return AudioProbe(
+        container=CONTAINERS[found.kind].name,
+        codec=decoded.codec.name,
+        duration_ms=decoded.duration_ms,
+        sample_rate_hz=decoded.sample_rate_hz * decoded.codec.rate_factor,
+        channels=decoded.channels,
+        bitrate_bps=round(8 * decoded.packet_bytes * decoded.sample_rate_hz / decoded.sample_count),
+        loudness=decoded.loudness,
+        lossless=lossless,
+    )

@@ -1,0 +1,290 @@
+"""Tags of every container as one noun. The only place that calls mutagen, which leaks raw exceptions on damaged files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.error
+from mutagen._file import FileType
+from mutagen.aac import AAC
+from mutagen.ac3 import AC3
+from mutagen.aiff import AIFF
+from mutagen.apev2 import APETextValue
+from mutagen.asf import ASF
+from mutagen.dsdiff import DSDIFF
+from mutagen.dsf import DSF
+from mutagen.flac import FLAC
+from mutagen.id3 import Frame
+from mutagen.monkeysaudio import MonkeysAudio
+from mutagen.mp3 import MP3
+from mutagen.mp4 import MP4
+from mutagen.musepack import Musepack
+from mutagen.oggflac import OggFLAC
+from mutagen.oggopus import OggOpus
+from mutagen.oggspeex import OggSpeex
+from mutagen.oggvorbis import OggVorbis
+from mutagen.tak import TAK
+from mutagen.trueaudio import TrueAudio
+from mutagen.wave import WAVE
+from mutagen.wavpack import WavPack
+
+from fonoteca.formats import id3
+from fonoteca.formats.identity import HEAD_BYTES, identify
+from fonoteca.formats.window import Window
+from fonoteca.model.audio import Tags
+from fonoteca.model.errors import AudioError, DamagedAudioError, FormatError, UnsupportedAudioError
+
+VALUE_CHARS_MAX = 4096
+VALUES_MAX = 32
+NAMES_MAX = 256
+NAME_CHARS_MAX = 128
+"""What is kept of tags: longer values are cut, further ones left out. The file itself keeps all of it."""
+
+COMPRESSED_BYTES_MAX = 64 * 1024
+"""Of zlib-compressed ID3 frames in one tag: mutagen inflates without a limit, and zlib packs up to 1,032 to 1."""
+
+_READERS: Mapping[str, type[FileType]] = {
+    "flac": FLAC,
+    "mp3": MP3,
+    "mp4": MP4,
+    "wav": WAVE,
+    "aiff": AIFF,
+    "ape": MonkeysAudio,
+    "wavpack": WavPack,
+    "tta": TrueAudio,
+    "tak": TAK,
+    "musepack": Musepack,
+    "musepack8": Musepack,
+    "asf": ASF,
+    "dsf": DSF,
+    "dsdiff": DSDIFF,
+    "aac": AAC,
+    "ac3": AC3,
+    "eac3": AC3,
+}
+"""Container to the class that reads its tags. Ogg has one for each codec, Matroska is read by FFmpeg."""
+
+_OGG_READERS: tuple[tuple[bytes, type[FileType]], ...] = (
+    (b"\x01vorbis", OggVorbis),
+    (b"OpusHead", OggOpus),
+    (b"Speex   ", OggSpeex),
+    (b"\x7fFLAC", OggFLAC),
+)
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "title": ("title", "tit2", "©nam"),
+    "artist": ("artist", "tpe1", "©art", "author"),
+    "album": ("album", "talb", "©alb", "wm/albumtitle"),
+    "album_artist": ("albumartist", "album artist", "album_artist", "tpe2", "aart", "wm/albumartist"),
+    "track": ("tracknumber", "track", "trck", "trkn", "wm/tracknumber", "part_number"),
+    "disc": ("discnumber", "disc", "tpos", "disk", "wm/partofset"),
+    "date": ("date", "tdrc", "©day", "wm/year", "year", "date_released"),
+    "genre": ("genre", "tcon", "©gen", "wm/genre"),
+    "copyright": ("copyright", "tcop", "cprt"),
+    "licence": (
+        "wcop",
+        "license",
+        "licence",
+        "txxx:license",
+        "txxx:licence",
+        "----:com.apple.itunes:license",
+        "----:com.apple.itunes:licence",
+        "copyrighturl",
+        "wm/copyrighturl",
+        "copyright url",
+    ),
+    "isrc": ("isrc", "tsrc", "----:com.apple.itunes:isrc", "wm/isrc"),
+    "mbid": (
+        "musicbrainz_trackid",
+        "ufid:http://musicbrainz.org",
+        "txxx:musicbrainz track id",
+        "----:com.apple.itunes:musicbrainz track id",
+        "musicbrainz/track id",
+        "musicbrainz track id",
+    ),
+}
+"""Our field to the names it goes by, in order of trust: Vorbis comments and APEv2, ID3v2, MP4, ASF, Matroska (all lower case)."""
+
+_URL = re.compile(r"https?://[^\s<>\"']+")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
+_MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def read_tags(path: Path) -> Tags:
+    """Return what a file says of itself, as text as received, bounded by the limits above; empty tags where there are none.
+
+    Raises: DamagedAudioError where the tags cannot be read, UnsupportedAudioError where the file is of no accepted kind.
+    """
+    try:
+        with path.open("rb") as source:
+            return _tags(dict(_bounded(_read(path, source))))
+    except (AudioError, OSError):
+        raise
+    except Exception as error:
+        # mutagen raises ValueError, IndexError, struct.error and more of its own on damaged files, beside MutagenError.
+        raise DamagedAudioError(
+            path.name, f"damaged: its tags cannot be read ({type(error).__name__}: {error})", "Retag the file."
+        ) from error
+
+
+def _read(path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
+    """Return the raw names and values of the tags of a file."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        source.seek(offset)
+        return source.read(length)
+
+    window = Window(read_at, source.seek(0, 2))
+    _check_compression(path.name, window)
+    start = id3.content_start(window)
+    head = window.read(start, HEAD_BYTES)
+    kind = identify(head)
+    if kind == "matroska":
+        return _matroska(path)
+    reader = _ogg_reader(head) if kind == "ogg" else _READERS.get(kind or "")
+    if reader is None:
+        raise UnsupportedAudioError(path.name, "has no tags that are understood")
+    source.seek(0)
+    tags = reader(source).tags
+    return [] if tags is None else _items(tags)
+
+
+def _ogg_reader(head: bytes) -> type[FileType] | None:
+    """Return the reader for the codec that the first page names; the packet begins after the segment table."""
+    packet = head[27 + head[26] :] if len(head) > 27 else b""
+    return next((reader for magic, reader in _OGG_READERS if packet.startswith(magic)), None)
+
+
+def _check_compression(name: str, window: Window) -> None:
+    """Raise UnsupportedAudioError where inflating a tag's frames could fill the memory."""
+    try:
+        for tag in id3.leading_tags(window):
+            compressed = sum(frame.frame_bytes for frame in id3.frames(window, tag) if frame.compressed)
+            if compressed > COMPRESSED_BYTES_MAX:
+                raise UnsupportedAudioError(name, f"has {compressed} bytes of compressed ID3 frames", "Retag the file.")
+    except FormatError as error:
+        raise UnsupportedAudioError(name, f"has a tag that cannot be checked: {error.problem}", error.remedy) from error
+
+
+def _matroska(path: Path) -> Iterable[tuple[str, Any]]:
+    """Return the tags of a Matroska file as FFmpeg gives them."""
+    with av.open(f"file:{path}", format="matroska", metadata_errors="replace") as source:
+        own = dict(source.metadata)
+        for stream in source.streams.audio[:1]:
+            own = {**own, **stream.metadata}
+    return own.items()
+
+
+def _items(tags: Any) -> Iterable[tuple[str, Any]]:
+    """Return the pairs of a mutagen mapping; Vorbis comments are a list of pairs that repeats names."""
+    return [(str(name), tags[name]) for name in tags.keys()]  # noqa: SIM118
+
+
+def _bounded(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield names and texts within the limits; names that hold no text (pictures, private frames) are left out."""
+    count = 0
+    for name, value in items:
+        texts = tuple(text for text in (_clean(t) for t in _texts(value)) if text)[:VALUES_MAX]
+        if texts and count < NAMES_MAX:
+            count += 1
+            yield _clean(name)[:NAME_CHARS_MAX], texts
+
+
+def _clean(text: str) -> str:
+    """Return text that can be written as UTF-8, without NULs at its ends, cut to VALUE_CHARS_MAX."""
+    return text[:VALUE_CHARS_MAX].strip("\0 \r\n\t").encode("utf-8", "replace").decode("utf-8")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value of any of mutagen's types."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bool | int | float):
+        yield str(value)
+    elif isinstance(value, bytes):
+        yield from _decoded(value)
+    elif isinstance(value, tuple) and len(value) == 2 and all(isinstance(n, int) for n in value):
+        yield f"{value[0]}/{value[1]}" if value[1] else str(value[0])
+    elif isinstance(value, list | tuple | APETextValue):
+        for part in list(value)[:VALUES_MAX]:
+            yield from _texts(part)
+    elif isinstance(value, Frame):
+        yield from _frame_texts(value)
+    elif isinstance(part := getattr(value, "value", None), str | bool | int):
+        yield from _texts(part)
+
+
+def _frame_texts(frame: Frame) -> Iterator[str]:
+    """Yield the texts of an ID3 frame: text frames, links, and MusicBrainz's unique file id."""
+    if (text := getattr(frame, "text", None)) is not None:
+        yield from (str(part) for part in (text if isinstance(text, list) else [text])[:VALUES_MAX])
+    elif (url := getattr(frame, "url", None)) is not None:
+        yield str(url)
+    elif frame.FrameID == "UFID":
+        yield from _decoded(getattr(frame, "data", b""))
+
+
+def _decoded(value: bytes) -> Iterator[str]:
+    """Yield bytes as text where they are UTF-8 and not a picture."""
+    try:
+        text = bytes(value[: 4 * VALUE_CHARS_MAX]).decode("utf-8")
+    except UnicodeDecodeError:
+        return
+    if text.isprintable() or "\n" in text:
+        yield text
+
+
+def _tags(found: Mapping[str, tuple[str, ...]]) -> Tags:
+    """Return the noun made of names and texts."""
+    by_name: dict[str, tuple[str, ...]] = {}
+    for name, texts in found.items():
+        by_name[_plain(name)] = by_name.get(_plain(name), ()) + texts
+
+    def values(field: str) -> tuple[str, ...]:
+        return tuple(text for name in _FIELDS[field] for text in by_name.get(name, ()))
+
+    def first(field: str) -> str:
+        return next(iter(values(field)), "")
+
+    known = {name for names in _FIELDS.values() for name in names}
+    mbids = [text for text in (t.lower() for t in values("mbid")) if _MBID.fullmatch(text)]
+    isrcs = [re.sub(r"[\s-]", "", part).upper() for text in values("isrc") for part in re.split(r"[;,/]", text)]
+    return Tags(
+        title=first("title"),
+        artist="; ".join(values("artist")) if len(values("artist")) > 1 else first("artist"),
+        album=first("album"),
+        album_artist=first("album_artist"),
+        track_number=_number(first("track")),
+        disc_number=_number(first("disc")),
+        date=first("date"),
+        genre="; ".join(values("genre")),
+        copyright=first("copyright"),
+        licence=_licence(values("licence"), values("copyright")),
+        isrcs=tuple(dict.fromkeys(isrc for isrc in isrcs if _ISRC.fullmatch(isrc))),
+        recording_mbid=mbids[0] if mbids else "",
+        other={name: texts for name, texts in found.items() if _plain(name) not in known},
+    )
+
+
+def _plain(name: str) -> str:
+    """Return a tag's name as the table has it: lower case, without the language and description that ID3 keys carry."""
+    lower = name.lower()
+    return lower.split(":", 1)[0] if lower.startswith(("wcop:", "tcop:")) else lower
+
+
+def _number(text: str) -> int | None:
+    """Return the number before a slash, None where there is none that a track or disc could have."""
+    digits = text.split("/", 1)[0].strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 5 else None
+
+
+def _licence(licences: tuple[str, ...], copyrights: tuple[str, ...]) -> str:
+    """Return what the file says of its licence: an address before words, and a copyright line only for the address in it."""
+    for text in (*licences, *copyrights):
+        if url := _URL.search(text):
+            return url[0].rstrip(".,;)")
+    return next(iter(licences), "")
