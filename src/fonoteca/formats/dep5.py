@@ -27,6 +27,7 @@ _MEDIA_FOLDERS = frozenset(
 )
 """Folder names of source trees whose files may well have been installed elsewhere under their base names."""
 _JOINED = re.compile(r",?\s+(?:and|or)\s+|,\s*")
+_NOBODY = frozenset({"no-copyright", "no copyright", "none", "public-domain", "public domain", "unknown"})
 _ADDRESS = re.compile(r"\s*<[^<>\s]+@[^<>\s]+>")
 
 
@@ -55,9 +56,9 @@ class FilesStanza:
 
     @property
     def credit(self) -> str:
-        """The copyright lines as one credit line, without e-mail addresses."""
+        """The copyright lines as one credit line, without e-mail addresses; "" where they name nobody."""
         lines = (_ADDRESS.sub("", " ".join(line.split())) for line in self.copyright.splitlines())
-        return "; ".join(line for line in lines if line)
+        return "; ".join(line for line in lines if line and line.casefold() not in _NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,14 @@ class Dep5:
             return (self.default, *found)
         return tuple(found)
 
-    def notices_for(self, stanzas: Sequence[FilesStanza]) -> str:
-        """Return the copyright lines and licence texts of these stanzas, as must travel with copies."""
+    def notices_for(self, stanzas: Sequence[FilesStanza]) -> tuple[str, ...]:
+        """Return the copyright lines and licence texts of these stanzas, as must travel with copies; each once."""
         parts: list[str] = []
         for stanza in stanzas:
             parts.append(f"Copyright: {_unfolded(stanza.copyright)}\nLicense: {stanza.licence}")
             texts = [stanza.licence_text or "", *(self.licence_texts.get(n, "") for n in names_of(stanza.licence))]
             parts.extend(text.strip("\n") for text in texts if text.strip())
-        return "\n\n".join(dict.fromkeys(parts))
+        return tuple(dict.fromkeys(parts))
 
 
 def parse_dep5(content: bytes) -> Dep5 | None:

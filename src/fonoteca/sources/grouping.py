@@ -23,7 +23,7 @@ class OfferedFile:
     """A file of an item with all that speaks for it.
 
     own: evidence that is the item's own statement; other: evidence for this file beside or in place of it.
-    credit: the line to credit that comes with the evidence, "" where it names nobody.
+    credit: the line to credit that comes with the evidence, "" where it names nobody. notices: texts that many files share.
     """
 
     file: CandidateFile
@@ -32,7 +32,7 @@ class OfferedFile:
     other: tuple[Evidence, ...] = ()
     tags: Tags | None = None
     credit: str = ""
-    notices: str = ""
+    notices: tuple[str, ...] = ()
 
     @property
     def suffix(self) -> str:
@@ -77,7 +77,7 @@ def candidates_of(item: Item, files: Sequence[OfferedFile]) -> Iterator[Candidat
             files=tuple(f.file for f in members),
             evidence=merged(e for f in members for e in (*f.own, *f.other)),
             attribution=joined(f.credit or (credit_line(f.tags) if f.tags else "") for f in members),
-            notices="\n\n".join(dict.fromkeys(f.notices for f in members if f.notices)),
+            notices="\n\n".join(dict.fromkeys(text for f in members for text in f.notices if text)),
             left_out=left_out,
         )
         left_out = ()

@@ -169,7 +169,7 @@ class _AlbumReader:
         )
         yield from candidates_of(item, offered)
 
-    def _offered(self, found: FoundFile, own: tuple[Evidence, ...], notices: str) -> Iterator[OfferedFile]:
+    def _offered(self, found: FoundFile, own: tuple[Evidence, ...], notices: tuple[str, ...]) -> Iterator[OfferedFile]:
         """Yield the file with its evidence, or nothing and a line in `left_out`."""
         raw_path = b"/".join(os.fsencode(p) for p in self._below(found.parts))
         shown = received_text(raw_path)
@@ -224,17 +224,17 @@ class _AlbumReader:
                 return (), replaced + without_echo(replaced, said), credit
         return own, without_echo(own, said), credit
 
-    def _own(self, legal: Sequence[tuple[str, bytes]]) -> tuple[tuple[Evidence, ...], str]:
+    def _own(self, legal: Sequence[tuple[str, bytes]]) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
         """Return what the item says as a whole: its rights.toml, else the legal texts beside its files; and its notices."""
         statement = self._album.statement
+        texts = tuple(raw.decode("utf-8", "replace").strip() for _, raw in legal)
         if statement is None:
             evidence = tuple(
                 Evidence(Scheme.FREE_TEXT, f"text file {name} beside the music, {len(raw)} bytes", "", "folder", self._now, raw)
                 for name, raw in legal
             )
-            return evidence, "\n\n".join(raw.decode("utf-8", "replace").strip() for _, raw in legal)
-        notices = "\n\n".join(raw.decode("utf-8", "replace") for _, raw in legal)
-        return self._stated(statement.terms), notices
+            return evidence, texts
+        return self._stated(statement.terms), texts
 
     def _stated(self, terms: Terms) -> tuple[Evidence, ...]:
         """Return the evidence that terms of the rights.toml are."""
