@@ -102,8 +102,8 @@ _LICENCE_SCHEMES = frozenset({Scheme.LICENCE_URI, Scheme.SPDX, Scheme.DEP5, Sche
 
 
 def declared_acts(statement: str) -> frozenset[Act] | None:
-    """Return the acts that an owner's declaration such as `hold, share` grants, HOLD among them; None if it names other things."""
-    words = statement.replace(",", " ").casefold().split()
+    """Return the acts that an owner's declaration such as `own: hold share` grants, HOLD among them; None if it says else."""
+    words = statement.strip().casefold().removeprefix("own:").replace(",", " ").split()
     if not words or not set(words) <= {act.value for act in Act}:
         return None
     return frozenset(map(Act, words)) | {Act.HOLD}

@@ -25,11 +25,10 @@ _BRACKETS_MAX = 8
 _URL = re.compile(r"(?:https?://|www\.|\bcreativecommons\.org/)[^\s<>\"'|]+", re.IGNORECASE)
 _URL_END = ".,;:!?)]}"
 
-_CC_PATH = re.compile(
-    r"creativecommons\.org/licenses/(?P<unit>[a-z+-]+)/(?P<version>\d\.\d)(?:/(?P<port>[a-z]{2,8}))?"
-    r"(?:/(?:(?:deed|legalcode)(?:[._-][a-z_-]{2,10})?|rdf))?"
-)
-_CC0_TAIL = re.compile(r"(publicdomain/[a-z]+/1\.0(?:/us)?)/(?:(?:deed|legalcode)(?:[._-][a-z_-]{2,10})?|rdf)")
+_CC_DOCUMENT = re.compile(r"(creativecommons\.org/.+)/(?:(?:deed|legalcode)(?:[._-][a-z_-]{2,10})?|rdf)")
+"""A licence's address followed by one of its pages: `deed.pt_BR`, `legalcode`."""
+
+_CC_PATH = re.compile(r"creativecommons\.org/licenses/(?P<unit>[a-z+-]+)/(?P<version>\d\.\d)(?:/(?P<port>[a-z]{2,8}))?")
 
 _CC_NAME = re.compile(
     r"(?:cc-)?(?P<unit>(?:by|nc|nd|sa)(?:-(?:by|nc|nd|sa)){0,3})-v?(?P<version>\d\.\d)"
@@ -116,10 +115,12 @@ def _at_address(text: str) -> tuple[Licence, ...]:
     if any(c.isspace() for c in text):
         return ()
     folded = fold_address(text)
+    document = _CC_DOCUMENT.fullmatch(folded)
+    folded = document[1] if document else folded
     cc = _CC_PATH.fullmatch(folded)
     if cc is not None:
         return _creative_commons(cc["unit"], cc["version"], cc["port"] or "")
-    uri = table().addresses.get(_CC0_TAIL.sub(r"\1", folded), "")
+    uri = table().addresses.get(folded, "")
     return (table().licences[uri],) if uri and uri != OWN_WORK_URI else ()
 
 
