@@ -12,7 +12,7 @@ from pathlib import Path
 from fonoteca.audio.allowlist import CONTAINERS, REFUSED
 from fonoteca.audio.decoding import Decoded, check_length, decode
 from fonoteca.audio.tags import read_tags
-from fonoteca.formats import id3, mpeg, ogg
+from fonoteca.formats import id3, mpeg, ogg, riff
 from fonoteca.formats.identity import HEAD_BYTES, identify
 from fonoteca.formats.protection import find_protection
 from fonoteca.formats.window import ReadAt, Window
@@ -53,8 +53,8 @@ def examine(path: Path, name: str) -> Examined | Protected:
             if damage := _STRUCTURE.get(found.kind, _no_damage)(found):
                 raise DamagedAudioError(name, f"damaged: {damage}", "Fetch the file again from its source, or find a whole copy.")
             decoded = decode(path, name, CONTAINERS[found.kind])
-            if found.kind == "mp3" and (declared := mpeg.declared_samples(found.window(), found.start)):
-                check_length(name, decoded, Fraction(*declared))
+            if promised := mpeg.promise(found.window(), found.start):
+                check_length(name, decoded, Fraction(promised.samples, promised.sample_rate_hz))
             return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), read_tags(path))
     except OSError as error:
         raise AudioError(
@@ -99,10 +99,13 @@ def _ogg_damage(found: _Found) -> str:
 
 
 def _mpeg_damage(found: _Found) -> str:
-    """Return whether the last frame is cut off, where no header says how many frames there are."""
-    if found.kind == "mp3" and mpeg.declared_samples(found.window(), found.start) is not None:
-        return ""
-    return "" if mpeg.ends_whole(found.window()) else "its last frame is cut off"
+    """Return whether the last frame is cut off, which a decoder leaves out without a word."""
+    return mpeg.find_cut(found.window(), found.start)
+
+
+def _chunk_damage(found: _Found) -> str:
+    """Return which chunk is cut off: PCM plays to wherever it ends."""
+    return riff.find_cut(found.window(), found.start)
 
 
 _STRUCTURE: Mapping[str, Callable[[_Found], str]] = {
@@ -111,6 +114,8 @@ _STRUCTURE: Mapping[str, Callable[[_Found], str]] = {
     "aac": _mpeg_damage,
     "ac3": _mpeg_damage,
     "eac3": _mpeg_damage,
+    "wav": _chunk_damage,
+    "aiff": _chunk_damage,
 }
 """Checks that find what FFmpeg conceals, by kind."""
 

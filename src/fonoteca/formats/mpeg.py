@@ -112,18 +112,44 @@ def identify_frames(head: bytes) -> str | None:
     return first.name if second is not None and second.family == first.family else None
 
 
-def declared_samples(window: Window, start: int) -> tuple[int, int] | None:
-    """Return the samples per channel that a Xing, Info or VBRI header at `start` promises, and their rate; None without one."""
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a Xing, Info or VBRI header says of its file. sound_bytes: of all frames, 0 where it does not say."""
+
+    samples: int
+    sample_rate_hz: int
+    sound_bytes: int
+
+
+def promise(window: Window, start: int) -> Promise | None:
+    """Return what the header in the first frame, which begins at `start`, promises; None without one that counts frames."""
     head = window.read(start, 256)
     frame = frame_header(head)
     if frame is None or frame.name != "mp3":
         return None
     xing = head[4 + frame.side_bytes :]
     if xing[:4] in (b"Xing", b"Info") and xing[7] & 1:
-        return int.from_bytes(xing[8:12], "big") * frame.samples, frame.sample_rate_hz
+        sound_bytes = int.from_bytes(xing[12:16], "big") if xing[7] & 2 else 0
+        return Promise(int.from_bytes(xing[8:12], "big") * frame.samples, frame.sample_rate_hz, sound_bytes)
     if head[36:40] == b"VBRI":
-        return int.from_bytes(head[50:54], "big") * frame.samples, frame.sample_rate_hz
+        frames = int.from_bytes(head[50:54], "big")
+        return Promise(frames * frame.samples, frame.sample_rate_hz, int.from_bytes(head[46:50], "big"))
     return None
+
+
+def find_cut(window: Window, start: int) -> str:
+    """Return how the end of the file cuts the sound off, "" where it does not seem to.
+
+    Where a header says how many bytes there are, a torn last frame counts only if bytes are missing: players put up with
+    rubbish after the sound, and so do we.
+    """
+    promised = promise(window, start)
+    if ends_whole(window) or (promised and promised.sound_bytes == 0):
+        return ""
+    if promised is None:
+        return "its last frame is cut off"
+    missing = promised.sound_bytes - (_sound_end(window) - start)
+    return f"the last {missing} bytes of its sound are missing" if missing > 0 else ""
 
 
 def ends_whole(window: Window) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fonoteca.formats import asf, id3, matroska, mp4, playlist
+from fonoteca.formats import asf, id3, matroska, mp4, playlist, riff
 from fonoteca.formats.identity import HEAD_BYTES, identify
 from fonoteca.formats.window import ReadAt, Window
 from fonoteca.model.errors import FormatError
@@ -270,16 +270,10 @@ def _is_uuid_urn(scheme: str) -> bool:
 
 
 def _chunk_signs(window: Window, start: int) -> Iterator[_Sign]:
-    """Yield the AENC frames of a tag in a chunk of a RIFF (little-endian) or IFF (big-endian) file."""
-    little_endian = window.read(start, 4) != b"FORM"
-    at = start + 12
-    while at + 8 <= window.file_bytes:
-        window.step()
-        head = window.read(at, 8)
-        if head[:4] in (b"id3 ", b"ID3 ") and (tag := id3.tag_at(window, at + 8)):
+    """Yield the AENC frames of a tag in a chunk of a WAVE or AIFF file."""
+    for chunk in riff.walk(window, start):
+        if chunk.kind in (b"id3 ", b"ID3 ") and (tag := id3.tag_at(window, chunk.start)):
             yield from _frame_signs(window, tag)
-        size = int.from_bytes(head[4:8], "little" if little_endian else "big")
-        at += 8 + size + (size & 1)
 
 
 _CONTAINERS: Mapping[str, Callable[[Window, int], Iterator[_Sign]]] = {
