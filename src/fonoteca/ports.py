@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
+from fonoteca.model.corridor import FetchedPieces
+
 
 class Clock(Protocol):
     """Time, as an argument."""
@@ -191,21 +193,29 @@ class Workers(Protocol):
 class Swarm(Protocol):
     """BitTorrent: seeding from a storage root in place, and fetching into a folder."""
 
-    def seed(self, torrent: bytes, root: Path) -> None:
-        """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out)."""
+    def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
+        """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).
+
+        verify: check all files now; else each piece is proved before a peer first gets it. Damaged bytes are never sent.
+        """
         ...
 
     def fetch(self, torrent: bytes, folder: Path, peers: Sequence[tuple[str, int]], advance: Callable[[int], None]) -> int:
-        """Fetch a whole torrent into `folder` (its own name left out), all of it on disk when the call returns.
+        """Fetch a whole torrent into `folder` (its own name left out), all of it handed to the file system on return.
 
-        Returns: payload bytes downloaded. Raises: SourceError when nothing arrives for the edge's time limit.
+        Whole pieces that `folder` already holds are kept. Synchronising to the medium is for whoever adopts the folder.
+        Returns: payload bytes downloaded. Raises: SourceError when nothing arrives for the edge's time limit, TrustError when
+            that is because peers send bad bytes, StoreError when the disk fails.
         """
         ...
 
     def fetch_pieces(
         self, torrent: bytes, folder: Path, pieces: Sequence[int], peers: Sequence[tuple[str, int]]
-    ) -> dict[int, bytes]:
-        """Fetch single pieces, each proved by the torrent's hashes. Returns: piece index to bytes, pads included."""
+    ) -> FetchedPieces:
+        """Fetch single pieces, each proved by the torrent's hashes, by way of `folder`, which the caller then discards.
+
+        pieces: indexes in the torrent. Raises: as `fetch`.
+        """
         ...
 
     @property

@@ -5,7 +5,7 @@ Each room takes exactly what the room before it gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -241,3 +241,14 @@ class Event:
     what: str
     subject: str
     facts: tuple[tuple[str, str | int | float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPieces:
+    """Single pieces of a torrent as a swarm gave them, each proved by the torrent's hashes.
+
+    pieces: index in the torrent to the piece's bytes, pads left out. payload_bytes: downloaded for them, all in all.
+    """
+
+    pieces: Mapping[int, bytes]
+    payload_bytes: int

@@ -1,0 +1,323 @@
+"""BitTorrent by libtorrent, as `fonoteca.ports.Swarm`: seeding a storage root in place, fetching drops and single pieces.
+
+A seed never changes what it seeds. It trusts its files when it starts and proves each piece before the first peer gets it
+(libtorrent's seed mode); damage that comes to light is withheld from peers, and never fetched again by the seed itself
+(upload mode): putting bytes right in a store is for `repair` alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import libtorrent as lt
+
+from fonoteca.edges.swarm_session import (
+    Peer,
+    Report,
+    Session,
+    SwarmSettings,
+    check_peers,
+    info_of,
+    load_torrent,
+    piece_payload,
+    wrapped,
+)
+from fonoteca.model.corridor import FetchedPieces
+from fonoteca.model.errors import FonotecaError, SourceError, StoreError, TrustError, UsageError
+
+__all__ = ["LibtorrentSwarm", "SwarmSettings"]
+
+_FLUSH_TIMEOUT_S = 600.0
+"""Far more than a disk needs for the 100 MB that libtorrent lets wait (`max_queued_disk_bytes`)."""
+
+_LEAVE_TIMEOUT_S = 30.0
+_STATUS_INTERVAL_S = 0.2
+
+
+@dataclass(slots=True)
+class _Seed:
+    torrent: bytes
+    root: Path
+    verify: bool
+    handle: lt.torrent_handle
+
+
+class LibtorrentSwarm:
+    """A libtorrent session. Fetches run one at a time; seeding goes on beside them."""
+
+    def __init__(self, settings: SwarmSettings | None = None) -> None:
+        self._settings = settings or SwarmSettings()
+        self._session = Session(self._settings)
+        self._seeds: dict[str, _Seed] = {}
+        self._lock = threading.RLock()
+        self._open = True
+
+    @property
+    def address(self) -> Peer:
+        """The host and port that this swarm listens on."""
+        return self._session.address
+
+    def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
+        """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).
+
+        verify: read and check all files now, in the background, instead of each piece before a peer first gets it.
+        A file that is missing or has the wrong length when seeding starts makes libtorrent check all files of the torrent
+        at once; what is whole is seeded. Seeding the same torrent again changes nothing, but for `root` and `verify`.
+        Cost: one `stat` a file.
+        Raises: FormatError or TrustError for a torrent that cannot be used, UsageError when there is no such folder.
+        """
+        params = load_torrent(torrent, root)
+        if not root.is_dir():
+            raise UsageError(str(root), "expected a folder to seed from", "Give the storage root.")
+        key = _key(params)
+        with self._lock:
+            self._check_open()
+            before = self._seeds.get(key)
+            if before is not None:
+                if (before.root, before.verify) == (root, verify) and before.handle.is_valid():
+                    return
+                self._leave(before.handle)
+            handle = self._add_seed(params, verify)
+            self._seeds[key] = _Seed(torrent, root, verify, handle)
+
+    def unseed(self, torrent: bytes) -> None:
+        """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
+        with self._lock:
+            self._check_open()
+            seed = self._seeds.pop(_key(load_torrent(torrent, Path())), None)
+            if seed is not None:
+                self._leave(seed.handle)
+
+    def fetch(self, torrent: bytes, folder: Path, peers: Sequence[Peer], advance: Callable[[int], None]) -> int:
+        """Fetch a whole torrent into `folder` (its own name left out), every byte handed to the file system on return.
+
+        What `folder` already holds is checked and kept, so that a fetch that was interrupted goes on; what is there and
+        wrong is replaced. Pad files are not written. Synchronising to the medium is for whoever adopts the folder.
+        advance: called with payload bytes that have become whole and proved, in all the torrent's payload.
+        Returns: payload bytes downloaded, of pads at most what fills the last 16 KiB block of each file.
+        Raises: SourceError when nothing new arrives for `idle_timeout_s`; TrustError when that is because peers sent bytes
+            that fail the torrent's hashes, or for a torrent that cannot be used; StoreError when the disk fails.
+        """
+        params = load_torrent(torrent, folder)
+        params.peers = check_peers(peers)
+        with self._fetching(params, folder) as fetching:
+            fetching.await_finish(advance)
+            fetching.flush()
+            return fetching.payload_bytes
+
+    def fetch_pieces(self, torrent: bytes, folder: Path, pieces: Sequence[int], peers: Sequence[Peer]) -> FetchedPieces:
+        """Fetch single pieces, each proved by the torrent's hashes, by way of `folder`, which the caller then discards.
+
+        pieces: indexes in the torrent, in any order. Peers are tried one after another, so that no block is fetched twice,
+        as libtorrent does at the end of a torrent with several. Without peers: those that the torrent's trackers, the DHT
+        or the local network name, where the settings allow it.
+        Returns: each piece's bytes without pads, and the payload bytes that were downloaded for them: with honest peers
+            at most the length of the pieces.
+        Raises: as `fetch`; UsageError for a piece that the torrent has not.
+        """
+        wanted = sorted(set(pieces))
+        got: dict[int, bytes] = {}
+        payload_bytes = 0
+        error: FonotecaError | None = None
+        groups: list[list[Peer]] = [[peer] for peer in check_peers(peers)] or [[]]
+        for group in groups:
+            missing = [piece for piece in wanted if piece not in got]
+            if not missing:
+                break
+            params = load_torrent(torrent, folder)
+            _want_only(params, missing)
+            params.peers = group
+            if group:
+                params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+                params.trackers = []
+                params.url_seeds = []
+            with self._fetching(params, folder) as fetching:
+                try:
+                    fetching.await_finish(_nothing)
+                except (SourceError, TrustError) as failure:
+                    error = failure
+                got.update(fetching.read_pieces(missing))
+                payload_bytes += fetching.payload_bytes
+        if error is not None and len(got) < len(wanted):
+            raise error
+        return FetchedPieces(pieces=got, payload_bytes=payload_bytes)
+
+    def close(self) -> None:
+        """Leave the swarm; all that was fetched is on disk. Closing again is no error."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._seeds.clear()
+                self._session.close()
+
+    def __enter__(self) -> LibtorrentSwarm:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the swarm."""
+        self.close()
+
+    def _add_seed(self, params: lt.add_torrent_params, verify: bool) -> lt.torrent_handle:
+        params.flags |= lt.torrent_flags.upload_mode
+        if not verify:
+            params.flags |= lt.torrent_flags.seed_mode
+        return self._session.add(params)
+
+    @contextmanager
+    def _fetching(self, params: lt.add_torrent_params, folder: Path) -> Iterator[_Fetching]:
+        """Add a torrent for as long as the context lasts; a seed of the same torrent rests meanwhile."""
+        with self._lock:
+            self._check_open()
+            folder.mkdir(parents=True, exist_ok=True)
+            resting = self._seeds.pop(_key(params), None)
+            if resting is not None:
+                self._leave(resting.handle)
+            fetching = _Fetching(self._session, self._settings, params)
+            try:
+                yield fetching
+            finally:
+                # Also when interrupted: what has arrived is flushed, so that the next run finds it.
+                self._leave(fetching.handle)
+                if resting is not None:
+                    self.seed(resting.torrent, resting.root, resting.verify)
+
+    def _leave(self, handle: lt.torrent_handle) -> None:
+        """Remove a torrent and wait until libtorrent has written what waits and closed its files."""
+        report = Report()
+        deadline = time.monotonic() + _LEAVE_TIMEOUT_S
+        self._session.remove(handle)
+        while not report.flushed and time.monotonic() < deadline:
+            self._session.listen_to(handle, report)
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise UsageError("swarm", "it was closed", "Open a new one.")
+
+
+class _Fetching:
+    """A torrent on its way in."""
+
+    def __init__(self, session: Session, settings: SwarmSettings, params: lt.add_torrent_params) -> None:
+        self._session = session
+        self._settings = settings
+        self._info = info_of(params)
+        self._subject = f"torrent {self._info.name()} ({_key(params)[:16]})"
+        self._peers = list(params.peers)
+        self._report = Report()
+        self.handle = session.add(params)
+
+    @property
+    def payload_bytes(self) -> int:
+        """Payload bytes downloaded so far, those that failed their hash among them."""
+        return int(self.handle.status().total_payload_download)
+
+    def await_finish(self, advance: Callable[[int], None]) -> None:
+        """Wait until all that is wanted is here and proved."""
+        done_bytes = 0
+        mark: tuple[object, ...] = ()
+        last_news = time.monotonic()
+        next_status = 0.0
+        while True:
+            self._session.listen_to(self.handle, self._report)
+            now = time.monotonic()
+            if now < next_status:
+                continue
+            next_status = now + _STATUS_INTERVAL_S
+            status = self.handle.status()
+            if self._report.disk_error or status.errc.value():
+                raise self._disk_error(self._report.disk_error or status.errc.message())
+            if status.total_wanted_done > done_bytes:
+                advance(status.total_wanted_done - done_bytes)
+                done_bytes = status.total_wanted_done
+            if status.is_finished:
+                return
+            news = (status.state, status.progress_ppm, status.total_wanted_done, status.total_payload_download)
+            if news != mark:
+                mark, last_news = news, now
+            elif now - last_news > self._settings.idle_timeout_s:
+                raise self._given_up(status)
+            if self._all_banned():
+                raise self._given_up(status)
+
+    def flush(self) -> None:
+        """Wait until all that has arrived is written: a torrent counts as finished somewhat earlier."""
+        self._report.flushed = False
+        self.handle.flush_cache()
+        deadline = time.monotonic() + _FLUSH_TIMEOUT_S
+        while not self._report.flushed:
+            self._session.listen_to(self.handle, self._report)
+            if self._report.disk_error:
+                raise self._disk_error(self._report.disk_error)
+            if time.monotonic() > deadline:
+                raise self._disk_error(f"not written after {_FLUSH_TIMEOUT_S:g} s")
+
+    def read_pieces(self, pieces: Sequence[int]) -> dict[int, bytes]:
+        """Return those of the pieces that are here and proved, without pads."""
+        here = [piece for piece in pieces if self.handle.have_piece(piece)]
+        for piece in here:
+            self.handle.read_piece(piece)
+        deadline = time.monotonic() + _FLUSH_TIMEOUT_S
+        while not self._report.pieces.keys() >= set(here):
+            self._session.listen_to(self.handle, self._report)
+            if time.monotonic() > deadline:
+                raise self._disk_error(f"pieces not read back after {_FLUSH_TIMEOUT_S:g} s")
+        found = {}
+        for piece in here:
+            content = self._report.pieces[piece]
+            if isinstance(content, str):
+                raise self._disk_error(content)
+            found[piece] = piece_payload(self._info, piece, content)
+        return found
+
+    def _all_banned(self) -> bool:
+        settings = self._settings
+        alone = not (settings.dht or settings.lsd or self._info.trackers())
+        return alone and bool(self._peers) and self._report.banned >= set(self._peers)
+
+    def _given_up(self, status: lt.torrent_status) -> FonotecaError:
+        have = f"{status.total_wanted_done} of {status.total_wanted} bytes are here"
+        if self._report.hash_failures:
+            who = ", ".join(sorted(f"{host}:{port}" for host, port in self._report.banned)) or "a peer"
+            return TrustError(
+                self._subject,
+                f"{who} sent bytes that fail the torrent's hashes, {self._report.hash_failures} times; {have}",
+                "Try other peers; what is here was proved and is kept.",
+            )
+        lost = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
+        why = f" ({'; '.join(sorted(lost))})" if lost else ""
+        return SourceError(
+            self._subject,
+            f"nothing new from any of {len(self._peers)} known peers{why}; {have}",
+            "Run the same command again when a peer is up; what is here is kept.",
+        )
+
+    def _disk_error(self, problem: str) -> StoreError:
+        return StoreError(self._subject, problem, "Make room or mend the disk; then run the same command again.")
+
+
+def _want_only(params: lt.add_torrent_params, pieces: Sequence[int]) -> None:
+    info = info_of(params)
+    count = info.num_pieces()
+    if pieces[0] < 0 or pieces[-1] >= count:
+        raise UsageError(f"torrent {info.name()}", f"has pieces 0 to {count - 1}, not {pieces[0]} to {pieces[-1]}")
+    priorities = [0] * count
+    for piece in pieces:
+        priorities[piece] = 4
+    params.piece_priorities = priorities
+
+
+def _key(params: lt.add_torrent_params) -> str:
+    """Return the torrent's best infohash, in hexadecimal: by it libtorrent knows duplicates."""
+    with wrapped("torrent"):
+        hashes = info_of(params).info_hashes()
+        return str(hashes.v2 if hashes.has_v2() else hashes.v1)
+
+
+def _nothing(_: int) -> None:
+    """Take no notice of progress."""

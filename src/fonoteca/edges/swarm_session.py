@@ -1,0 +1,239 @@
+"""One libtorrent session: its settings, what it is told, and what it reports, in this project's words.
+
+libtorrent is used through this module and `fonoteca.edges.swarm` only. Its exceptions end here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import libtorrent as lt
+
+from fonoteca import __version__
+from fonoteca.model.errors import FormatError, StoreError, TrustError, UsageError
+
+Peer = tuple[str, int]
+"""Host and port. The host is an address, not a name: libtorrent looks no names up for peers."""
+
+TORRENT_BYTES_MAX = 256 * 2**20
+"""libtorrent's own default limit is 10 MB; a drop of 200 GB in pieces of 256 KiB has a torrent of 40 MB."""
+
+_LISTEN_TIMEOUT_S = 10.0
+_WAIT_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmSettings:
+    """How this machine takes part in swarms. Without anything given: quietly, on loopback, with peers it is told of.
+
+    listen_port: 0 takes a free one. dht, lsd: look for peers in the public DHT, on the local network. upnp: ask the router
+        to let peers in (UPnP and NAT-PMP). utp: also talk uTP; see docs/decisions/swarm-settings.md for what it costs.
+    idle_timeout_s: without a single new byte, after which a fetch is given up.
+    upload_bytes_per_s, download_bytes_per_s: 0 is no limit; peers on the local network are never limited.
+    """
+
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 0
+    dht: bool = False
+    lsd: bool = False
+    upnp: bool = False
+    utp: bool = False
+    idle_timeout_s: float = 60.0
+    upload_bytes_per_s: int = 0
+    download_bytes_per_s: int = 0
+    connections_max: int = 500
+
+    def as_libtorrent(self) -> lt.settings_pack:
+        """Return libtorrent's settings. Each that differs from its default is measured or reasoned in the decision page."""
+        category = lt.alert_category
+        host = f"[{self.listen_host}]" if ":" in self.listen_host else self.listen_host
+        return {
+            "user_agent": f"Fonoteca/{__version__} libtorrent/{lt.__version__}",
+            "listen_interfaces": f"{host}:{self.listen_port}",
+            # A port that was asked for is had or refused, never silently another one.
+            "max_retry_port_bind": 0,
+            "listen_system_port_fallback": False,
+            "enable_dht": self.dht,
+            "enable_lsd": self.lsd,
+            "enable_upnp": self.upnp,
+            "enable_natpmp": self.upnp,
+            "enable_outgoing_utp": self.utp,
+            "enable_incoming_utp": self.utp,
+            "upload_rate_limit": self.upload_bytes_per_s,
+            "download_rate_limit": self.download_bytes_per_s,
+            "connections_limit": self.connections_max,
+            # Mirrors behind one address, and two sessions on one machine, are several peers.
+            "allow_multiple_connections_per_ip": True,
+            # Connect at the next tick, of 0.1 s instead of 0.5 s: a drop of 170 MB took half its time to begin.
+            "smooth_connects": False,
+            "tick_interval": 100,
+            # A peer that went away (a seed that checks itself does) is asked again after a second, not a minute.
+            "min_reconnect_time": 1,
+            "max_failcount": 100,
+            # No queue of torrents: what is added runs.
+            "active_downloads": -1,
+            "active_seeds": -1,
+            "active_limit": -1,
+            "alert_queue_size": 10_000,
+            "alert_mask": category.error | category.status | category.storage | category.connect,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """What libtorrent has told of one torrent since the last look.
+
+    pieces: that were read, or why not. banned: peers that sent bad bytes. lost: the last reason of each lost connection.
+    """
+
+    flushed: bool = False
+    removed: bool = False
+    hash_failures: int = 0
+    disk_error: str = ""
+    pieces: dict[int, bytes | str] = field(default_factory=dict)
+    banned: set[Peer] = field(default_factory=set)
+    lost: dict[Peer, str] = field(default_factory=dict)
+
+
+class Session:
+    """A libtorrent session that listens."""
+
+    def __init__(self, settings: SwarmSettings) -> None:
+        with wrapped("swarm"):
+            self._session = lt.session(settings.as_libtorrent())
+        self.address = (settings.listen_host, self._await_port(settings))
+
+    def add(self, params: lt.add_torrent_params) -> lt.torrent_handle:
+        """Add a torrent and run it at once, outside libtorrent's queue."""
+        params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+        params.flags |= lt.torrent_flags.duplicate_is_error
+        with wrapped(params.ti.name() if params.ti else "swarm"):
+            return self._session.add_torrent(params)
+
+    def remove(self, handle: lt.torrent_handle) -> None:
+        """Let go of a torrent; its files stay."""
+        if handle.is_valid():
+            self._session.remove_torrent(handle)
+
+    def listen_to(self, handle: lt.torrent_handle, report: Report, wait_ms: int = _WAIT_MS) -> None:
+        """Wait a moment for news of a torrent and add it to the report. News of others is dropped."""
+        if not self._session.wait_for_alert(wait_ms):
+            return
+        for alert in self._session.pop_alerts():
+            if isinstance(alert, lt.torrent_alert) and alert.handle == handle:
+                _note(alert, report)
+
+    def close(self) -> None:
+        """Leave all swarms. Waits until libtorrent has let go of every file."""
+        self._session.pause()
+        del self._session
+
+    def _await_port(self, settings: SwarmSettings) -> int:
+        deadline = time.monotonic() + _LISTEN_TIMEOUT_S
+        reason = f"no answer within {_LISTEN_TIMEOUT_S:g} s"
+        while time.monotonic() < deadline:
+            self._session.wait_for_alert(_WAIT_MS)
+            for alert in self._session.pop_alerts():
+                if isinstance(alert, lt.listen_failed_alert):
+                    reason = alert.error.message()
+                    deadline = 0
+                elif isinstance(alert, lt.listen_succeeded_alert):
+                    return self._session.listen_port()
+        raise UsageError(
+            f"{settings.listen_host}:{settings.listen_port}",
+            f"cannot listen for peers there: {reason}",
+            "Choose another address or port; port 0 takes a free one.",
+        )
+
+
+def _note(alert: lt.torrent_alert, report: Report) -> None:
+    if isinstance(alert, lt.read_piece_alert):
+        failed = alert.error.value() != 0
+        report.pieces[alert.piece] = alert.error.message() if failed else bytes(alert.buffer)
+    elif isinstance(alert, lt.cache_flushed_alert):
+        report.flushed = True
+    elif isinstance(alert, lt.torrent_removed_alert):
+        report.removed = True
+    elif isinstance(alert, lt.hash_failed_alert):
+        report.hash_failures += 1
+    elif isinstance(alert, lt.peer_ban_alert):
+        report.banned.add(alert.endpoint)
+    elif isinstance(alert, lt.peer_disconnected_alert):
+        report.lost[alert.endpoint] = alert.error.message()
+    elif isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
+        report.disk_error = alert.message()
+
+
+def load_torrent(torrent: bytes, root: Path) -> lt.add_torrent_params:
+    """Return what is needed to add a torrent whose files lie below `root`, the torrent's own name left out.
+
+    Raises: FormatError when libtorrent does not take it, TrustError when it has links or a path that leaves `root`.
+    """
+    limits = {"max_buffer_size": TORRENT_BYTES_MAX}
+    try:
+        params = lt.load_torrent_buffer(torrent, limits)  # type: ignore[call-overload]
+    except RuntimeError as error:
+        raise FormatError("torrent", f"libtorrent does not take it: {error}", "Fetch the torrent file again.") from error
+    assert isinstance(params, lt.add_torrent_params)
+    params.save_path = str(root)
+    params.renamed_files = {index: path for index, path, _ in payload_files(params)}
+    return params
+
+
+def payload_files(params: lt.add_torrent_params) -> Iterator[tuple[int, str, int]]:
+    """Yield libtorrent's file index, the path below the root and the length of each file, pad files left out.
+
+    Raises: TrustError for links and for paths that leave the root.
+    """
+    layout = info_of(params).layout()
+    for index in range(layout.num_files()):
+        flags = layout.file_flags(index)
+        if flags & lt.file_storage.flag_pad_file:
+            continue
+        whole = PurePosixPath(layout.file_path(index))
+        path = PurePosixPath(*whole.parts[1:]) if len(whole.parts) > 1 else whole
+        if flags & lt.file_storage.flag_symlink or path.is_absolute() or ".." in path.parts:
+            raise TrustError(f"torrent {layout.name()}", f"{path}: a link, or a path that leaves its folder", "Do not use it.")
+        yield index, str(path), layout.file_size(index)
+
+
+def info_of(params: lt.add_torrent_params) -> lt.torrent_info:
+    """Return the metainfo, which a torrent file always brings and only a magnet link would not."""
+    assert params.ti is not None
+    return params.ti
+
+
+def piece_payload(info: lt.torrent_info, piece: int, content: bytes) -> bytes:
+    """Return a piece's bytes without those of pad files.
+
+    With file-aligned pieces, which hybrid torrents have (BEP 52), this is a part of exactly one file.
+    """
+    layout = info.layout()
+    parts = []
+    position = 0
+    for part in info.map_block(piece, 0, len(content)):
+        if not layout.file_flags(part.file_index) & lt.file_storage.flag_pad_file:
+            parts.append(content[position : position + part.size])
+        position += part.size
+    return b"".join(parts)
+
+
+def check_peers(peers: Sequence[Peer]) -> list[Peer]:
+    """Return the peers as libtorrent takes them. Raises: UsageError for a port that is none."""
+    for host, port in peers:
+        if not 0 < port < 65536:
+            raise UsageError(f"{host}:{port}", "not a port from 1 to 65535", "Give the port that the peer listens on.")
+    return list(peers)
+
+
+@contextmanager
+def wrapped(subject: str) -> Iterator[None]:
+    """Turn what libtorrent raises into a StoreError about `subject`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise StoreError(subject, f"libtorrent failed: {error}", "Run the same command again.") from error
