@@ -27,8 +27,8 @@ from debian.debfile import DebFile
 from fonoteca.model.errors import SourceError, UsageError
 
 CONTROL_BYTES_MAX = 1 << 20
-HEADER_BYTES_MAX = 1 << 20
-"""One tar header record. A pax header may claim gigabytes, which tarfile would read at once."""
+READ_BYTES_MAX = 64 << 20
+"""One read. A pax header may claim gigabytes, which tarfile would read at once."""
 MEMBERS_MAX = 300_000
 UNPACKED_BYTES_MAX = 32 << 30
 UNPACKED_SLACK_BYTES = 64 << 20
@@ -153,8 +153,8 @@ class _Forward:
 
     def read(self, size: int = -1) -> bytes:
         """Return so many bytes, fewer only at the end."""
-        if size < 0 or size > HEADER_BYTES_MAX:
-            raise ValueError(f"a header of {size} bytes")
+        if size < 0 or size > READ_BYTES_MAX:
+            raise ValueError(f"{size} bytes at once, expected at most {READ_BYTES_MAX}")
         taken = []
         while size > 0:
             piece = self._buffer[:size] or self._more()
