@@ -104,7 +104,7 @@ class StoreError(FonotecaError):
     code = "store"
 
 
-class BlobMissing(StoreError):
+class BlobMissing(StoreError):  # noqa: N818 - it is an answer as often as an error
     """A blob that is read is not there."""
 
     code = "store.missing"

@@ -1,0 +1,61 @@
+"""The event log: append-only segments in the `logs` folder of one object.
+
+OCFL 1.1 section 3.8 gives `logs` for records of actions, leaves its format to us, and validators pass it by. So an event
+costs one small durable file; a version of an object for each would cost seven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fonoteca.formats import eventlog, ocfl
+from fonoteca.model.corridor import Event
+from fonoteca.model.errors import FixityError, FormatError, StoreError
+from fonoteca.model.ids import LogicalPath, ObjectId
+from fonoteca.store.commit import commit_document
+from fonoteca.store.root import DAMAGED_REMEDY, Root
+
+EVENTS = ObjectId("urn:fonoteca:events:log")
+_LOGS = f"{ocfl.object_path(EVENTS)}/logs"
+_ABOUT = """This object holds the archive's event log.
+
+Its folder `logs` has a file for each batch of events, `yyyy/mm/dd/hhmmss.ffffff-<sha256>.jsonl`: JSON Lines, one event a
+line with `at`, `what`, `subject` and `facts`. A file's name holds the time of its first event and the SHA-256 of its
+bytes. Files are never changed; all of them in order of name are the log.
+"""
+
+
+def make_log(root: Root) -> None:
+    """Make the log's object if it is missing."""
+    if root.blobs.size(f"{ocfl.object_path(EVENTS)}/{ocfl.SIDECAR}") is None:
+        commit_document(root, EVENTS, {LogicalPath("about.txt"): _ABOUT.encode()}, "Begin the event log")
+
+
+def append_events(root: Root, events: Sequence[Event]) -> None:
+    """Append events as one segment; they are durable when the call returns. The same events again change nothing."""
+    if not events:
+        return
+    content = eventlog.segment(events)
+    key = f"{_LOGS}/{eventlog.segment_name(events, content)}"
+    if not root.blobs.create(key, content) and root.blobs.read(key) != content:
+        raise StoreError(key, "the segment is there with other bytes than its name says", DAMAGED_REMEDY)
+
+
+def events(root: Root) -> Iterator[Event]:
+    """Yield all events in order of the time of their segment. Raises: FixityError when a segment is damaged."""
+    for key in root.blobs.keys(_LOGS):
+        try:
+            yield from eventlog.parse_segment(key.removeprefix(f"{_LOGS}/"), root.blobs.read(key))
+        except FormatError as error:
+            raise FixityError(key, error.problem, DAMAGED_REMEDY) from error
+
+
+def damaged_segments(root: Root) -> list[str]:
+    """Return the paths of segments whose bytes are not those of their name, in order."""
+    damaged = []
+    for key in root.blobs.keys(_LOGS):
+        try:
+            list(eventlog.parse_segment(key.removeprefix(f"{_LOGS}/"), root.blobs.read(key)))
+        except (FormatError, StoreError):
+            damaged.append(key)
+    return damaged

@@ -1,0 +1,220 @@
+"""Finding damage, down to the piece, and healing it with bytes that are proved before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from fonoteca.formats import merkle, ocfl
+from fonoteca.formats.hashing import hash_bytes
+from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory
+from fonoteca.model.corridor import Damage, DamageKind, MemberFile, StoredVersion
+from fonoteca.model.errors import FixityError, FonotecaError, FormatError, StoreError, TrustError
+from fonoteca.model.hashes import FileHashes
+from fonoteca.model.ids import ContentPath, ObjectId
+from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
+from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, held
+
+_CHUNK_BYTES = 1 << 20
+
+
+def check_member(root: Root, object_id: ObjectId, member: MemberFile) -> Damage | None:
+    """Return what is wrong with a file, None when it is as it should be.
+
+    Damaged pieces are told apart by the piece layer; a file known by its digest alone has none to tell.
+    Raises: nothing for damage of any kind; StoreError when the store as a whole cannot be read.
+    Cost: one read; a second one of a damaged file.
+    """
+    hashes = member.hashes
+    every_piece = tuple(range(hashes.piece_count))
+    size = root.blobs.size(member.path)
+    if size is None:
+        return Damage(object_id, member, DamageKind.MISSING, every_piece, hashes.sha256, "no such file")
+    if size != hashes.file_bytes and not hashes.digest_only:
+        pieces = _damaged_pieces(root, member)
+        return Damage(object_id, member, DamageKind.LENGTH, pieces, f"{hashes.file_bytes} bytes", f"{size} bytes")
+    try:
+        found = _sha256(root, member.path)
+    except StoreError as error:
+        pieces = _damaged_pieces(root, member)
+        return Damage(object_id, member, DamageKind.UNREADABLE, pieces, hashes.sha256, error.problem)
+    if found == hashes.sha256:
+        return None
+    return Damage(object_id, member, DamageKind.DIGEST, _damaged_pieces(root, member), hashes.sha256, found)
+
+
+def verify(root: Root, version: StoredVersion) -> Iterator[Damage]:
+    """Yield the damage of a version's files, in order of path."""
+    for member in version.members:
+        damage = check_member(root, version.object_id, member)
+        if damage is not None:
+            yield damage
+
+
+def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> Iterator[Damage]:
+    """Yield the damage of every file that an object's inventories account for, in order of path.
+
+    known: hashes of members by path, from the register or from torrents: they make pieces of small files known when
+    metadata.json is damaged. Where neither knows, the inventory's digest is proof enough, and the damage has no pieces.
+    Raises: FixityError when no version of the object is whole, UsageError when there is none.
+    """
+    proved = held(root, object_id)
+    path = ocfl.object_path(object_id)
+    hashes = _hashes_of_all(root, proved.inventory)
+    for name, content in _frame(root, proved).items():
+        hashes[name] = hash_bytes(content, root.piece_bytes)
+    for name in sorted(hashes):
+        member = MemberFile(f"{path}/{name}", _best(hashes[name], known.get(f"{path}/{name}")))
+        damage = check_member(root, object_id, member)
+        if damage is not None:
+            yield damage
+
+
+def mend(root: Root, object_id: ObjectId) -> list[str]:
+    """Restore what the store itself still knows: inventories, sidecars, the declaration. Returns: the paths mended.
+
+    Raises: FixityError when no inventory of the object is whole.
+    """
+    proved = held(root, object_id)
+    path = ocfl.object_path(object_id)
+    mended = []
+    for name, content in _frame(root, proved).items():
+        place = f"{path}/{name}"
+        try:
+            right = root.blobs.read(place) == content
+        except StoreError:
+            right = False
+        if not right:
+            root.blobs.write(place, content)
+            mended.append(place)
+    return mended
+
+
+def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
+    """Put damaged pieces right; return when the whole file is proved and on disk.
+
+    pieces: index to bytes, the last one without padding. For a file known by its digest alone: the whole file as piece 0.
+    Raises: TrustError when a piece is not what the hashes prove (nothing is written); FixityError when with these pieces
+    the file would still be wrong (nothing is written).
+    """
+    hashes = member.hashes
+    if hashes.digest_only:
+        _heal_whole(root, member, pieces.get(0, b""))
+        return
+    parts = {}
+    for index, content in sorted(pieces.items()):
+        _prove_piece(member, index, content)
+        parts[index * hashes.piece_bytes] = bytes(content)
+    digest = sha256()
+    for index in range(hashes.piece_count):
+        piece = pieces[index] if index in pieces else _piece(root, member, index)
+        if piece is None:
+            raise FixityError(member.path, f"piece {index} is damaged too and was not given", DAMAGED_REMEDY)
+        digest.update(piece)
+    if digest.hexdigest() != hashes.sha256:
+        raise FixityError(
+            member.path,
+            f"with these pieces its sha256 would be {digest.hexdigest()}, expected {hashes.sha256}",
+            "Audit the file again: more of its pieces are damaged.",
+        )
+    root.blobs.patch(member.path, parts, hashes.file_bytes)
+
+
+def _heal_whole(root: Root, member: MemberFile, content: bytes) -> None:
+    found = sha256(content).hexdigest()
+    if found != member.hashes.sha256:
+        raise TrustError(member.path, f"the bytes offered have sha256 {found}, expected {member.hashes.sha256}")
+    root.blobs.write(member.path, content)
+
+
+def _prove_piece(member: MemberFile, index: int, content: bytes) -> None:
+    """Raise TrustError when bytes are not the piece with this index."""
+    hashes = member.hashes
+    if not 0 <= index < hashes.piece_count:
+        raise TrustError(member.path, f"it has no piece {index}, but {hashes.piece_count} from 0 up")
+    expected = _piece_length(hashes, index)
+    if len(content) != expected:
+        raise TrustError(member.path, f"piece {index} has {len(content)} bytes, expected {expected}")
+    if not _is_piece(hashes, index, content):
+        raise TrustError(member.path, f"the bytes offered for piece {index} are not what its hash proves", "Ask another mirror.")
+
+
+def _is_piece(hashes: FileHashes, index: int, content: bytes) -> bool:
+    return merkle.piece_hash(content, hashes.piece_bytes, hashes.file_bytes) == hashes.v2_piece_hash(index)
+
+
+def _piece_length(hashes: FileHashes, index: int) -> int:
+    return min(hashes.piece_bytes, hashes.file_bytes - index * hashes.piece_bytes)
+
+
+def _piece(root: Root, member: MemberFile, index: int) -> bytes | None:
+    """Return a piece from the store, None when its bytes are short or cannot be read."""
+    try:
+        content = root.blobs.read_range(member.path, index * member.hashes.piece_bytes, _piece_length(member.hashes, index))
+    except StoreError:
+        return None
+    return content if len(content) == _piece_length(member.hashes, index) else None
+
+
+def _damaged_pieces(root: Root, member: MemberFile) -> tuple[int, ...]:
+    """Return the indexes of pieces that are not what their hashes prove, in order."""
+    damaged = []
+    for index in range(member.hashes.piece_count):
+        content = _piece(root, member, index)
+        if content is None or not _is_piece(member.hashes, index, content):
+            damaged.append(index)
+    return tuple(damaged)
+
+
+def _sha256(root: Root, path: str) -> str:
+    """Return the digest of a blob. Raises: StoreError."""
+    digest = sha256()
+    with root.blobs.open(path) as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _frame(root: Root, proved: Proved) -> dict[str, bytes]:
+    """Return the right bytes of all files of an object that are not content, by path below the object."""
+    inventory = proved.inventory
+    frame = {
+        OBJECT_DECLARATION[0]: OBJECT_DECLARATION[1],
+        INVENTORY: proved.content,
+        SIDECAR: ocfl.sidecar(proved.content),
+    }
+    for number in range(1, inventory.head + 1):
+        folder = ocfl.version_folder(number)
+        content = proved.content if number == inventory.head else _confirmed(root, inventory.at(number))
+        frame[f"{folder}/{INVENTORY}"] = content
+        frame[f"{folder}/{SIDECAR}"] = ocfl.sidecar(content)
+    return frame
+
+
+def _confirmed(root: Root, inventory: Inventory) -> bytes:
+    """Return the bytes of an older inventory; as Fonoteca writes them when nothing is left that could confirm them."""
+    try:
+        return inventory_bytes(root, inventory)
+    except (StoreError, FixityError, FormatError):
+        return inventory.to_bytes()
+
+
+def _hashes_of_all(root: Root, inventory: Inventory) -> dict[str, FileHashes]:
+    """Return what is known of each content file: all its hashes where a metadata.json tells, else its digest."""
+    known: dict[ContentPath, FileHashes] = {}
+    for number in range(1, inventory.head + 1):
+        try:
+            metadata = read_metadata(root, inventory.at(number))
+        except FonotecaError:  # damaged: found again below, by its digest
+            continue
+        if metadata is not None:
+            known |= known_hashes(metadata)
+    return {
+        str(path): known[path] if path in known and known[path].sha256 == digest else digest_known(digest, root.piece_bytes)
+        for path, digest in inventory.manifest.items()
+    }
+
+
+def _best(own: FileHashes, known: FileHashes | None) -> FileHashes:
+    """Return what others know of a file where we know its digest alone and they agree on it."""
+    return known if own.digest_only and known is not None and known.sha256 == own.sha256 else own

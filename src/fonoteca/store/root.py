@@ -1,0 +1,154 @@
+"""A storage root and what its objects' inventories say, read with proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fonoteca.formats import ocfl
+from fonoteca.formats.ocfl import INVENTORY, SIDECAR, Inventory
+from fonoteca.model.errors import BlobMissing, FixityError, FormatError, UsageError
+from fonoteca.model.ids import LogicalPath, ObjectId, Sha256
+from fonoteca.ports import Blobs, Clock, Staging
+
+DAMAGED_REMEDY = "Run `fonoteca audit` to see all that is damaged, then `fonoteca repair`."
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What every part of the store works with. piece_bytes: of files that this archive itself makes or takes in."""
+
+    blobs: Blobs
+    staging: Staging
+    clock: Clock
+    piece_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """An inventory and its bytes, which have the digest that their sidecar gives."""
+
+    inventory: Inventory
+    content: bytes
+
+
+def read_proved(root: Root, path: str) -> Proved:
+    """Return the inventory at `path/inventory.json`, proved by the sidecar beside it.
+
+    Raises: BlobMissing when one of them is not there; FixityError when they disagree; FormatError.
+    """
+    content = root.blobs.read(f"{path}/{INVENTORY}")
+    expected = ocfl.parse_sidecar(root.blobs.read(f"{path}/{SIDECAR}"))
+    found = sha256(content).hexdigest()
+    if found != expected:
+        raise FixityError(f"{path}/{INVENTORY}", f"sha256 is {found}, its sidecar says {expected}", DAMAGED_REMEDY)
+    return Proved(ocfl.parse_inventory(content), content)
+
+
+def version_numbers(root: Root, path: str) -> list[int]:
+    """Return the versions that have a folder at an object's path, in ascending order."""
+    found = (ocfl.version_of_folder(name) for name in root.blobs.children(path))
+    return sorted(number for number in found if number is not None)
+
+
+def complete_version(root: Root, path: str, version: int, *, with_content: bool = True) -> Proved | None:
+    """Return the inventory of a version that is whole: proved by its sidecar, and every file of its manifest there.
+
+    Content is not read: this tells what was interrupted, not what has rotten.
+    with_content: False asks for the proved inventory alone, so that the loss of a file can be told and healed.
+    """
+    try:
+        proved = read_proved(root, f"{path}/{ocfl.version_folder(version)}")
+    except (BlobMissing, FixityError, FormatError):
+        return None
+    inventory = proved.inventory
+    whole = inventory.head == version and ocfl.object_path(inventory.object_id) == path
+    if whole and with_content:
+        whole = all(root.blobs.size(f"{path}/{content}") is not None for content in inventory.manifest)
+    return proved if whole else None
+
+
+def newest_complete(root: Root, path: str, *, with_content: bool = True) -> Proved | None:
+    """Return the inventory of the newest version that is whole, None when there is none.
+
+    DESIGN, failure model: this version rules when an object's root inventory and its sidecar disagree.
+    """
+    for version in reversed(version_numbers(root, path)):
+        proved = complete_version(root, path, version, with_content=with_content)
+        if proved is not None:
+            return proved
+    return None
+
+
+def head_of(root: Root, object_id: ObjectId) -> Proved | None:
+    """Return the object's newest inventory, None when there is no such object.
+
+    Raises: FixityError when no version of it is whole; FormatError when it is of another kind than Fonoteca makes.
+    """
+    path = ocfl.object_path(object_id)
+    try:
+        proved: Proved | None = read_proved(root, path)
+    except (BlobMissing, FixityError, FormatError) as error:
+        proved = newest_complete(root, path) or newest_complete(root, path, with_content=False)
+        if proved is None and next(iter(root.blobs.children(path)), None) is not None:
+            raise FixityError(object_id, f"no version of it is whole: {error}", DAMAGED_REMEDY) from error
+    if proved is not None and proved.inventory.object_id != object_id:
+        raise FixityError(object_id, f"the object at {path} says that it is {proved.inventory.object_id}", DAMAGED_REMEDY)
+    return proved
+
+
+def held(root: Root, object_id: ObjectId) -> Proved:
+    """Return the object's newest inventory. Raises: UsageError when there is no such object, and what `head_of` raises."""
+    proved = head_of(root, object_id)
+    if proved is None:
+        raise UsageError(object_id, "no such object is held", "Search for its title, or check the id.")
+    return proved
+
+
+def read_content(root: Root, inventory: Inventory, digest: Sha256) -> bytes:
+    """Return the content with this digest, proved. Raises: FixityError, BlobMissing. For small files."""
+    path = f"{ocfl.object_path(inventory.object_id)}/{inventory.content_of(digest)}"
+    content = root.blobs.read(path)
+    found = sha256(content).hexdigest()
+    if found != digest:
+        raise FixityError(path, f"sha256 is {found}, the inventory says {digest}", DAMAGED_REMEDY)
+    return content
+
+
+def read_logical(root: Root, inventory: Inventory, state: Mapping[LogicalPath, Sha256], path: LogicalPath) -> bytes:
+    """Return a file of a state by its logical path, proved. Raises: UsageError when the state has none, and as above."""
+    digest = state.get(path)
+    if digest is None:
+        raise UsageError(inventory.object_id, f"it has no file {path!r}")
+    return read_content(root, inventory, digest)
+
+
+def object_paths(root: Root) -> Iterator[str]:
+    """Yield the paths of all objects, in ascending order. Cost: one listing for each folder of the layout."""
+    for first in _tuples(root, ""):
+        for second in _tuples(root, first):
+            for third in _tuples(root, f"{first}/{second}"):
+                folder = f"{first}/{second}/{third}"
+                yield from (f"{folder}/{name}" for name in root.blobs.children(folder))
+
+
+def object_ids(root: Root) -> Iterator[ObjectId]:
+    """Yield the ids of all objects, in order of path: what a rebuild goes through.
+
+    Raises: FixityError for an object whose id cannot be told. Cost: as `object_paths`, and an inventory for each id of
+    more than 100 encoded characters.
+    """
+    for path in object_paths(root):
+        object_id = ocfl.object_id_at(path)
+        if object_id is None:
+            proved = newest_complete(root, path)
+            if proved is None or ocfl.object_path(proved.inventory.object_id) != path:
+                raise FixityError(path, "no inventory there tells whose object it is", DAMAGED_REMEDY)
+            object_id = proved.inventory.object_id
+        yield object_id
+
+
+def _tuples(root: Root, prefix: str) -> list[str]:
+    """Return the names of the layout's folders below a prefix."""
+    return [name for name in root.blobs.children(prefix) if len(name) == 3 and not set(name) - set("0123456789abcdef")]

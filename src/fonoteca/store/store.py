@@ -1,0 +1,172 @@
+"""The store, as flows know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from fonoteca.formats import ocfl
+from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
+from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
+from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.hashes import FileHashes
+from fonoteca.model.ids import LogicalPath, ObjectId
+from fonoteca.model.rights import RightsRecord
+from fonoteca.ports import Blobs, Clock, Staging
+from fonoteca.store import commit, events, fixity, mirror, reading, recovery
+from fonoteca.store.commit import Commit
+from fonoteca.store.root import Root, head_of, held, object_ids, read_logical
+
+
+class Store:
+    """An OCFL 1.1 storage root. What is acknowledged here is durable and proved; nothing under `vN/` ever changes.
+
+    blobs: rooted at the storage root. staging: on the same disk. One process writes at a time (`edges.disk.ArchiveLock`),
+    any number read. All methods raise StoreError when the medium fails, FixityError when a file that they need is damaged.
+    """
+
+    def __init__(self, blobs: Blobs, staging: Staging, clock: Clock, piece_bytes: int) -> None:
+        self._root = Root(blobs, staging, clock, piece_bytes)
+
+    def initialise(self) -> None:
+        """Make the storage root and the event log's object, or what is missing of them.
+
+        Raises: StoreError when the folder is a storage root of another layout or holds other things.
+        """
+        blobs = self._root.blobs
+        files = ocfl.root_files()
+        if blobs.size(ocfl.ROOT_DECLARATION[0]) is None:
+            strange = set(blobs.children()) - {"extensions", *files}
+            if strange:
+                raise StoreError("store", f"expected an empty folder, found {min(strange)!r}", "Choose another folder.")
+        for path, content in files.items():  # the declaration is last: a half-made root is not one
+            if not blobs.create(path, content) and blobs.read(path) != content:
+                raise StoreError(path, "not as Fonoteca writes it: the store is another program's or was changed")
+        events.make_log(self._root)
+
+    def recover(self, *, whole: bool = False) -> list[str]:
+        """Return, in sentences, what of interrupted work was finished or removed. To be called before writing.
+
+        whole: look at every object, for when staging was lost. Cost: O(interrupted commits); with `whole` O(objects).
+        """
+        return recovery.recover(self._root, whole=whole)
+
+    def commit(self, staged: StagedVersion, salted: Sequence[str], message: str = "") -> Commit:
+        """Return the staged item as stored, with whether a version was made; the staging folder is used up.
+
+        salted: for each evidence of the admission the salted digest of its raw bytes, "" where it has none.
+        No version is made when files, title, artist, source and rights are as held; times and the policy's digest aside.
+        """
+        return commit.commit_staged(self._root, staged, salted, message or "Acquire")
+
+    def commit_document(self, object_id: ObjectId, files: Mapping[str, bytes], message: str) -> StoredVersion:
+        """Return the object that holds exactly these small files; no version is made when it holds them already."""
+        named = {LogicalPath(path): content for path, content in files.items()}
+        return commit.commit_document(self._root, object_id, named, message)
+
+    def read(self, object_id: ObjectId, version: int | None = None) -> StoredVersion:
+        """Return a version, the newest for None. Media files are not read.
+
+        Raises: UsageError when it is not held; FixityError when metadata.json, rights.json or an inventory is damaged.
+        """
+        return reading.read_version(self._root, object_id, version)
+
+    def head(self, object_id: ObjectId) -> int:
+        """Return the number of the object's newest version, 0 when there is no such object."""
+        proved = head_of(self._root, object_id)
+        return 0 if proved is None else proved.inventory.head
+
+    def document(self, object_id: ObjectId, logical_path: str, version: int | None = None) -> bytes:
+        """Return a small file of an object by its logical path, proved. Raises: UsageError when there is none."""
+        inventory = held(self._root, object_id).inventory
+        if version is not None and not 1 <= version <= inventory.head:
+            raise UsageError(object_id, f"there is no version {version}; the newest is {inventory.head}")
+        state = inventory.at(version or inventory.head).state
+        return read_logical(self._root, inventory, state, LogicalPath(logical_path))
+
+    def rights(self, object_id: ObjectId, version: int | None = None) -> RightsRecord:
+        """Return what rights.json of a version says, the newest for None."""
+        return parse_rights(self.document(object_id, RIGHTS, version))
+
+    def metadata(self, object_id: ObjectId, version: int | None = None) -> ObjectMetadata:
+        """Return what metadata.json of a version says, the newest for None."""
+        inventory = held(self._root, object_id).inventory
+        found = reading.read_metadata(self._root, inventory.at(version or inventory.head))
+        if found is None:
+            raise UsageError(object_id, "it has no metadata.json: it is neither audio nor artwork")
+        return found
+
+    def object_ids(self, kind: str | None = None) -> Iterator[ObjectId]:
+        """Yield the ids of all objects, or of one kind (`audio`, `artwork`, `drop`, `events`), in order of their path."""
+        return (one for one in object_ids(self._root) if kind is None or one.kind == kind)
+
+    def verify(self, version: StoredVersion) -> Iterator[Damage]:
+        """Yield the damage of a version's files by the hashes that it brings, in order of path."""
+        return fixity.verify(self._root, version)
+
+    def check_member(self, object_id: ObjectId, member: MemberFile) -> Damage | None:
+        """Return what is wrong with a file, None when it is sound. Never raises for damage. Cost: one read of the file."""
+        return fixity.check_member(self._root, object_id, member)
+
+    def audit(self, object_id: ObjectId, known: Mapping[str, FileHashes] | None = None) -> Iterator[Damage]:
+        """Yield the damage of every file of an object, its root inventory and declaration too, in order of path.
+
+        known: hashes by member path, from the register or torrents, for files whose metadata.json is damaged itself;
+        without it their damage has `member.hashes.digest_only`, and is healed by the whole file as piece 0.
+        """
+        return fixity.audit(self._root, object_id, known or {})
+
+    def mend(self, object_id: ObjectId) -> list[str]:
+        """Restore inventories, sidecars and the declaration from what the store still knows. Returns: paths mended."""
+        return fixity.mend(self._root, object_id)
+
+    def check_root(self) -> list[str]:
+        """Return the damaged files of the storage root itself and damaged segments of the event log, by path."""
+        return [*self._wrong_root_files(), *events.damaged_segments(self._root)]
+
+    def mend_root(self) -> list[str]:
+        """Write the storage root's own files anew where they are damaged. Returns: paths mended."""
+        wrong = self._wrong_root_files()
+        for path in wrong:
+            self._root.blobs.write(path, ocfl.root_files()[path])
+        return wrong
+
+    def heal(self, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
+        """Put damaged pieces right; return when the whole file is proved and on disk.
+
+        pieces: index to bytes, the last one without padding.
+        Raises: TrustError for a piece that its hash does not prove, FixityError when the file would still be wrong; in
+        both cases nothing is written.
+        """
+        fixity.heal(self._root, member, pieces)
+
+    def adopt_version(self, folder: Path, object_id: ObjectId, version: int) -> StoredVersion:
+        """Return a downloaded `vN` folder as a stored version, after proving every file of it.
+
+        folder: below staging; used up. Raises: TrustError when it lies, VersionNeededError before vN-1; then nothing is changed.
+        """
+        return mirror.adopt_version(self._root, folder, object_id, version)
+
+    def adopt_versions(self, arrived: Iterable[tuple[Path, ObjectId, int]]) -> Iterator[StoredVersion]:
+        """Yield downloaded versions as stored, earlier versions of an object first, whatever the order they came in."""
+        return mirror.adopt_versions(self._root, arrived)
+
+    def append_events(self, happened: Sequence[Event]) -> None:
+        """Append events to the log as one durable segment. The same events again change nothing."""
+        events.append_events(self._root, happened)
+
+    def events(self) -> Iterator[Event]:
+        """Yield all events, in order of their segments' times. Raises: FixityError when a segment is damaged."""
+        return events.events(self._root)
+
+    def _wrong_root_files(self) -> list[str]:
+        """Return the storage root's own files that are not as they should be, by path."""
+        wrong = []
+        for path, content in ocfl.root_files().items():
+            try:
+                right = self._root.blobs.read(path) == content
+            except StoreError:
+                right = False
+            if not right:
+                wrong.append(path)
+        return sorted(wrong)
