@@ -1,1 +1,50 @@
-"""Can everyone else keep them too? Drops, manifests and editions."""
+"""Can everyone else keep them too? Drops, manifests and editions.
+
+The way of a drop: `plan_drops` (or a `SnapshotPlan`) says what goes into it, `member_list` is stored before anything is
+out, `cut` makes the torrent from stored hashes, `Editions.publish` puts it out, and `read_edition` believes it elsewhere.
+"""
+
+from fonoteca.editions.cutting import SnapshotPlan, cut, cut_snapshot
+from fonoteca.editions.following import ManifestedDrop, list_members, read_drop, read_edition, read_index
+from fonoteca.editions.index import Heading, Index, IndexEntry, TargetFile
+from fonoteca.editions.manifest import ManifestRow, rows_of_plan, rows_of_snapshot
+from fonoteca.editions.memberlist import (
+    DropRecord,
+    ListedMember,
+    MemberList,
+    drop_record,
+    parse_drop_record,
+    parse_member_list,
+)
+from fonoteca.editions.planning import DropPlan, member_list, plan_drops, restore_plan
+from fonoteca.editions.publication import Editions, Publication
+
+__all__ = [
+    "DropPlan",
+    "DropRecord",
+    "Editions",
+    "Heading",
+    "Index",
+    "IndexEntry",
+    "ListedMember",
+    "ManifestRow",
+    "ManifestedDrop",
+    "MemberList",
+    "Publication",
+    "SnapshotPlan",
+    "TargetFile",
+    "cut",
+    "cut_snapshot",
+    "drop_record",
+    "list_members",
+    "member_list",
+    "parse_drop_record",
+    "parse_member_list",
+    "plan_drops",
+    "read_drop",
+    "read_edition",
+    "read_index",
+    "restore_plan",
+    "rows_of_plan",
+    "rows_of_snapshot",
+]

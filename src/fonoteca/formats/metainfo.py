@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha1, sha256
 from urllib.parse import quote
 
-from fonoteca.formats import bencode
+from fonoteca.formats import bencode, merkle
 from fonoteca.formats.torrentpaths import check_name, check_paths
 from fonoteca.formats.torrentreading import V1_HASH_BYTES, Announce, Metainfo, TorrentFile, parse_torrent
 from fonoteca.model.corridor import MemberFile
@@ -18,6 +18,7 @@ from fonoteca.model.errors import FormatError
 from fonoteca.model.ids import InfohashV1, InfohashV2
 
 __all__ = [
+    "LOADABLE_TORRENT_BYTES_MAX",
     "Announce",
     "Metainfo",
     "Torrent",
@@ -25,10 +26,19 @@ __all__ = [
     "hybrid_torrent",
     "magnet",
     "parse_torrent",
+    "torrent_bytes_bound",
     "torrent_order",
     "v1_only",
     "v2_only",
 ]
+
+LOADABLE_TORRENT_BYTES_MAX = 10_000_000
+"""libtorrent 2.1, `load_torrent_limits.max_buffer_size`: a longer torrent file is refused as "metadata too large"."""
+
+_FILE_BYTES_BOUND = 260
+_PART_BYTES_BOUND = 9
+_PIECE_BYTES_BOUND = merkle.HASH_BYTES + V1_HASH_BYTES
+"""What a file, a part of its path and a piece add to a torrent at most, beside the path itself, which is there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,17 @@ def hybrid_torrent(name: str, files: Sequence[MemberFile], piece_bytes: int, ann
         content=b"".join([*_head(announce), b"4:info", info, _piece_layers(ordered), *_url_list(announce), b"e"]),
         infohash_v1=InfohashV1(sha1(info).hexdigest()),
         infohash_v2=InfohashV2(sha256(info).hexdigest()),
+    )
+
+
+def torrent_bytes_bound(files: Iterable[MemberFile]) -> int:
+    """Return how much these files add to a torrent file, at most. Shared folders make the truth smaller by up to a third."""
+    return sum(
+        _FILE_BYTES_BOUND
+        + 2 * len(file.path.encode())
+        + _PART_BYTES_BOUND * (file.path.count("/") + 1)
+        + _PIECE_BYTES_BOUND * file.hashes.piece_count
+        for file in files
     )
 
 

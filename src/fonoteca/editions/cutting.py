@@ -1,0 +1,82 @@
+"""Torrents from stored hashes: O(files), no content is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from fonoteca.editions.memberlist import facts_of, snapshot_id
+from fonoteca.editions.planning import DropPlan, member_of
+from fonoteca.formats.metainfo import Announce, hybrid_torrent
+from fonoteca.model.corridor import Drop, DropKind, MemberFile
+from fonoteca.model.ids import DropId
+
+CATALOGUE = "catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlan:
+    """A snapshot folder to be cut as a metadata drop.
+
+    name: of the snapshot, such as its date. files: paths below its folder. supersedes: the drop that it replaces.
+    """
+
+    name: str
+    files: tuple[MemberFile, ...]
+    supersedes: DropId | None = None
+
+    @property
+    def id(self) -> DropId:
+        """The id of its drop: the same files under the same name are the same drop."""
+        return snapshot_id(self.name, facts_of(self.files))
+
+
+def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> Drop:
+    """Return the drop of a plan. Its torrent depends on members, root name, piece length and announce alone.
+
+    root_name: the archive's name, which every store drop's torrent has, so that all lie on one storage root.
+    Raises: FormatError when a member was hashed with another piece length, TrustError for a path that clients rewrite.
+    Cost: about 10 us a file and 50 B a piece; no content is read (bench/cutting.py).
+    """
+    files = [file for each in plan.members for file in each.version.members]
+    torrent = hybrid_torrent(root_name, files, piece_bytes, announce)
+    members = sorted((member_of(each.version) for each in plan.members), key=lambda m: (m.object_id, m.version))
+    return Drop(
+        id=plan.id,
+        kind=plan.kind,
+        members=tuple(members),
+        torrent=torrent.content,
+        infohash_v1=torrent.infohash_v1,
+        infohash_v2=torrent.infohash_v2,
+        drop_bytes=sum(each.version.version_bytes for each in plan.members),
+        file_count=len(files),
+        coverage_share=plan.coverage_share,
+        created_at=created_at,
+        needs=plan.needs,
+    )
+
+
+def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> Drop:
+    """Return the metadata drop of a snapshot folder, its torrent named `<root_name>-catalogue-<snapshot name>`.
+
+    Raises: as `cut`. A snapshot carries no listening: coverage_share is 0.
+    """
+    torrent = hybrid_torrent(snapshot_torrent_name(root_name, plan.name), plan.files, piece_bytes, announce)
+    return Drop(
+        id=plan.id,
+        kind=DropKind.METADATA,
+        members=(),
+        torrent=torrent.content,
+        infohash_v1=torrent.infohash_v1,
+        infohash_v2=torrent.infohash_v2,
+        drop_bytes=sum(file.hashes.file_bytes for file in plan.files),
+        file_count=len(plan.files),
+        coverage_share=0.0,
+        created_at=created_at,
+        supersedes=plan.supersedes,
+    )
+
+
+def snapshot_torrent_name(root_name: str, snapshot: str) -> str:
+    """Return the name of a snapshot's torrent."""
+    return f"{root_name}-{CATALOGUE}-{snapshot}"

@@ -1,0 +1,206 @@
+"""Manifests: one row per file of a drop, binding pieces root to sha256, in Parquet for engines and JSONL.zst for streams.
+
+Grain: one file of one drop. Key: (drop, path). Order: the torrent's. Rows: as many as the drop has files. Columns:
+drop, object and version ("" and 0 in a snapshot), path (below the torrent's name), bytes, sha256 and pieces_root
+(hexadecimal, "" for an empty file), licence (URI), title, artist ("" for files that are not music).
+
+Both forms are the same bytes for the same rows and library versions: no times, no names of machines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from fonoteca.editions.cutting import SnapshotPlan
+from fonoteca.editions.memberlist import count
+from fonoteca.editions.planning import DropPlan
+from fonoteca.formats.metainfo import torrent_order
+from fonoteca.formats.strictjson import parse_json
+from fonoteca.model.corridor import Shareable
+from fonoteca.model.errors import FonotecaError, FormatError
+from fonoteca.model.ids import DropId, ObjectId, Sha256
+
+MANIFEST_BYTES_MAX = 512 * 2**20
+"""Of the rows as text: 1 kB each for 200,000 files, and half as much again for long titles."""
+
+_ZSTD_LEVEL = 10
+_WINDOW_BYTES_MAX = 2**27
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("drop", pa.string(), nullable=False),
+        pa.field("object", pa.string(), nullable=False),
+        pa.field("version", pa.int32(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("pieces_root", pa.string(), nullable=False),
+        pa.field("licence", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("artist", pa.string(), nullable=False),
+    ]
+)
+COLUMNS: tuple[str, ...] = tuple(_SCHEMA.names)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One file of one drop. object_id: None and version: 0 in a snapshot. pieces_root: hexadecimal, "" for an empty file."""
+
+    drop_id: DropId
+    object_id: ObjectId | None
+    version: int
+    path: str
+    file_bytes: int
+    sha256: Sha256
+    pieces_root: str
+    licence_uri: str = ""
+    title: str = ""
+    artist: str = ""
+
+
+def rows_of_plan(plan: DropPlan) -> tuple[ManifestRow, ...]:
+    """Return the rows of a store drop, in the order of its torrent."""
+    owners = {file.path: each for each in plan.members for file in each.version.members}
+    music = {path: found for each in plan.members for path, found in _music(each).items()}
+    rows = []
+    for file in torrent_order(file for each in plan.members for file in each.version.members):
+        owner = owners[file.path]
+        title, artist = music.get(file.path, ("", ""))
+        rows.append(
+            ManifestRow(
+                drop_id=plan.id,
+                object_id=owner.version.object_id,
+                version=owner.version.version,
+                path=file.path,
+                file_bytes=file.hashes.file_bytes,
+                sha256=file.hashes.sha256,
+                pieces_root=file.hashes.pieces_root.hex(),
+                licence_uri=owner.admission.licence.uri,
+                title=title,
+                artist=artist,
+            )
+        )
+    return tuple(rows)
+
+
+def rows_of_snapshot(plan: SnapshotPlan) -> tuple[ManifestRow, ...]:
+    """Return the rows of a snapshot drop, in the order of its torrent."""
+    drop_id = plan.id
+    return tuple(
+        ManifestRow(drop_id, None, 0, file.path, file.hashes.file_bytes, file.hashes.sha256, file.hashes.pieces_root.hex())
+        for file in torrent_order(plan.files)
+    )
+
+
+def to_parquet(rows: Sequence[ManifestRow]) -> bytes:
+    """Return the manifest as Parquet: zstd, one row group for each 64 Ki rows, no metadata of ours."""
+    columns = zip(*(_cells(row) for row in rows), strict=True) if rows else [()] * len(COLUMNS)
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd", row_group_size=65_536)
+    return bytes(sink.getvalue())
+
+
+def from_parquet(content: bytes) -> tuple[ManifestRow, ...]:
+    """Return the rows of a Parquet manifest. For our own files: a stranger's is read from its JSONL form.
+
+    Raises: FormatError when it is not Parquet, has other columns, or a cell breaks its rule.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError("manifest", f"not Parquet: {error}") from None
+    if table.schema.names != list(COLUMNS):
+        raise FormatError("manifest", f"expected the columns {', '.join(COLUMNS)}")
+    return tuple(_row(cells) for cells in table.to_pylist())
+
+
+def to_jsonl(rows: Iterable[ManifestRow]) -> bytes:
+    """Return the manifest as JSON lines, compressed with Zstandard."""
+    lines = [json.dumps(dict(zip(COLUMNS, _cells(row), strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows]
+    text = "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(text)
+
+
+def from_jsonl(content: bytes, bytes_max: int = MANIFEST_BYTES_MAX) -> tuple[ManifestRow, ...]:
+    """Return the rows of a JSONL.zst manifest, which may be a stranger's.
+
+    bytes_max: of the text. Raises: FormatError for text that is longer, not Zstandard, or not such rows.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
+    try:
+        with decompressor.stream_reader(content) as source:
+            text = source.read(bytes_max + 1)
+    except zstandard.ZstdError as error:
+        raise FormatError("manifest", f"not Zstandard: {error}") from None
+    if len(text) > bytes_max:
+        raise FormatError("manifest", f"expands to more than {bytes_max} bytes")
+    if text and not text.endswith(b"\n"):
+        raise FormatError("manifest", "the last line is not whole")
+    return tuple(_row(parse_json(line, f"manifest line {number}")) for number, line in enumerate(text.splitlines(), 1))
+
+
+def _music(shareable: Shareable) -> dict[str, tuple[str, str]]:
+    """Return title and artist of each audio file, by its path below the storage root."""
+    version = shareable.version
+    return {
+        f"{version.object_path}/{file.content_path}": (file.tags.title, file.tags.artist)
+        for file in version.files
+        if file.tags is not None
+    }
+
+
+def _cells(row: ManifestRow) -> tuple[str | int, ...]:
+    """Return a row's values in the order of COLUMNS."""
+    return (
+        row.drop_id,
+        row.object_id or "",
+        row.version,
+        row.path,
+        row.file_bytes,
+        row.sha256,
+        row.pieces_root,
+        row.licence_uri,
+        _well_formed(row.title),
+        _well_formed(row.artist),
+    )
+
+
+def _well_formed(text: str) -> str:
+    """Return text that UTF-8 can hold: tags as received may have lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _row(cells: Any) -> ManifestRow:
+    """Return a row of what a manifest has in one line."""
+    if not isinstance(cells, dict) or cells.keys() != set(COLUMNS):
+        raise FormatError("manifest", f"expected rows with exactly {', '.join(COLUMNS)}")
+    texts = [cells[name] for name in COLUMNS if name not in ("version", "bytes")]
+    if not all(isinstance(text, str) for text in texts):
+        raise FormatError("manifest", f"expected text in every column but version and bytes, at {cells['path']!r}")
+    try:
+        row = ManifestRow(
+            drop_id=DropId(cells["drop"]),
+            object_id=ObjectId(cells["object"]) if cells["object"] else None,
+            version=count(cells["version"]),
+            path=cells["path"],
+            file_bytes=count(cells["bytes"]),
+            sha256=Sha256(cells["sha256"]),
+            pieces_root=Sha256(cells["pieces_root"]) if cells["pieces_root"] else "",
+            licence_uri=cells["licence"],
+            title=cells["title"],
+            artist=cells["artist"],
+        )
+    except (FonotecaError, ValueError) as error:
+        raise FormatError("manifest", f"at {cells['path']!r}: {error}") from None
+    if (row.object_id is None) != (row.version == 0):
+        raise FormatError("manifest", f"at {row.path!r}: an object and its version go together")
+    return row
