@@ -31,7 +31,6 @@ MANIFEST_BYTES_MAX = 512 * 2**20
 """Of the rows as text: 1 kB each for 200,000 files, and half as much again for long titles."""
 
 _ZSTD_LEVEL = 10
-_WINDOW_BYTES_MAX = 2**27
 
 _SCHEMA = pa.schema(
     [
@@ -133,16 +132,16 @@ def to_jsonl(rows: Iterable[ManifestRow]) -> bytes:
 def from_jsonl(content: bytes, bytes_max: int = MANIFEST_BYTES_MAX) -> tuple[ManifestRow, ...]:
     """Return the rows of a JSONL.zst manifest, which may be a stranger's.
 
-    bytes_max: of the text. Raises: FormatError for text that is longer, not Zstandard, or not such rows.
+    bytes_max: of the text; a frame that does not say its length, or says more, is refused before anything is expanded.
+    Raises: FormatError for text that is longer, not Zstandard, or not such rows.
     """
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
     try:
-        with decompressor.stream_reader(content) as source:
-            text = source.read(bytes_max + 1)
+        text_bytes = zstandard.frame_content_size(content)
+        if not 0 <= text_bytes <= bytes_max:
+            raise FormatError("manifest", f"says that it expands to {text_bytes} bytes, expected at most {bytes_max}")
+        text = zstandard.ZstdDecompressor().decompress(content, max_output_size=bytes_max, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise FormatError("manifest", f"not Zstandard: {error}") from None
-    if len(text) > bytes_max:
-        raise FormatError("manifest", f"expands to more than {bytes_max} bytes")
+        raise FormatError("manifest", f"not one whole frame of Zstandard: {error}") from None
     if text and not text.endswith(b"\n"):
         raise FormatError("manifest", "the last line is not whole")
     return tuple(_row(parse_json(line, f"manifest line {number}")) for number, line in enumerate(text.splitlines(), 1))
