@@ -80,6 +80,8 @@ def _misread_bytes(text: str) -> bytes | None:
 
 def _reread(text: str) -> str | None:
     """Return the text read as UTF-8 after all, or None when that is not exact or not plausible."""
+    if text.isascii():
+        return None
     content = _misread_bytes(text)
     if content is None:
         return None

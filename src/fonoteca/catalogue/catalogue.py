@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from fonoteca.catalogue.mapping import LISTENING, TableMapping
 from fonoteca.catalogue.planning import make_plan
 from fonoteca.catalogue.popularity import ListeningTotals
 from fonoteca.catalogue.snapshots import StoredSnapshot, current_snapshot, put_snapshot
-from fonoteca.catalogue.sourcefile import sha256_of
+from fonoteca.catalogue.sourcefile import digests_of
 from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
 from fonoteca.model.catalogue import (
@@ -64,8 +65,8 @@ class Catalogue:
         self._clock = clock
         self._duck_settings = duck or DuckSettings()
         self._imports = ImportArea(blobs, staging, self._duck_settings)
-        # One database is kept open: a new connection costs 10 to 30 ms, more than most questions.
-        self._duck = open_duck(self._duck_settings, None)
+        self._opened: duckdb.DuckDBPyConnection | None = None
+        self._opening = Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +76,20 @@ class Catalogue:
 
     def close(self) -> None:
         """Give DuckDB's memory back."""
-        self._duck.close()
+        with self._opening:
+            if self._opened is not None:
+                self._opened.close()
+                self._opened = None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor for one question, to be closed by the caller; threads may have one each.
+
+        The database under it is opened once and kept: opening costs 10 to 30 ms, more than most questions.
+        """
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_duck(self._duck_settings, None)
+            return self._opened.cursor()
 
     # Imports
 
@@ -106,9 +120,11 @@ class Catalogue:
         name = "catalogue-synthetic"
         scratch = self._staging.folder(name)
         try:
-            with self._gathered(f"{name}-gather") as (duck, _, _):
+            with self._gathered(f"{name}-gather") as (duck, _, _), duck_errors("catalogue"):
                 answer = duck.execute("SELECT id::VARCHAR, artist, release_id, held FROM merged ORDER BY id")
                 listenable = [_Listenable(RecordingId(i), artist, release, held) for i, artist, release, held in answer.fetchall()]
+            if not listenable:
+                raise UsageError("synthetic history", "no recordings are imported", "Import a catalogue first.")
             with self._staging.writer(scratch / "listening.csv") as stream:
                 stream.write(listening_csv(synthetic_history(listenable, seed, listener_count)))
             return self.import_table(scratch / "listening.csv", synthetic_mapping(seed, listener_count))
@@ -129,22 +145,20 @@ class Catalogue:
         Raises: UsageError when no recordings are imported.
         """
         now = self.stored_snapshot()
-        scratch = self._staging.folder("catalogue-build")
+        folder = self._staging.folder("catalogue-build")
         try:
-            folder = scratch / "folder"
-            folder.mkdir()
             with self._gathered("catalogue-build-gather") as (duck, totals, sources):
                 if not totals.recording_count:
                     raise UsageError("catalogue", "no recordings are imported", "Import a catalogue first.")
                 with duck_errors("catalogue"):
                     write_files(duck, totals, folder)
-            files = tuple((name, sha256_of(folder / name)) for name in sorted((ARTISTS_FILE, RECORDINGS_FILE, RELEASES_FILE)))
+            files = tuple(digests_of(folder, (ARTISTS_FILE, RECORDINGS_FILE, RELEASES_FILE)).items())
             made = StoredSnapshot(Snapshot("", totals.recording_count, sources, files), totals)
             if now and now.same_content(made):
                 return now.snapshot
             return put_snapshot(self._blobs, self._staging, folder, made, self._clock.now().date())
         finally:
-            self._staging.discard(scratch)
+            self._staging.discard(folder)
 
     @contextmanager
     def _gathered(self, scratch: str) -> Iterator[tuple[duckdb.DuckDBPyConnection, ListeningTotals, tuple[SnapshotSource, ...]]]:
@@ -206,7 +220,7 @@ class Catalogue:
     def _ask(self, file: str, query: str, **parameters: object) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query over `read_parquet($path)`, streamed, on a cursor of its own: threads may ask at once."""
         path = self._file(file)
-        with duck_errors(str(path)), self._duck.cursor() as cursor:
+        with duck_errors(str(path)), self._cursor() as cursor:
             answer = cursor.execute(query, {"path": str(path), **parameters})
             while batch := answer.fetchmany(BATCH_ROWS):
                 yield from batch
@@ -262,7 +276,7 @@ class Catalogue:
         """
         stored = self._stored()
         path = self._local(f"{stored.snapshot.name}/{RECORDINGS_FILE}")
-        with self._duck.cursor() as cursor:
+        with self._cursor() as cursor:
             return measure_coverage(cursor, path, stored.totals, points)
 
     def plan(self, budget_bytes: int, permits: Callable[[str], bool]) -> Plan:
@@ -272,7 +286,7 @@ class Catalogue:
         """
         stored = self._stored()
         path = self._local(f"{stored.snapshot.name}/{RECORDINGS_FILE}")
-        with self._duck.cursor() as cursor:
+        with self._cursor() as cursor:
             return make_plan(cursor, path, budget_bytes, permits, stored.totals.synthetic)
 
 

@@ -16,7 +16,9 @@ POINTS_MIN = 2
 
 def curve_ranks(recording_count: int, points: int) -> list[int]:
     """Return ascending ranks from 1 to recording_count, evenly apart on a log scale: the head is where the curve bends."""
-    inner = max(1, points - 2)
+    inner = points - POINTS_MIN
+    if not inner:
+        return [recording_count]
     return sorted({round(recording_count ** (step / inner)) for step in range(inner + 1)})
 
 

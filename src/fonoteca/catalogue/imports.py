@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from fonoteca.catalogue.duck import PARQUET, DuckSettings, duck_errors, open_duck, quoted
 from fonoteca.catalogue.mapping import HELD, LISTENING, RECORDINGS, STORE, TableMapping
 from fonoteca.catalogue.rows import BadRow, SoundRow, TableRow, bad_row, read_row
-from fonoteca.catalogue.sourcefile import ImportedSource, parse_source, sha256_of
+from fonoteca.catalogue.sourcefile import ImportedSource, digests_of, parse_source, sha256_of
 from fonoteca.catalogue.tables import BATCH_ROWS, read_table
 from fonoteca.model.catalogue import HeldTrack, SnapshotSource
 from fonoteca.model.errors import SourceError, StoreError
@@ -130,7 +130,6 @@ class ImportArea:
         scratch = self._staging.folder(f"catalogue-import-{name}")
         try:
             folder = scratch / "folder"
-            folder.mkdir()
             imported = self._stage(offer, subject, folder, scratch)
             target = f"{IMPORTS}/{name}/{imported.digest}"
             current = self._current(name)
@@ -154,15 +153,13 @@ class ImportArea:
     def _stage(self, offer: _Offer, subject: str, folder: Path, scratch: Path) -> ImportedSource:
         """Write rows.parquet, and quarantine.jsonl if need be, into the folder."""
         raw = scratch / "raw.parquet"
-        spill = scratch / "spill"
-        spill.mkdir()
         rejected = _Rejected()
         with self._staging.writer(folder / _QUARANTINE) as quarantine:
             try:
                 _write_raw(raw, offer, lambda bad: quarantine.write(rejected.line(bad)))
             except (pa.ArrowException, OSError) as error:
                 raise StoreError(subject, f"could not stage rows: {error}", "Check the free space; nothing changed.") from error
-            with duck_errors(subject), open_duck(self._duck, spill) as duck:
+            with duck_errors(subject), open_duck(self._duck, scratch / "spill") as duck:
                 for bad in _repeats(duck, raw, offer.rows):
                     quarantine.write(rejected.line(bad))
                 row_count = _write_rows(duck, raw, offer.rows, folder / ROWS_FILE)
@@ -172,7 +169,7 @@ class ImportArea:
                 f"none of {rejected.count} rows could be read; first, line {rejected.first}" if rejected.count else "holds no rows",
                 "Nothing was imported; correct the mapping or the file.",
             )
-        files = {name: sha256_of(folder / name) for name in (ROWS_FILE, _QUARANTINE)}
+        files = digests_of(folder, (ROWS_FILE, _QUARANTINE))
         source = replace(offer.source, row_count=row_count, quarantined_count=rejected.count)
         return ImportedSource(source, offer.rows, *offer.inputs, files)
 

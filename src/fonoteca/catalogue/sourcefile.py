@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,15 @@ def parse_json(content: bytes, subject: str, expected_format: str) -> dict[str, 
     return dict(value)
 
 
+def digests_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of each of these files of a folder that we made. Raises: StoreError."""
+    try:
+        return {name: sha256_of(folder / name) for name in sorted(names)}
+    except OSError as error:
+        raise StoreError(str(folder), f"cannot be read back: {error}", "Check the disk under staging.") from error
+
+
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes in hexadecimal, in one pass."""
+    """Return the SHA-256 of a file's bytes in hexadecimal, in one pass. Raises: OSError."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,214 @@
+"""Snapshots: deterministic, ranked, honest about what is made up, and never half there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from catalogue_world import StillClock, held_track, listening_of, mapping_of, recordings_csv
+
+from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.building import UNKNOWN_DURATION_MS, estimated_bytes
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.model.errors import StoreError
+from fonoteca.model.ids import RecordingId
+
+
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalogue, float]]:
+    """The starter and 30 held tracks under a synthetic history, and how long the build took."""
+    folder = tmp_path_factory.mktemp("archive")
+    for name in ("catalogue", "staging"):
+        (folder / name).mkdir()
+    with Catalogue(DiskBlobs(folder / "catalogue"), DiskStaging(folder / "staging"), StillClock()) as catalogue:
+        catalogue.import_starter()
+        catalogue.import_store([held_track(i) for i in range(30)])
+        catalogue.import_synthetic_history(seed=7, listener_count=10_000)
+        start = time.perf_counter()
+        catalogue.build()
+        yield catalogue, time.perf_counter() - start
+
+
+def test_the_starter_is_built_in_three_seconds(starter: tuple[Catalogue, float]) -> None:
+    assert starter[1] < 3
+
+
+def test_rows_come_by_rank_and_shares_add_up_to_one(starter: tuple[Catalogue, float]) -> None:
+    rows = list(starter[0].rows())
+    assert len(rows) == 10_969 == len({row.id for row in rows})
+    assert [row.popularity.rank for row in rows] == list(range(1, len(rows) + 1))
+    shares = [row.popularity.share for row in rows]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) == pytest.approx(1)
+    assert min(shares) > 0
+    for row in rows:
+        assert 0 <= row.popularity.share_low <= row.popularity.share <= row.popularity.share_high <= 1
+        assert row.popularity.synthetic
+
+
+def test_what_is_made_up_says_so_everywhere(starter: tuple[Catalogue, float]) -> None:
+    catalogue = starter[0]
+    snapshot = catalogue.snapshot()
+    assert snapshot
+    assert snapshot.synthetic
+    assert catalogue.coverage().synthetic
+    assert catalogue.plan(0, bool).synthetic
+    files = dict(catalogue.snapshot_files())
+    assert json.loads(files["snapshot.json"].read_bytes())["synthetic"] is True
+    for name in ("recordings.parquet", "releases.parquet", "artists.parquet"):
+        assert pq.read_table(files[name]).column("synthetic").unique().to_pylist() == [True]
+
+
+def test_what_is_held_is_spread_over_the_ranks(starter: tuple[Catalogue, float]) -> None:
+    ranks = sorted(row.popularity.rank for row in starter[0].rows() if row.held)
+    assert len(ranks) == 30
+    assert 1 < ranks[0] < 100
+    assert ranks[-1] > 3000
+
+
+def test_digests_in_snapshot_json_are_those_of_the_files(starter: tuple[Catalogue, float]) -> None:
+    snapshot = starter[0].snapshot()
+    assert snapshot
+    files = dict(starter[0].snapshot_files())
+    assert set(files) == {path for path, _ in snapshot.files} | {"snapshot.json"}
+    for path, digest in snapshot.files:
+        assert hashlib.sha256(files[path].read_bytes()).hexdigest() == digest
+    assert [source.licence for source in snapshot.sources if source.name == "starter"]
+
+
+def test_pages_follow_one_another(starter: tuple[Catalogue, float]) -> None:
+    first = starter[0].recordings(0, 100)
+    second = starter[0].recordings(first[-1].popularity.rank, 100)
+    assert [r.popularity.rank for r in first + second] == list(range(1, 201))
+    assert starter[0].recordings(10_969, 10) == []
+    assert starter[0].recording(first[3].id) == first[3]
+    assert starter[0].shares([first[3].id, "no id", RecordingId.of("no", "such")]) == {first[3].id: first[3].popularity.share}
+
+
+def test_releases_and_artists_sum_up_their_recordings(starter: tuple[Catalogue, float]) -> None:
+    catalogue = starter[0]
+    releases, artists = list(catalogue.releases()), list(catalogue.artists())
+    assert sum(artist.track_count for artist in artists) == 10_969
+    assert sum(artist.share for artist in artists) == pytest.approx(1)
+    assert [r.best_rank for r in releases] == sorted(r.best_rank for r in releases)
+    held = next(r for r in releases if r.held_count)
+    tracks = catalogue.release_recordings(held.id)
+    assert (len(tracks), held.track_count, held.title) == (30, 30, "Held Together")
+    assert held.share == pytest.approx(sum(track.popularity.share for track in tracks))
+
+
+def test_the_same_imports_give_the_same_bytes(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        for part in ("catalogue", "staging"):
+            (folder / part).mkdir(parents=True)
+        with Catalogue(DiskBlobs(folder / "catalogue"), DiskStaging(folder / "staging"), StillClock()) as catalogue:
+            tracks = [held_track(i) for i in range(5)]
+            catalogue.import_store(tracks if name == "one" else reversed(tracks))
+            catalogue.import_starter()
+            catalogue.import_synthetic_history(seed=3, listener_count=100)
+            catalogue.build()
+            found.append({path: file.read_bytes() for path, file in catalogue.snapshot_files()})
+    assert found[0] == found[1]
+
+
+def test_a_build_without_news_gives_the_snapshot_in_force(catalogue: Catalogue, tmp_path: Path, clock: StillClock) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 5), mapping_of())
+    first = catalogue.build()
+    clock.time = clock.time.replace(month=3)
+    assert catalogue.build() == first
+    assert first.name == "2026-01-31"
+
+
+def test_a_second_snapshot_of_a_day_is_numbered_and_the_first_stays(catalogue: Catalogue, tmp_path: Path) -> None:
+    names = []
+    for count in (5, 6, 7, 5):
+        catalogue.import_table(recordings_csv(tmp_path / "a.csv", count), mapping_of())
+        names.append(catalogue.build().name)
+    assert names == ["2026-01-31", "2026-01-31-2", "2026-01-31-3", "2026-01-31"]
+    assert len(list((tmp_path / "catalogue").glob("2026-*"))) == 3
+
+
+def test_ties_are_ranked_by_id(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 50), mapping_of())
+    catalogue.build()
+    rows = list(catalogue.rows())
+    assert [row.id for row in rows] == sorted(row.id for row in rows)
+    assert {row.popularity.share for row in rows} == {1 / 50}
+    assert not any(row.popularity.synthetic for row in rows)
+
+
+def test_counts_of_several_sources_add_up_and_the_never_heard_have_a_share(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 4), mapping_of("music"))
+    one = listening_of(tmp_path / "one.csv", {"k0": (6, 3), "k1": (9, 9)})
+    two = listening_of(tmp_path / "two.csv", {"k0": (5, 1)})
+    catalogue.import_table(one, mapping_of("one", "listening", key_source="music"))
+    catalogue.import_table(two, mapping_of("two", "listening", key_source="music", synthetic=True))
+    catalogue.build()
+    rows = list(catalogue.rows())
+    assert [row.popularity.share for row in rows[:2]] == pytest.approx([11.5 / 22, 9.5 / 22])
+    assert [row.popularity.share for row in rows[2:]] == pytest.approx([0.5 / 22] * 2)
+    assert all(row.popularity.synthetic for row in rows)
+
+
+def test_repeated_plays_of_one_listener_widen_the_interval(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 4), mapping_of("music"))
+    widths = []
+    for listeners in (100, 10):
+        heard = listening_of(tmp_path / "h.csv", {"k0": (100, listeners), "k1": (100, listeners)})
+        catalogue.import_table(heard, mapping_of("heard", "listening", key_source="music"))
+        catalogue.build()
+        popularity = catalogue.recordings(limit=1)[0].popularity
+        widths.append(popularity.share_high - popularity.share_low)
+    assert widths[1] > 2 * widths[0]
+
+
+def test_bytes_are_estimated_from_duration_where_no_source_knows_them(catalogue: Catalogue, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("key,title,artist,duration,size\na,A,A,100,\nb,B,B,,\nc,C,C,100,77\n")
+    columns = {"key": "key", "title": "title", "artist": "artist", "duration_s": "duration", "file_bytes": "size"}
+    catalogue.import_table(path, mapping_of(columns=columns))
+    catalogue.build()
+    found = {row.title: row.file_bytes for row in catalogue.rows()}
+    assert found == {"A": 100 * 24_000, "B": UNKNOWN_DURATION_MS * 24, "C": 77}
+    assert (estimated_bytes(100_000), estimated_bytes(0)) == (found["A"], found["B"])
+
+
+class CopyingBlobs(DiskBlobs):
+    """Blobs that are not files, as on S3."""
+
+    def local_path(self, key: str) -> None:
+        return None
+
+
+def test_blobs_that_are_not_files_are_read_too(tmp_path: Path) -> None:
+    for name in ("catalogue", "staging"):
+        (tmp_path / name).mkdir()
+    with Catalogue(CopyingBlobs(tmp_path / "catalogue"), DiskStaging(tmp_path / "staging"), StillClock()) as catalogue:
+        catalogue.import_table(recordings_csv(tmp_path / "a.csv", 5), mapping_of())
+        catalogue.build()
+        assert len(list(catalogue.rows())) == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"format": "fonoteca-catalogue/1"}', b"\xff"])
+def test_a_spoilt_snapshot_is_named_in_the_error(content: bytes, catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 5), mapping_of())
+    name = catalogue.build().name
+    (tmp_path / "catalogue" / name / "snapshot.json").write_bytes(content)
+    with pytest.raises(StoreError, match=r"snapshot\.json"):
+        catalogue.snapshot()
+
+
+def test_a_spoilt_parquet_file_is_named_in_the_error(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "a.csv", 5), mapping_of())
+    path = tmp_path / "catalogue" / catalogue.build().name / "recordings.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StoreError, match=r"recordings\.parquet"):
+        catalogue.recordings()
