@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -89,6 +90,13 @@ def test_pages_follow_one_another(starter: tuple[Catalogue, float]) -> None:
     assert starter[0].recordings(10_969, 10) == []
     assert starter[0].recording(first[3].id) == first[3]
     assert starter[0].shares([first[3].id, "no id", RecordingId.of("no", "such")]) == {first[3].id: first[3].popularity.share}
+
+
+def test_threads_may_ask_at_once(starter: tuple[Catalogue, float]) -> None:
+    catalogue = starter[0]
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(lambda n: catalogue.recordings(n * 100, 100), range(40)))
+    assert [r.popularity.rank for page in pages for r in page] == list(range(1, 4001))
 
 
 def test_releases_and_artists_sum_up_their_recordings(starter: tuple[Catalogue, float]) -> None:
