@@ -58,15 +58,37 @@ class Control:
     summary: str
 
 
+class MemberStream:
+    """The bytes of one member, to be read before the next member. What tarfile raises here becomes a SourceError."""
+
+    def __init__(self, stream: io.BufferedReader, subject: str) -> None:
+        self._stream = stream
+        self._subject = subject
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, fewer only at the end; all for -1. Raises: SourceError."""
+        try:
+            return self._stream.read(size)
+        except BROKEN as error:
+            raise _broken(self._subject, error) from error
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes of what is left, and leave them there. Raises: SourceError."""
+        try:
+            return self._stream.peek(size)[:size]
+        except BROKEN as error:
+            raise _broken(self._subject, error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class TarMember:
-    """A member of data.tar. name: as received. content: its stream, to be read before the next member; None if not regular."""
+    """A member of data.tar. name: as received. content: None if it is not a regular file."""
 
     name: bytes
     link_target: bytes
     is_folder: bool
     file_bytes: int
-    content: io.BufferedReader | None
+    content: MemberStream | None
 
 
 class Deb:
@@ -89,7 +111,7 @@ class Deb:
     def control(self) -> Control:
         """Return the control fields. Raises: SourceError."""
         try:
-            for member in _tar_members(_Forward(self._chunks(self._control_name), CONTROL_BYTES_MAX * 8)):
+            for member in _tar_members(_Forward(self._chunks(self._control_name), CONTROL_BYTES_MAX * 8), self._subject):
                 if member.name in (b"./control", b"control") and member.content is not None:
                     fields = Deb822(member.content.read(CONTROL_BYTES_MAX))
                     return Control(
@@ -106,7 +128,7 @@ class Deb:
         """Yield the members of data.tar in one pass. Raises: SourceError on damage and on limits, also from their streams."""
         bytes_max = min(UNPACKED_BYTES_MAX, UNPACKED_SLACK_BYTES + UNPACKED_RATIO_MAX * self._deb_bytes)
         try:
-            yield from _tar_members(_Forward(self._chunks(self._data_name), bytes_max))
+            yield from _tar_members(_Forward(self._chunks(self._data_name), bytes_max), self._subject)
         except BROKEN as error:
             raise _broken(self._subject, error) from error
 
@@ -198,7 +220,7 @@ class _Forward:
         return piece
 
 
-def _tar_members(stream: _Forward) -> Iterator[TarMember]:
+def _tar_members(stream: _Forward, subject: str) -> Iterator[TarMember]:
     """Yield the members of a tar stream. Raises: what tarfile raises, and ValueError where it would go on in silence."""
     with tarfile.TarFile(fileobj=cast(IO[bytes], stream), mode="r", encoding="utf-8", errors="surrogateescape") as tar:
         for count, info in enumerate(iter(tar.next, None)):
@@ -210,7 +232,7 @@ def _tar_members(stream: _Forward) -> Iterator[TarMember]:
                 link_target=info.linkname.encode("utf-8", "surrogateescape") if info.issym() or info.islnk() else b"",
                 is_folder=info.isdir(),
                 file_bytes=info.size,
-                content=cast(io.BufferedReader, tar.extractfile(info)) if is_plain else None,
+                content=MemberStream(cast(io.BufferedReader, tar.extractfile(info)), subject) if is_plain else None,
             )
             tar.members = []  # type: ignore[attr-defined]  # or a package with many files would fill the memory with their headers
     # tarfile takes a damaged header, and the end of a truncated stream, for the end of the archive.

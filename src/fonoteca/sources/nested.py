@@ -20,8 +20,8 @@ FILE_BYTES_MAX = 4 << 30
 RATIO_MAX = 100
 RATIO_FREE_BYTES = 16 << 20
 """A member that unpacks to more than this may not be more than RATIO_MAX times its packed size: sampled music is not."""
-_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
-"""What zipfile raises on damaged, encrypted and strangely packed archives."""
+_BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+"""What zipfile raises on damaged and encrypted archives and, as a RuntimeError, on methods of packing it does not know."""
 
 
 def is_zip_name(name: str) -> bool:

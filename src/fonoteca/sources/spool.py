@@ -7,7 +7,7 @@ import os
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from fonoteca.model.errors import SourceError
 from fonoteca.model.ids import LogicalPath
@@ -17,6 +17,14 @@ from fonoteca.sources.steady import Stamp
 
 COPY_BYTES = 1 << 20
 _numbers = itertools.count(1)
+
+
+class Readable(Protocol):
+    """Anything with bytes to read."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes, none at the end."""
+        ...
 
 
 class Spool:
@@ -29,7 +37,7 @@ class Spool:
         self.folder = staging.folder(f"source-{name}-{os.getpid()}-{next(_numbers)}")
         weakref.finalize(self, staging.discard, self.folder)
 
-    def put(self, source: IO[bytes], name: str, bytes_max: int) -> Path:
+    def put(self, source: Readable, name: str, bytes_max: int) -> Path:
         """Return the path of a new file with all bytes of a stream. name: lends its extension.
 
         Raises: SourceError when there are more than bytes_max.

@@ -111,7 +111,7 @@ def _take_file(member: TarMember, spool: Spool, contents: _Contents) -> None:
     base = shown.rpartition("/")[2]
     role = role_of(base)
     if role is Role.UNKNOWN and member.content is not None:
-        role = Role.AUDIO if starts_like_audio(member.content.peek(HEAD_BYTES)[:HEAD_BYTES]) else role
+        role = Role.AUDIO if starts_like_audio(member.content.peek(HEAD_BYTES)) else role
     if role in (Role.UNKNOWN, Role.LEGAL):
         return
     path = logical_path(member.name)
