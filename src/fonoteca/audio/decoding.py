@@ -185,10 +185,12 @@ class _FlacDigest:
 
 @contextmanager
 def _opened(path: Path, name: str, container: Container) -> Iterator[InputContainer]:
-    """Open a file with the demuxer it was identified for; every error of FFmpeg inside becomes a DamagedAudioError."""
+    """Open a file with the demuxer it was identified for; FFmpeg's errors become AudioErrors."""
     try:
         with av.open(f"file:{path}", mode="r", format=container.demuxer, metadata_errors="replace") as source:
             yield source
+    except av.error.PatchWelcomeError as error:
+        raise UnsupportedAudioError(name, f"uses a feature of {container.name} that FFmpeg does not decode") from error
     except av.error.FFmpegError as error:
         raise DamagedAudioError(
             name, f"damaged: it does not decode as {container.name} ({error.strerror or error})", _WHOLE_COPY

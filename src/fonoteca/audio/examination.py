@@ -55,11 +55,19 @@ def examine(path: Path, name: str) -> Examined | Protected:
             decoded = decode(path, name, CONTAINERS[found.kind])
             if promised := mpeg.promise(found.window(), found.start):
                 check_length(name, decoded, Fraction(promised.samples, promised.sample_rate_hz))
-            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), read_tags(path))
+            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), read_tags(path, name))
     except OSError as error:
         raise AudioError(
             name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."
         ) from error
+
+
+def verdict_on(_settings: object, item: tuple[Path, str]) -> Examined | Protected | AudioError:
+    """Return what `examine` says of (path, name), an error as a value: the form that `Workers.run` takes."""
+    try:
+        return examine(*item)
+    except AudioError as error:
+        return error
 
 
 def _identify(fd: int, name: str) -> _Found | Protected:
@@ -95,7 +103,10 @@ def _no_damage(_found: _Found) -> str:
 
 def _ogg_damage(found: _Found) -> str:
     """Return what is wrong with the pages of an Ogg file, which a decoder would play over."""
-    return ogg.find_page_damage(found.read_at, found.start, found.file_bytes)
+    pages = ogg.read_pages(found.read_at, found.start, found.file_bytes)
+    if pages.links > 1 and not pages.damage:
+        raise UnsupportedAudioError(found.name, f"is a chain of {pages.links} streams, one after another", "Split the chain.")
+    return pages.damage
 
 
 def _mpeg_damage(found: _Found) -> str:

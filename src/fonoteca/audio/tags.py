@@ -109,29 +109,39 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """Our field to the names it goes by, in order of trust: Vorbis comments and APEv2, ID3v2, MP4, ASF, Matroska (all lower case)."""
 
+_KNOWN = frozenset(name for names in _FIELDS.values() for name in names)
+_PICTURES = frozenset({"metadata_block_picture", "coverart", "coverartmime"})
+"""Vorbis comments that hold a picture as text."""
+
 _URL = re.compile(r"https?://[^\s<>\"']+")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def read_tags(path: Path) -> Tags:
+def read_tags(path: Path, name: str = "") -> Tags:
     """Return what a file says of itself, as text as received, bounded by the limits above; empty tags where there are none.
 
+    name: what errors call the file; its own name where none is given. Cost: reads the tags, not the sound.
     Raises: DamagedAudioError where the tags cannot be read, UnsupportedAudioError where the file is of no accepted kind.
     """
+    name = name or path.name
     try:
         with path.open("rb") as source:
-            return _tags(dict(_bounded(_read(path, source))))
-    except (AudioError, OSError):
+            return _tags(dict(_bounded(_read(name, path, source))))
+    except AudioError:
         raise
+    except OSError as error:
+        raise AudioError(
+            name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."
+        ) from error
     except Exception as error:
         # mutagen raises ValueError, IndexError, struct.error and more of its own on damaged files, beside MutagenError.
         raise DamagedAudioError(
-            path.name, f"damaged: its tags cannot be read ({type(error).__name__}: {error})", "Retag the file."
+            name, f"damaged: its tags cannot be read ({type(error).__name__}: {error})", "Retag the file."
         ) from error
 
 
-def _read(path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
+def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
     """Return the raw names and values of the tags of a file."""
 
     def read_at(offset: int, length: int) -> bytes:
@@ -139,7 +149,7 @@ def _read(path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
         return source.read(length)
 
     window = Window(read_at, source.seek(0, 2))
-    _check_compression(path.name, window)
+    _check_compression(name, window)
     start = id3.content_start(window)
     head = window.read(start, HEAD_BYTES)
     kind = identify(head)
@@ -147,7 +157,7 @@ def _read(path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
         return _matroska(path)
     reader = _ogg_reader(head) if kind == "ogg" else _READERS.get(kind or "")
     if reader is None:
-        raise UnsupportedAudioError(path.name, "has no tags that are understood")
+        raise UnsupportedAudioError(name, "has no tags that are understood")
     source.seek(0)
     tags = reader(source).tags
     return [] if tags is None else _items(tags)
@@ -185,9 +195,11 @@ def _items(tags: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _bounded(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield names and texts within the limits; names that hold no text (pictures, private frames) are left out."""
+    """Yield names and texts within the limits, names that we know first; those that hold no text (pictures) are left out."""
     count = 0
-    for name, value in items:
+    for name, value in sorted(items, key=lambda item: (_plain(item[0]) not in _KNOWN, item[0])):
+        if name.lower() in _PICTURES:
+            continue
         texts = tuple(text for text in (_clean(t) for t in _texts(value)) if text)[:VALUES_MAX]
         if texts and count < NAMES_MAX:
             count += 1
@@ -250,7 +262,6 @@ def _tags(found: Mapping[str, tuple[str, ...]]) -> Tags:
     def first(field: str) -> str:
         return next(iter(values(field)), "")
 
-    known = {name for names in _FIELDS.values() for name in names}
     mbids = [text for text in (t.lower() for t in values("mbid")) if _MBID.fullmatch(text)]
     isrcs = [re.sub(r"[\s-]", "", part).upper() for text in values("isrc") for part in re.split(r"[;,/]", text)]
     return Tags(
@@ -266,7 +277,7 @@ def _tags(found: Mapping[str, tuple[str, ...]]) -> Tags:
         licence=_licence(values("licence"), values("copyright")),
         isrcs=tuple(dict.fromkeys(isrc for isrc in isrcs if _ISRC.fullmatch(isrc))),
         recording_mbid=mbids[0] if mbids else "",
-        other={name: texts for name, texts in found.items() if _plain(name) not in known},
+        other={name: texts for name, texts in found.items() if _plain(name) not in _KNOWN},
     )
 
 

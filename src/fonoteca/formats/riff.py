@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from fonoteca.formats.window import Window
 
@@ -22,12 +23,17 @@ class Chunk:
 
 
 def walk(window: Window, start: int) -> Iterator[Chunk]:
-    """Yield the chunks of the form that begins at `start`: RIFF numbers are little-endian, FORM ones big-endian."""
-    big_endian = window.read(start, 4) == b"FORM"
+    """Yield the chunks of the form that begins at `start`, until its end or one that cannot be a chunk.
+
+    RIFF numbers are little-endian, FORM ones big-endian. What follows the form's own declared end is not part of it.
+    """
+    order: Literal["little", "big"] = "big" if window.read(start, 4) == b"FORM" else "little"
+    form_bytes = int.from_bytes(window.read(start + 4, 4), order)
+    end = start + 8 + form_bytes if form_bytes not in (0, UNKNOWN_BYTES) else window.file_bytes
     at = start + FORM_BYTES
-    while len(head := window.read(at, 8)) == 8:
+    while at < end and len(head := window.read(at, 8)) == 8 and head[:4].isascii() and head[:4].decode().isprintable():
         window.step()
-        size = int.from_bytes(head[4:], "big" if big_endian else "little")
+        size = int.from_bytes(head[4:], order)
         yield Chunk(head[:4], at + 8, size)
         at += 8 + size + (size & 1)
 
@@ -37,5 +43,5 @@ def find_cut(window: Window, start: int) -> str:
     for chunk in walk(window, start):
         missing = chunk.start + chunk.content_bytes - window.file_bytes
         if missing > 0 and chunk.content_bytes != UNKNOWN_BYTES:
-            return f"chunk {chunk.kind.decode('latin-1').strip()!r} lacks its last {missing} bytes"
+            return f"chunk {chunk.kind.decode().strip()!r} lacks its last {missing} bytes"
     return ""
