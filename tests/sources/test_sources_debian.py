@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from deb_builder import PACKERS, DebBuilder, ar_of, tar_of
 
-from conftest import PACKERS, DebBuilder, ar_of, tar_of
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import SourceError, UsageError
 from fonoteca.model.rights import Kind, Scheme
