@@ -16,8 +16,6 @@ from fonoteca.edges.packages import download_package
 from fonoteca.sources import SourceContext
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-    "Package: {name}\nVersion: 1.0-1\nArchitecture: all\nHomepage: https://example.org/\nDescription: tunes for a test\n longer\n"
-)
 
 
 class StoppedClock:

@@ -14,6 +14,8 @@ from pathlib import Path
 import zstandard
 
 CONTROL = (
+    "Package: {name}\nVersion: 1.0-1\nArchitecture: all\nHomepage: https://example.org/\nDescription: tunes for a test\n longer\n"
+)
 
 
 @dataclass
