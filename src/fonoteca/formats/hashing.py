@@ -16,7 +16,7 @@ class FileHasher:
     """Takes a file's bytes in order, in chunks of any length, and gives its `FileHashes`.
 
     Nothing is copied: a partial block or piece lives on in its running hash. Memory: 52 B a finished piece and 32 B for
-    each block of the piece under way. Cost: 0.9 of `hashlib` alone for the same three hashes (bench/hashing.py) when
+    each block of the piece under way. Cost: 0.98 of `hashlib` alone for the same three hashes (bench/hashing.py) when
     chunks are whole blocks; each chunk is taken piece by piece, so that all three hashes meet it in the cache.
     """
 
