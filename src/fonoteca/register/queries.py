@@ -80,8 +80,10 @@ def objects_by_artist(artist: str, limit: int) -> Select[Any]:
 
 
 def objects_of_item(item_key: str) -> Select[Any]:
-    """Select the objects that came from one item."""
-    return select(*OBJECT_COLUMNS).where(object_.c.item_key == item_key)
+    """Select the objects of an item, whatever evidence they stand under: `KEY` and every `KEY#SUFFIX`."""
+    base = item_key.split("#", 1)[0]
+    same_item = or_(object_.c.item_key == base, and_(object_.c.item_key > f"{base}#", object_.c.item_key < f"{base}$"))
+    return select(*OBJECT_COLUMNS).where(same_item).order_by(object_.c.object_id)
 
 
 def versions_of(object_id: str) -> Select[Any]:

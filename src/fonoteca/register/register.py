@@ -131,7 +131,7 @@ class Register:
         return self._all(queries.objects_by_artist(artist, limit), reading.object_row)
 
     def objects_of(self, item_key: str) -> list[ObjectRow]:
-        """Return the objects of any kind that came from an item."""
+        """Return the objects of any kind that came from an item, `#` and what follows it in the key left aside."""
         return self._all(queries.objects_of_item(item_key), reading.object_row)
 
     def versions(self, object_id: str) -> list[VersionRow]:

@@ -1,0 +1,133 @@
+"""The JSON API: search, coverage, drops, health. Described by /api/openapi.json; errors are problem+json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from fonoteca import __version__
+from fonoteca.serve.finding import NOTHING_ASKED, WORDS_CHARACTERS_MAX, Found, find
+from fonoteca.serve.latest import LatestCoverage
+from fonoteca.serve.problems import Problem
+from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.views import drop_views
+
+LIMIT_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageFacts:
+    """A point of the curve: the most heard share of recordings carries this share of listening in so many bytes."""
+
+    share_of_recordings: float
+    share_of_listening: float
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageAnswer:
+    """The curve, and where the archive stands. synthetic: the listening is made up, and so are all shares."""
+
+    snapshot: str
+    synthetic: bool
+    recordings: int
+    held: int
+    held_share: float
+    held_share_low: float
+    held_share_high: float
+    points: list[CoverageFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class DropAnswer:
+    """A drop. bytes and files: without pad files. coverage_share: of all listening."""
+
+    id: str
+    kind: str
+    bytes: int
+    files: int
+    coverage_share: float
+    created_at: datetime
+    infohash_v1: str
+    infohash_v2: str
+    torrent: str
+    torrent_sha256: str
+    magnet: str
+    needs: list[str]
+    supersedes: str | None
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HealthAnswer:
+    """That the archive answers: its register was asked."""
+
+    status: str
+    archive: str
+    version: str
+    objects: int
+    files: int
+    bytes: int
+
+
+def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
+    """Return the routes of the API."""
+    router = APIRouter()
+
+    @router.get("/api/search", summary="Tracks, artists and releases for what a person typed")
+    def search(
+        q: Annotated[str, Query(min_length=1, max_length=WORDS_CHARACTERS_MAX, description="Words as one types them.")],
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Of each list.")] = 20,
+    ) -> Found:
+        return find(rooms, q, limit) if rooms.finder else NOTHING_ASKED
+
+    @router.get("/api/coverage", summary="How much of all listening is held")
+    def coverage_curve() -> CoverageAnswer:
+        snapshot, found = rooms.catalogue.snapshot(), coverage()
+        if snapshot is None or found is None:
+            raise Problem(404, "There is no catalogue snapshot yet.", "usage")
+        points = [CoverageFacts(p.share_of_recordings, p.share_of_listening, p.curve_bytes) for p in found.points]
+        return CoverageAnswer(
+            snapshot=snapshot.name,
+            synthetic=found.synthetic,
+            recordings=found.recording_count,
+            held=found.held_count,
+            held_share=found.held_share,
+            held_share_low=found.held_share_low,
+            held_share_high=found.held_share_high,
+            points=points,
+        )
+
+    @router.get("/api/drops", summary="All that can be mirrored, in order of publication")
+    def drops() -> list[DropAnswer]:
+        return [
+            DropAnswer(
+                id=view.row.id,
+                kind=view.row.kind,
+                bytes=view.row.drop_bytes,
+                files=view.row.file_count,
+                coverage_share=view.row.coverage_share,
+                created_at=view.row.created_at,
+                infohash_v1=view.row.infohash_v1,
+                infohash_v2=view.row.infohash_v2,
+                torrent=view.torrent_url,
+                torrent_sha256=view.row.torrent_sha256,
+                magnet=view.magnet,
+                needs=list(view.row.needs),
+                supersedes=view.row.supersedes,
+                superseded=view.superseded,
+            )
+            for view in drop_views(rooms)
+        ]
+
+    @router.get("/health", summary="Whether the archive answers")
+    @router.head("/health", include_in_schema=False)
+    def health(response: Response) -> HealthAnswer:
+        response.headers["Cache-Control"] = "no-store"
+        totals = rooms.register.totals()
+        return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes)
+
+    return router

@@ -1,0 +1,89 @@
+"""The site as an ASGI application."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fonoteca import __version__
+from fonoteca.model.errors import FonotecaError
+from fonoteca.serve.api import api_router
+from fonoteca.serve.files import Files
+from fonoteca.serve.latest import LatestCoverage
+from fonoteca.serve.pages import SitePages
+from fonoteca.serve.problems import ProblemAnswers
+from fonoteca.serve.rendering import Pages
+from fonoteca.serve.rooms import ServeRooms
+
+_PAGE_POLICY = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""For what strangers made: even a file that a browser takes for a page can run and load nothing."""
+
+_FILE_PATHS = ("/files/", "/editions/", "/webseed/")
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def create_app(rooms: ServeRooms) -> FastAPI:
+    """Return the site: pages, JSON API, files, published editions and web seeds. It holds no state but what can be lost."""
+    app = FastAPI(
+        title=f"{rooms.settings.title}: API",
+        summary="Search, coverage and drops of a music archive that anyone may mirror.",
+        version=__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    pages = Pages(rooms)
+    coverage = LatestCoverage(rooms.catalogue)
+    app.include_router(api_router(rooms, coverage))
+    app.router.routes.extend([*Files(rooms).routes(), *SitePages(rooms, pages, coverage).routes()])
+    static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
+    app.mount("/static", StaticFiles(directory=static))
+    answers = ProblemAnswers(pages)
+    app.add_exception_handler(HTTPException, answers.on_http)
+    app.add_exception_handler(RequestValidationError, answers.on_invalid)
+    app.add_exception_handler(FonotecaError, answers.on_fonoteca)
+    app.add_exception_handler(Exception, answers.on_bug)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+class SafeHeaders:
+    """Adds to every answer what keeps a browser from trusting it too far."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and the answer back with its headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_file = scope["path"].startswith(_FILE_PATHS)
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                page = headers.get("content-type", "").startswith("text/html")
+                headers.setdefault("Content-Security-Policy", _FILE_POLICY if is_file and not page else _PAGE_POLICY)
+            await send(message)
+
+        await self._app(scope, receive, send_safely)

@@ -1,0 +1,129 @@
+"""Files over HTTP: held music and artwork, what editions publish, and web seeds. Only what the archive's own records name."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fonoteca.model.ids import ObjectId
+from fonoteca.ports import Blobs
+from fonoteca.serve.delivery import Parcel, deliver
+from fonoteca.serve.passage import judge_passage
+from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
+from fonoteca.serve.problems import Problem
+from fonoteca.serve.rooms import ServeRooms
+
+HASHED_BYTES_MAX = 4 << 20
+"""Up to 4 MiB a published file is tagged by its digest; larger ones are manifests, which never change under their names."""
+
+_PUBLISHED_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PUBLISHED_TYPES = {
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+    ".torrent": "application/x-bittorrent",
+    ".xml": "application/xml",
+    ".zst": "application/zstd",
+}
+_BINARY = "application/octet-stream"
+_NO_SUCH_FILE = "There is no such file in this archive."
+
+
+class Files:
+    """The routes that send bytes."""
+
+    def __init__(self, rooms: ServeRooms) -> None:
+        self._rooms = rooms
+
+    def routes(self) -> list[Route]:
+        """Return the routes, for GET and HEAD."""
+        return [
+            Route("/files/{rest:rest}", self.held_file, name="file"),
+            Route("/editions/{rest:rest}", self.published_file, name="edition"),
+            Route("/webseed/{rest:rest}", self.seeded_file, name="webseed"),
+        ]
+
+    def held_file(self, request: Request) -> Response:
+        """Return an audio or artwork file of an object's head, if rights let it go out now."""
+        parts = raw_parts(request, "/files/")
+        object_id = object_id_of(parts[0]) if len(parts) > 1 else None
+        logical_path = logical_path_of(parts[1:])
+        row = self._rooms.register.file(object_id, logical_path) if object_id and logical_path else None
+        owner = self._rooms.register.object(row.object_id) if row else None
+        if row is None or owner is None:
+            raise Problem(404, _NO_SUCH_FILE)
+        self._let_pass(row.object_id)
+        _refuse_damaged(row.damage)
+        parcel = Parcel(
+            key=row.path,
+            tag=row.stored.hashes.sha256,
+            file_bytes=row.file_bytes,
+            modified_at=owner.head_at,
+            media_type=row.media_type,
+            file_name=row.logical_path.rsplit("/", 1)[-1],
+        )
+        return deliver(request, self._rooms.blobs, parcel)
+
+    def published_file(self, request: Request) -> Response:
+        """Return a file of the editions folder: index.json, torrents, manifests. All of it is public."""
+        parts = raw_parts(request, "/editions/")
+        if not parts or not all(_PUBLISHED_PART.fullmatch(part) for part in parts):
+            raise Problem(404, _NO_SUCH_FILE)
+        return deliver(request, self._rooms.editions, _published(self._rooms.editions, "/".join(parts)))
+
+    def seeded_file(self, request: Request) -> Response:
+        """Return a file of a drop under its torrent's name (BEP 19): `/webseed/<torrent's name>/<path in the torrent>`."""
+        parts = raw_parts(request, "/webseed/")
+        if len(parts) < 2:
+            raise Problem(404, _NO_SUCH_FILE)
+        if parts[0] == self._rooms.settings.name:
+            return self._seed_member(request, "/".join(parts[1:]))
+        return self._seed_snapshot(request, parts[0], "/".join(parts[1:]))
+
+    def _seed_member(self, request: Request, path: str) -> Response:
+        """Return a file of a stored version that may be shared."""
+        row = self._rooms.register.file_by_path(path)
+        owner = self._rooms.register.object(row.object_id) if row else None
+        if row is None or owner is None or owner.item is None:
+            raise Problem(404, _NO_SUCH_FILE)
+        self._let_pass(row.object_id)
+        _refuse_damaged(row.damage)
+        name = path.rsplit("/", 1)[-1]
+        parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
+        return deliver(request, self._rooms.blobs, parcel)
+
+    def _seed_snapshot(self, request: Request, torrent_name: str, path: str) -> Response:
+        """Return a file of the catalogue snapshot in force."""
+        snapshot = self._rooms.catalogue.snapshot()
+        if snapshot is None or torrent_name != f"{self._rooms.settings.name}-catalogue-{snapshot.name}":
+            raise Problem(404, _NO_SUCH_FILE)
+        if path != "snapshot.json" and path not in dict(snapshot.files):
+            raise Problem(404, _NO_SUCH_FILE)
+        blobs = self._rooms.catalogue_blobs
+        return deliver(request, blobs, _published(blobs, f"{snapshot.name}/{path}"))
+
+    def _let_pass(self, object_id: ObjectId) -> None:
+        """Raise Problem when rights do not let the object's files go out now."""
+        passage = judge_passage(self._rooms, object_id)
+        if not passage.shared:
+            raise Problem(passage.refused_status, f"This file is not shared: {passage.reason}.", "rights")
+
+
+def _refuse_damaged(damage: str) -> None:
+    """Raise Problem for a file that the last audit found damaged."""
+    if damage:
+        raise Problem(503, "This copy is damaged. It is not served until it is healed.", "fixity")
+
+
+def _published(blobs: Blobs, key: str) -> Parcel:
+    """Return a public file as it is to be sent. Raises: Problem when there is none."""
+    file_bytes = blobs.size(key)
+    if file_bytes is None:
+        raise Problem(404, _NO_SUCH_FILE)
+    name = key.rsplit("/", 1)[-1]
+    tag = hashlib.sha256(blobs.read(key)).hexdigest() if file_bytes <= HASHED_BYTES_MAX else f"{name}-{file_bytes}"
+    media_type = next((value for suffix, value in _PUBLISHED_TYPES.items() if name.endswith(suffix)), _BINARY)
+    return Parcel(key, tag, file_bytes, None, media_type, name)

@@ -1,0 +1,53 @@
+"""The last gate: may these bytes leave the archive now? Asked anew for every request, since permission can be withdrawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import Decision, Hold, Licence, Refusal, RightsRecord, SharingAdmission
+from fonoteca.rights import judge_again, licence_named
+from fonoteca.serve.rooms import ServeRooms
+
+LEGAL_REASONS = 451
+"""RFC 7725: the server may not serve it for legal reasons."""
+
+FORBIDDEN = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The rights of an object on record, and what they come to today."""
+
+    record: RightsRecord
+    decision: Decision
+
+    @property
+    def shared(self) -> bool:
+        """Whether its files may be served, seeded and linked."""
+        return isinstance(self.decision, SharingAdmission)
+
+    @property
+    def licence(self) -> Licence | None:
+        """The licence on record, as the table knows it."""
+        return licence_named(self.record.licence_uri)
+
+    @property
+    def refused_status(self) -> int:
+        """The status to refuse with: 451 where rights are gone or in doubt, 403 where it is kept and not shared."""
+        return LEGAL_REASONS if isinstance(self.decision, Refusal | Hold) else FORBIDDEN
+
+    @property
+    def reason(self) -> str:
+        """Why it is not shared, "" where it is."""
+        if self.shared:
+            return ""
+        if isinstance(self.decision, Refusal | Hold):
+            return self.decision.reason
+        return "its admission lets this archive keep it, and not share it"
+
+
+def judge_passage(rooms: ServeRooms, object_id: ObjectId) -> Passage:
+    """Return what rights say of an object now. Raises: StoreError when the store has no rights for it."""
+    record = rooms.store.rights(object_id)
+    return Passage(record, judge_again(record, rooms.settings.rights, rooms.clock.now()))

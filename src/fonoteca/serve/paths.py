@@ -1,0 +1,84 @@
+"""Addresses on this site: made with every odd character escaped, and read back from what the client sent, undecoded.
+
+Ids and paths may hold slashes, percent signs, newlines and emoji. Starlette routes on the decoded path, where an escaped
+slash is lost; so the parts are taken from the raw path.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+
+from fonoteca.model.errors import FormatError
+from fonoteca.model.ids import LogicalPath, ObjectId
+
+PARTS_MAX = 256
+"""Of one path; more are nobody's file."""
+
+
+class _Rest(Convertor[str]):
+    """The rest of a path, newlines and all: Starlette's own `path` stops at them."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        """Return the text as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return the text as it is."""
+        return value
+
+
+register_url_convertor("rest", _Rest())
+
+
+def object_url(object_id: str) -> str:
+    """Return the address of an object's page."""
+    return f"/objects/{quote(object_id, safe=':')}"
+
+
+def file_url(object_id: str, logical_path: str) -> str:
+    """Return the address of a file."""
+    return f"/files/{quote(object_id, safe=':')}/{quote(logical_path)}"
+
+
+def artist_url(name: str) -> str:
+    """Return the address of an artist's page."""
+    return f"/artists/{quote(name, safe='')}"
+
+
+def raw_parts(request: Request, prefix: str) -> list[str]:
+    """Return the decoded parts of the path below a prefix; an escaped slash stays inside its part.
+
+    Returns: [] for a path that is not UTF-8, has too many parts, or an empty, `.` or `..` part.
+    """
+    raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode("ascii")
+    root = request.scope.get("root_path", "").encode("utf-8")
+    below = raw.split(b"?", 1)[0].removeprefix(root).removeprefix(prefix.encode("ascii"))
+    try:
+        parts = [unquote(part.decode("ascii"), errors="strict") for part in below.split(b"/")]
+    except UnicodeDecodeError:
+        return []
+    whole = "/".join(parts).split("/")
+    if len(whole) > PARTS_MAX or any(part in ("", ".", "..") for part in whole):
+        return []
+    return parts
+
+
+def object_id_of(text: str) -> ObjectId | None:
+    """Return the object id that a text is, or None."""
+    try:
+        return ObjectId(text)
+    except FormatError:
+        return None
+
+
+def logical_path_of(parts: list[str]) -> LogicalPath | None:
+    """Return the logical path that these parts make, or None."""
+    try:
+        return LogicalPath("/".join(parts))
+    except FormatError:
+        return None

@@ -1,0 +1,94 @@
+"""When something is not as asked: a page for people, problem+json (RFC 9457) for programs. Nothing of the inside is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from fonoteca.model.errors import BlobMissing, FixityError, FonotecaError, UsageError
+from fonoteca.serve.rendering import Pages
+
+log = logging.getLogger("fonoteca.serve")
+
+_TITLES: Mapping[int, str] = {
+    400: "That was not understood",
+    403: "Kept, not shared",
+    404: "Not here",
+    405: "Not that way",
+    422: "That was not understood",
+    451: "Not available for legal reasons",
+    500: "Something broke here",
+    503: "Not now",
+}
+
+_WORDS: Mapping[int, str] = {
+    404: "There is no such page, object or file in this archive.",
+    405: "This address can be read, and nothing else.",
+    500: "It is our fault, not yours, and it has been written down.",
+}
+
+PROGRAM_PATHS = ("/api/", "/health")
+"""Addresses that programs read; all others are for people."""
+
+
+class Problem(HTTPException):
+    """An answer other than the one asked for. detail: why, in words that a stranger may read."""
+
+    def __init__(self, status: int, detail: str, code: str = "") -> None:
+        super().__init__(status, detail)
+        self.code = code
+
+
+class ProblemAnswers:
+    """Turns exceptions into answers."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def on_http(self, request: Request, error: Exception) -> Response:
+        """Return the answer to an unknown path, a wrong method, or a `Problem`."""
+        assert isinstance(error, HTTPException)
+        detail = error.detail
+        if not isinstance(error, Problem):
+            detail = _WORDS.get(error.status_code, HTTPStatus(error.status_code).phrase)
+        return self._answer(request, error.status_code, detail, getattr(error, "code", ""), error.headers)
+
+    def on_invalid(self, request: Request, error: Exception) -> Response:
+        """Return the answer to parameters that are not as the API describes them."""
+        assert isinstance(error, RequestValidationError)
+        said = [f"{'.'.join(str(part) for part in each['loc'][1:])}: {each['msg']}" for each in error.errors()]
+        return self._answer(request, 422, "; ".join(said), "usage")
+
+    def on_fonoteca(self, request: Request, error: Exception) -> Response:
+        """Return the answer to an error of the archive: 404, 400 or 503. Its subject and cause are logged, not shown."""
+        assert isinstance(error, FonotecaError)
+        if isinstance(error, UsageError):
+            return self._answer(request, 400, error.problem, error.code)
+        log.error("%s %s: %s", request.method, request.url.path, error)
+        if isinstance(error, FixityError):
+            return self._answer(request, 503, "This copy is damaged. It is not served until it is healed.", error.code)
+        if isinstance(error, BlobMissing):
+            return self._answer(request, 503, "This copy is missing. It is not served until it is healed.", error.code)
+        return self._answer(request, 503, "The archive cannot answer at the moment. Try again in a minute.", error.code)
+
+    def on_bug(self, request: Request, error: Exception) -> Response:
+        """Return the answer to an exception that nobody expected; the server logs it with its trace."""
+        return self._answer(request, 500, _WORDS[500], "bug")
+
+    def _answer(self, request: Request, status: int, detail: str, code: str, headers: Mapping[str, str] | None = None) -> Response:
+        title = _TITLES.get(status, HTTPStatus(status).phrase)
+        if request.url.path.startswith(PROGRAM_PATHS):
+            document = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.url.path}
+            if code:
+                document["code"] = code
+            body = json.dumps(document, ensure_ascii=False)
+            return Response(body, status, headers, media_type="application/problem+json")
+        page = self._pages.render(request, "problem.html", {"title": title, "status": status, "detail": detail})
+        return Response(page, status, headers, media_type="text/html")

@@ -1,0 +1,87 @@
+"""Templates, and what they need to show numbers, dates and addresses."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+
+from fonoteca.formats.quantities import show_bytes, show_duration, show_share
+from fonoteca.serve.covers import drawn_cover
+from fonoteca.serve.paths import artist_url, file_url, object_url
+from fonoteca.serve.rooms import ServeRooms
+
+_STATIC = ("fonoteca.css", "player.js", "mark.svg")
+
+
+class Pages:
+    """Renders pages. Everything that comes from files, tags or people is escaped."""
+
+    def __init__(self, rooms: ServeRooms) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("fonoteca.serve"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            amount=show_bytes,
+            count=show_count,
+            date=show_date,
+            duration=show_duration,
+            hours=show_hours,
+            share=show_share,
+            web=web_address,
+        )
+        self._environment.globals.update(
+            archive=rooms.settings,
+            artist_url=artist_url,
+            drawn_cover=drawn_cover,
+            file_url=file_url,
+            object_url=object_url,
+            static=_static_urls(),
+        )
+
+    def render(self, request: Request, template: str, facts: Mapping[str, Any]) -> str:
+        """Return a page. facts: what its template names."""
+        return self._environment.get_template(template).render(path=request.url.path, **facts)
+
+
+def _static_urls() -> dict[str, str]:
+    """Return the address of each static file, which changes with its content, so that it may be cached for good."""
+    urls = {}
+    for name in _STATIC:
+        content = resources.files("fonoteca.serve").joinpath("static", name).read_bytes()
+        urls[name] = f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+    return urls
+
+
+def show_count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 track`, `12,345 tracks`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def show_date(moment: datetime | None) -> str:
+    """Return a day as people of all countries read it, `2026-01-31`; `never` for None."""
+    return "never" if moment is None else moment.date().isoformat()
+
+
+def show_hours(duration_ms: int) -> str:
+    """Return a long duration in words: `12 s`, `41 min`, `2 h 6 min`, `1,234 h`."""
+    minutes = round(duration_ms / 60_000)
+    if duration_ms < 60_000:
+        return f"{-(-duration_ms // 1000)} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes < 6000 else f"{minutes // 60:,} h"
+
+
+def web_address(uri: str) -> str:
+    """Return an address that may be linked, "" for any that is not http or https: sources may name anything."""
+    return uri if uri.startswith(("https://", "http://")) else ""

@@ -1,0 +1,62 @@
+"""What the site is made of: the rooms it asks and the settings it obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fonoteca.model.catalogue import Coverage, Snapshot
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import RightsRecord
+from fonoteca.model.settings import Settings
+from fonoteca.ports import Blobs, Clock
+from fonoteca.register import Register
+
+
+class RightsShelf(Protocol):
+    """Where the rights of objects are read: the store."""
+
+    def rights(self, object_id: ObjectId) -> RightsRecord:
+        """Return the rights record of an object's head. Raises: StoreError when there is none."""
+        ...
+
+
+class Atlas(Protocol):
+    """What the site asks of the catalogue."""
+
+    def coverage(self) -> Coverage:
+        """Return the coverage curve of the snapshot in force."""
+        ...
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the snapshot in force, None before the first build."""
+        ...
+
+
+class Finder(Protocol):
+    """What the site asks of search."""
+
+    def search(self, words: str, limit: int) -> Any:
+        """Return the best tracks, artists and releases for what a person typed, at most `limit` of each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServeRooms:
+    """All that `create_app` needs.
+
+    store: reads rights. blobs: the storage root. editions, catalogue: the folders of these names.
+    finder: None before the first index is built. coverage_png: the curve as a picture.
+    """
+
+    settings: Settings
+    clock: Clock
+    store: RightsShelf
+    blobs: Blobs
+    register: Register
+    editions: Blobs
+    catalogue_blobs: Blobs
+    catalogue: Atlas
+    finder: Finder | None
+    coverage_png: Callable[[Coverage], bytes]

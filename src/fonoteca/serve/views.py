@@ -1,0 +1,174 @@
+"""What pages show: nouns put together from the register, the store's rights and the catalogue, ready for a template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fonoteca.formats.metainfo import Announce, Metainfo, magnet
+from fonoteca.model.corridor import DropKind, Event
+from fonoteca.model.errors import FonotecaError
+from fonoteca.model.rights import Act, Kind
+from fonoteca.register import DropRow, FileRow, ObjectRow, VersionRow
+from fonoteca.rights import describe
+from fonoteca.serve.passage import Passage, judge_passage
+from fonoteca.serve.paths import file_url
+from fonoteca.serve.rooms import ServeRooms
+
+_FRONT = re.compile(r"(front|cover|folder|album)", re.IGNORECASE)
+
+PICTURES_MAX = 12
+"""Of one release; more are found on the artwork's own page."""
+
+EVENTS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An artwork file that may be shown. url: its address. page: that of its object, with licence and credit."""
+
+    url: str
+    object_id: str
+    name: str
+    credit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A release in a grid."""
+
+    row: ObjectRow
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceView:
+    """A licence in words. links: (name, address) of each licence that must be obeyed. terms: what one may and must do."""
+
+    name: str
+    links: tuple[tuple[str, str], ...]
+    terms: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectView:
+    """All that an object's page says."""
+
+    row: ObjectRow
+    files: list[FileRow]
+    versions: list[VersionRow]
+    passage: Passage
+    licence: LicenceView
+    pictures: tuple[Picture, ...]
+    siblings: list[ObjectRow]
+    events: list[Event]
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether it holds music rather than artwork."""
+        return self.row.kind == Kind.AUDIO
+
+    @property
+    def may(self) -> tuple[tuple[str, bool], ...]:
+        """What the record grants, act by act."""
+        acts = self.passage.record.acts
+        words = (
+            (Act.HOLD, "kept here"),
+            (Act.SHARE, "shared with anyone"),
+            (Act.DERIVE, "changed and built upon"),
+            (Act.COMMERCIAL, "used for money"),
+        )
+        return tuple((text, act in acts) for act, text in words)
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    """A drop with the addresses under which it is had."""
+
+    row: DropRow
+    torrent_url: str
+    magnet: str
+    superseded: bool
+
+
+def licence_view(passage: Passage) -> LicenceView:
+    """Return the licence on record in words; its bare address when today's table does not know it."""
+    licence = passage.licence
+    uris = passage.record.licence_uri.split(" AND ")
+    if licence is None:
+        return LicenceView(passage.record.licence_uri, tuple((uri, uri) for uri in uris), "")
+    names = licence.name.split(" AND ")
+    names = names if len(names) == len(uris) else uris
+    return LicenceView(licence.name, tuple(zip(names, uris, strict=True)), describe(licence))
+
+
+def object_view(rooms: ServeRooms, row: ObjectRow) -> ObjectView:
+    """Return what an object's page says. Raises: StoreError when its rights cannot be read."""
+    passage = judge_passage(rooms, row.object_id)
+    siblings = [] if row.item is None else [s for s in rooms.register.objects_of(row.item) if s.object_id != row.object_id]
+    files = rooms.register.files(row.object_id)
+    pictures = _shown(row, files, passage) if row.kind == Kind.ARTWORK else pictures_beside(rooms, siblings)
+    return ObjectView(
+        row=row,
+        files=files,
+        versions=rooms.register.versions(row.object_id),
+        passage=passage,
+        licence=licence_view(passage),
+        pictures=pictures,
+        siblings=siblings,
+        events=rooms.register.events(EVENTS_MAX, subject=row.object_id),
+    )
+
+
+def card(rooms: ServeRooms, row: ObjectRow) -> Card:
+    """Return a release with the picture that stands for it, if one may be shown."""
+    siblings = [] if row.item is None else rooms.register.objects_of(row.item)
+    return Card(row, next(iter(pictures_beside(rooms, siblings)), None))
+
+
+def pictures_beside(rooms: ServeRooms, siblings: Sequence[ObjectRow]) -> tuple[Picture, ...]:
+    """Return the artwork among the objects of one item that may be shown, fronts first."""
+    pictures: list[Picture] = []
+    for sibling in siblings:
+        if sibling.kind != Kind.ARTWORK:
+            continue
+        try:
+            passage = judge_passage(rooms, sibling.object_id)
+        except FonotecaError:
+            continue  # closed when in doubt: a picture that cannot be judged is not shown, and its own page says why
+        pictures += _shown(sibling, rooms.register.files(sibling.object_id), passage)
+    pictures.sort(key=lambda picture: (not _FRONT.search(picture.name), picture.url))
+    return tuple(pictures[:PICTURES_MAX])
+
+
+def _shown(row: ObjectRow, files: Sequence[FileRow], passage: Passage) -> tuple[Picture, ...]:
+    """Return the pictures of an object that rights and fixity let out."""
+    if not passage.shared:
+        return ()
+    return tuple(
+        Picture(file_url(row.object_id, each.logical_path), row.object_id, each.logical_path, passage.record.attribution)
+        for each in files
+        if not each.damage
+    )
+
+
+def drop_views(rooms: ServeRooms) -> list[DropView]:
+    """Return all drops in order of publication, those that a later snapshot replaced last."""
+    rows = rooms.register.drops()
+    replaced = {row.supersedes for row in rows if row.supersedes}
+    views = [DropView(row, f"/editions/drops/{row.id}.torrent", magnet_of(rooms, row), row.id in replaced) for row in rows]
+    return sorted(views, key=lambda view: view.superseded)
+
+
+def magnet_of(rooms: ServeRooms, row: DropRow) -> str:
+    """Return the drop's magnet link, with the trackers and web seeds of the settings."""
+    editions = rooms.settings.editions
+    announce = Announce(editions.trackers, editions.web_seeds)
+    named = Metainfo(rooms.settings.name, rooms.settings.piece_bytes, (), b"", row.infohash_v1, row.infohash_v2, announce)
+    return magnet(named, announce)
+
+
+def share_of(drops: Sequence[DropView]) -> float:
+    """Return the share of all listening that the audio drops carry together, 0 to 1."""
+    return min(1.0, sum(view.row.coverage_share for view in drops if view.row.kind is DropKind.AUDIO))
