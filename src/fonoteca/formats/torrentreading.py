@@ -17,7 +17,7 @@ from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.ids import InfohashV1, InfohashV2
 
 TORRENT_BYTES_MAX = 256 * 2**20
-"""Far above what this project writes (10 MB); a parse takes some ten times as much memory."""
+"""Far above what this project writes (10 MB); a parse takes a few times as much memory."""
 
 FILES_MAX = 200_000
 PIECES_MAX = 2**21
@@ -102,7 +102,7 @@ def parse_torrent(content: bytes) -> Metainfo:
 
     Takes v1, v2 and hybrid torrents, with folder and without.
     Raises: FormatError for what is not a torrent; TrustError for one that would mislead a client.
-    Cost: O(bytes + pieces): 20,000 files and 760,000 pieces in about 1.5 s. Memory: about ten times the content.
+    Cost: O(bytes + pieces): 20,000 files and 100,000 pieces, 11 MB, in 0.8 s and 35 MB.
     Source: BEP 3, 12, 19, 47, 52.
     """
     if len(content) > TORRENT_BYTES_MAX:
