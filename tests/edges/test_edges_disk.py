@@ -56,7 +56,7 @@ CHANGES: dict[str, tuple[Change, int]] = {
     "write in a new folder": (lambda blobs, _: blobs.write("new/folder/b", b"after"), 9),
     "create": (lambda blobs, _: blobs.create("a/c", b"after"), 6),
     "patch": (lambda blobs, _: blobs.patch("a/b", {1: b"XX"}, 6), 7),
-    "delete": (lambda blobs, _: blobs.delete("a"), 5),
+    "delete": (lambda blobs, _: blobs.delete("a"), 4),
     "adopt": (_fill, 17),
 }
 

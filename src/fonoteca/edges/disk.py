@@ -247,7 +247,7 @@ class DiskBlobs:
                 self._calls.rmdir(folder)
                 removed += 1
             folder = folder.parent
-        if folder.is_dir():
+        if removed:
             self._calls.fsync_dir(folder)
         return removed
 

@@ -25,6 +25,7 @@ ROOT_DECLARATION = ("0=ocfl_1.1", b"ocfl_1.1\n")
 OBJECT_DECLARATION = ("0=ocfl_object_1.1", b"ocfl_object_1.1\n")
 """Namaste files (OCFL 1.1 sections 4.1 and 3.3): name and content."""
 
+EXTENSIONS = "extensions"
 LAYOUT = "0003-hash-and-id-n-tuple-storage-layout"
 INVENTORY_BYTES_MAX = 256 << 20
 """More than a million files an object; a mirror reads no longer ones into memory."""
@@ -51,7 +52,7 @@ def root_files() -> dict[str, bytes]:
     description = "Paths from three parts of three digits of the id's SHA-256, and the id itself percent-encoded"
     config = {"digestAlgorithm": "sha256", "extensionName": LAYOUT, "numberOfTuples": _TUPLES, "tupleSize": _TUPLE_DIGITS}
     return {
-        f"extensions/{LAYOUT}/config.json": json_bytes(config, LAYOUT),
+        f"{EXTENSIONS}/{LAYOUT}/config.json": json_bytes(config, LAYOUT),
         "ocfl_layout.json": json_bytes({"description": description, "extension": LAYOUT}, LAYOUT),
         ROOT_DECLARATION[0]: ROOT_DECLARATION[1],
     }

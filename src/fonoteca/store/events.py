@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from fonoteca.formats import eventlog, ocfl
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FixityError, FormatError, StoreError
-from fonoteca.model.ids import LogicalPath, ObjectId
+from fonoteca.model.ids import LogicalPath
 from fonoteca.store.commit import commit_document
+from fonoteca.store.logs import EVENTS, LOGS
 from fonoteca.store.root import DAMAGED_REMEDY, Root
 
-EVENTS = ObjectId("urn:fonoteca:events:log")
-_LOGS = f"{ocfl.object_path(EVENTS)}/logs"
 _ABOUT = """This object holds the archive's event log.
 
 Its folder `logs` has a file for each batch of events, `yyyy/mm/dd/hhmmss.ffffff-<sha256>.jsonl`: JSON Lines, one event a
@@ -36,16 +35,16 @@ def append_events(root: Root, events: Sequence[Event]) -> None:
     if not events:
         return
     content = eventlog.segment(events)
-    key = f"{_LOGS}/{eventlog.segment_name(events, content)}"
+    key = f"{LOGS}/{eventlog.segment_name(events, content)}"
     if not root.blobs.create(key, content) and root.blobs.read(key) != content:
         raise StoreError(key, "the segment is there with other bytes than its name says", DAMAGED_REMEDY)
 
 
 def events(root: Root) -> Iterator[Event]:
     """Yield all events in order of the time of their segment. Raises: FixityError when a segment is damaged."""
-    for key in root.blobs.keys(_LOGS):
+    for key in root.blobs.keys(LOGS):
         try:
-            yield from eventlog.parse_segment(key.removeprefix(f"{_LOGS}/"), root.blobs.read(key))
+            yield from eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key))
         except FormatError as error:
             raise FixityError(key, error.problem, DAMAGED_REMEDY) from error
 
@@ -53,9 +52,9 @@ def events(root: Root) -> Iterator[Event]:
 def damaged_segments(root: Root) -> list[str]:
     """Return the paths of segments whose bytes are not those of their name, in order."""
     damaged = []
-    for key in root.blobs.keys(_LOGS):
+    for key in root.blobs.keys(LOGS):
         try:
-            list(eventlog.parse_segment(key.removeprefix(f"{_LOGS}/"), root.blobs.read(key)))
+            list(eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key)))
         except (FormatError, StoreError):
             damaged.append(key)
     return damaged

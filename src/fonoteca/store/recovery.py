@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fonoteca.formats import ocfl
-from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR
+from fonoteca.formats.ocfl import EXTENSIONS, INVENTORY, OBJECT_DECLARATION, SIDECAR
 from fonoteca.model.errors import BlobMissing, FixityError, FormatError
 from fonoteca.model.ids import ObjectId
+from fonoteca.store.logs import sweep_log
 from fonoteca.store.root import Proved, Root, head_of, newest_complete, object_paths, read_proved, version_numbers
 
 _UNDER_WAY = "commit+"
@@ -36,6 +37,8 @@ def recover(root: Root, *, whole: bool) -> list[str]:
     Cost: O(interrupted commits), at most one for each writer; with `whole` a walk through the store.
     """
     sentences: list[str] = []
+    root.blobs.sweep(EXTENSIONS)  # and what lies beside it: the storage root's own files
+    sweep_log(root)
     for name in list(root.staging.left()):
         if name.startswith(_UNDER_WAY):
             path = name.removeprefix(_UNDER_WAY).replace("+", "/")

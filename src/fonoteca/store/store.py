@@ -36,7 +36,7 @@ class Store:
         blobs = self._root.blobs
         files = ocfl.root_files()
         if blobs.size(ocfl.ROOT_DECLARATION[0]) is None:
-            strange = set(blobs.children()) - {"extensions", *files}
+            strange = set(blobs.children()) - {ocfl.EXTENSIONS, *files}
             if strange:
                 raise StoreError("store", f"expected an empty folder, found {min(strange)!r}", "Choose another folder.")
         for path, content in files.items():  # the declaration is last: a half-made root is not one
