@@ -72,7 +72,7 @@ def _cut(shareables: list[Shareable]) -> tuple[float, bytes, str]:
     (plan,) = plan_drops(shareables, {}, EditionSettings())
     member_list(plan)
     drop = cut(plan, ROOT, PIECE_BYTES_DEFAULT, Announce(), NOW)
-    return time.perf_counter() - started, drop.torrent, drop.infohash_v2
+    return time.perf_counter() - started, drop.torrent, drop.drop.infohash_v2
 
 
 def _libtorrent(folder: Path, versions: list[StoredVersion]) -> tuple[float, str]:

@@ -93,6 +93,10 @@ class Staging(Protocol):
         """Return a new empty folder with this name, in place of one that may be there."""
         ...
 
+    def kept_folder(self, name: str) -> Path:
+        """Return the folder with this name, with what an earlier run left in it, made if it is missing."""
+        ...
+
     def writer(self, path: Path) -> AbstractContextManager[BinaryIO]:
         """Open a new file below a staging folder for writing; it is flushed to disk when the context ends well."""
         ...

@@ -91,10 +91,12 @@ class Payload:
 
 def manifested(plan: DropPlan, announce: Announce | None = None) -> ManifestedDrop:
     """Return the drop of a plan as it is published."""
-    return ManifestedDrop(cut(plan, HEADING.root_name, PIECE_BYTES, announce or Announce(), NOW), rows_of_plan(plan))
+    made = cut(plan, HEADING.root_name, PIECE_BYTES, announce or Announce(), NOW)
+    return ManifestedDrop(made.drop, made.torrent, rows_of_plan(plan))
 
 
 def manifested_snapshot(plan: SnapshotPlan, supersedes: ManifestedDrop | None = None) -> ManifestedDrop:
     """Return the drop of a snapshot as it is published."""
     plan = replace(plan, supersedes=supersedes.drop.id if supersedes else None)
-    return ManifestedDrop(cut_snapshot(plan, HEADING.root_name, PIECE_BYTES, Announce(), NOW), rows_of_snapshot(plan))
+    made = cut_snapshot(plan, HEADING.root_name, PIECE_BYTES, Announce(), NOW)
+    return ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))

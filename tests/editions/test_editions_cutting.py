@@ -48,14 +48,14 @@ def test_the_same_plan_is_cut_to_the_same_bytes_whenever_and_for_whomever() -> N
     (other,) = plan_drops([replace(each, coverage_share=0.2) for each in reversed(offer)], {}, EditionSettings())
     first = cut(plan, "jazz", PIECE_BYTES, NOBODY, NOW)
     second = cut(other, "jazz", PIECE_BYTES, NOBODY, NOW + timedelta(days=1))
-    assert (first.id, first.torrent) == (second.id, second.torrent)
+    assert (first.drop.id, first.torrent) == (second.drop.id, second.torrent)
 
 
 def test_the_figures_of_a_drop_are_those_of_its_torrent() -> None:
     payload = Payload()
     (plan,) = plan_drops([payload.shareable(payload.version("a")), payload.shareable(payload.version("b"))], {}, EditionSettings())
-    drop = cut(plan, "jazz", PIECE_BYTES, Announce(("http://t.example/a",), ("http://w.example/",)), NOW)
-    read = parse_torrent(drop.torrent)
+    made = cut(plan, "jazz", PIECE_BYTES, Announce(("http://t.example/a",), ("http://w.example/",)), NOW)
+    drop, read = made.drop, parse_torrent(made.torrent)
     assert (read.name, read.payload_bytes, len(read.files)) == ("jazz", drop.drop_bytes, drop.file_count)
     assert (read.infohash_v1, read.infohash_v2) == (drop.infohash_v1, drop.infohash_v2)
     assert read.announce == Announce(("http://t.example/a",), ("http://w.example/",))
@@ -72,11 +72,12 @@ def test_members_hashed_with_another_piece_length_are_refused() -> None:
 def test_a_snapshot_has_a_name_of_its_own_and_an_id_from_its_files() -> None:
     payload = Payload()
     plan = payload.snapshot()
-    drop = cut_snapshot(plan, "jazz", PIECE_BYTES, NOBODY, NOW)
+    made = cut_snapshot(plan, "jazz", PIECE_BYTES, NOBODY, NOW)
+    drop = made.drop
     assert (drop.kind, drop.members, drop.id) == (DropKind.METADATA, (), plan.id)
-    assert parse_torrent(drop.torrent).name == "jazz-catalogue-2026-11-22"
+    assert parse_torrent(made.torrent).name == "jazz-catalogue-2026-11-22"
     assert replace(plan, files=plan.files[::-1]).id == plan.id
-    assert cut_snapshot(replace(plan, files=plan.files[::-1]), "jazz", PIECE_BYTES, NOBODY, NOW) == drop
+    assert cut_snapshot(replace(plan, files=plan.files[::-1]), "jazz", PIECE_BYTES, NOBODY, NOW) == made
     assert payload.snapshot(salt="x").id != plan.id
     assert payload.snapshot(name="2026-11-23").id != plan.id
 

@@ -68,7 +68,7 @@ def test_rows_are_the_torrents_files_in_its_order() -> None:
     payload = Payload()
     offer = [payload.shareable(payload.version(name), 0.1) for name in "abcdef"]
     for drop in (manifested(plan_drops(offer, {}, EditionSettings())[0]), manifested_snapshot(payload.snapshot())):
-        files = parse_torrent(drop.drop.torrent).files
+        files = parse_torrent(drop.torrent).files
         assert [(row.path, row.file_bytes, row.pieces_root) for row in drop.rows] == [
             (file.path, file.file_bytes, file.pieces_root.hex()) for file in files
         ]

@@ -178,7 +178,7 @@ def test_a_damaged_index_of_ones_own_is_a_fault_of_the_store(tmp_path: Path) -> 
 def test_a_torrent_is_found_by_its_drop(tmp_path: Path) -> None:
     editions, drops = Editions(DiskBlobs(tmp_path)), drops_of(Payload())
     editions.publish(HEADING, drops, NOW)
-    assert editions.torrent(drops[1].drop.id) == drops[1].drop.torrent
+    assert editions.torrent(drops[1].drop.id) == drops[1].torrent
     with pytest.raises(UsageError):
         editions.torrent(DropId("audio-0000000000000000"))
 

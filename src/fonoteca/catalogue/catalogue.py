@@ -21,7 +21,7 @@ from fonoteca.catalogue.imports import ROWS_FILE, ImportArea
 from fonoteca.catalogue.mapping import LISTENING, TableMapping
 from fonoteca.catalogue.planning import make_plan
 from fonoteca.catalogue.popularity import ListeningTotals
-from fonoteca.catalogue.snapshots import StoredSnapshot, current_snapshot, put_snapshot
+from fonoteca.catalogue.snapshots import StoredSnapshot, adopt_snapshot, current_snapshot, put_snapshot
 from fonoteca.catalogue.sourcefile import digests_of
 from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
@@ -207,6 +207,13 @@ class Catalogue:
         name = self._stored().snapshot.name
         keys = sorted(key.removeprefix(f"{name}/") for key in self._blobs.keys(name))
         return tuple((key, self._local(f"{name}/{key}")) for key in keys)
+
+    def adopt_snapshot(self, folder: Path) -> Snapshot:
+        """Put a snapshot in force that another archive made; the folder, which is below staging, is used up.
+
+        Raises: TrustError when it is not as its snapshot.json says; the old one stays in force then.
+        """
+        return adopt_snapshot(self._blobs, folder)
 
     def _stored(self) -> StoredSnapshot:
         stored = self.stored_snapshot()

@@ -61,11 +61,15 @@ class DiskStaging:
 
     def folder(self, name: str) -> Path:
         """Return a new empty folder with this name, durable, in place of one that may be there."""
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise StoreError(repr(name), "not a name for a staging folder: expected one path segment")
-        path = self._root / name
+        path = self._named(name)
         with in_words(path):
             remove_tree(path, self._calls)
+        return self.kept_folder(name)
+
+    def kept_folder(self, name: str) -> Path:
+        """Return the folder with this name, durable, with what an earlier run left in it."""
+        path = self._named(name)
+        with in_words(path):
             make_folders(path, self._calls)
         return path
 
@@ -107,6 +111,12 @@ class DiskStaging:
         self._check_inside(folder)
         with in_words(folder):
             remove_tree(folder, self._calls)
+
+    def _named(self, name: str) -> Path:
+        """Return where a folder with this name is. Raises: StoreError for what is no name."""
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise StoreError(repr(name), "not a name for a staging folder: expected one path segment")
+        return self._root / name
 
     def _check_inside(self, path: Path) -> None:
         """Raise StoreError when a path, links followed, is not below the root."""

@@ -4,7 +4,7 @@ The way of a drop: `plan_drops` (or a `SnapshotPlan`) says what goes into it, `m
 out, `cut` makes the torrent from stored hashes, `Editions.publish` puts it out, and `read_edition` believes it elsewhere.
 """
 
-from fonoteca.editions.cutting import SnapshotPlan, cut, cut_snapshot
+from fonoteca.editions.cutting import CutDrop, SnapshotPlan, cut, cut_snapshot
 from fonoteca.editions.following import ManifestedDrop, list_members, read_drop, read_edition, read_index
 from fonoteca.editions.index import Heading, Index, IndexEntry, TargetFile
 from fonoteca.editions.manifest import ManifestRow, rows_of_plan, rows_of_snapshot
@@ -20,6 +20,7 @@ from fonoteca.editions.planning import DropPlan, member_list, plan_drops, restor
 from fonoteca.editions.publication import Editions, Publication
 
 __all__ = [
+    "CutDrop",
     "DropPlan",
     "DropRecord",
     "Editions",

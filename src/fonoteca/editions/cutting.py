@@ -31,7 +31,15 @@ class SnapshotPlan:
         return snapshot_id(self.name, facts_of(self.files))
 
 
-def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> Drop:
+@dataclass(frozen=True, slots=True)
+class CutDrop:
+    """A drop and the torrent that was cut for it."""
+
+    drop: Drop
+    torrent: bytes
+
+
+def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> CutDrop:
     """Return the drop of a plan. Its torrent depends on members, root name, piece length and announce alone.
 
     root_name: the archive's name, which every store drop's torrent has, so that all lie on one storage root.
@@ -41,11 +49,10 @@ def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, cr
     files = [file for each in plan.members for file in each.version.members]
     torrent = hybrid_torrent(root_name, files, piece_bytes, announce)
     members = sorted((member_of(each.version) for each in plan.members), key=lambda m: (m.object_id, m.version))
-    return Drop(
+    drop = Drop(
         id=plan.id,
         kind=plan.kind,
         members=tuple(members),
-        torrent=torrent.content,
         infohash_v1=torrent.infohash_v1,
         infohash_v2=torrent.infohash_v2,
         drop_bytes=sum(each.version.version_bytes for each in plan.members),
@@ -54,19 +61,19 @@ def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, cr
         created_at=created_at,
         needs=plan.needs,
     )
+    return CutDrop(drop, torrent.content)
 
 
-def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> Drop:
+def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> CutDrop:
     """Return the metadata drop of a snapshot folder, its torrent named `<root_name>-catalogue-<snapshot name>`.
 
     Raises: as `cut`. A snapshot carries no listening: coverage_share is 0.
     """
     torrent = hybrid_torrent(snapshot_torrent_name(root_name, plan.name), plan.files, piece_bytes, announce)
-    return Drop(
+    drop = Drop(
         id=plan.id,
         kind=DropKind.METADATA,
         members=(),
-        torrent=torrent.content,
         infohash_v1=torrent.infohash_v1,
         infohash_v2=torrent.infohash_v2,
         drop_bytes=sum(file.hashes.file_bytes for file in plan.files),
@@ -75,6 +82,7 @@ def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce:
         created_at=created_at,
         supersedes=plan.supersedes,
     )
+    return CutDrop(drop, torrent.content)
 
 
 def snapshot_torrent_name(root_name: str, snapshot: str) -> str:

@@ -32,9 +32,10 @@ FetchRead = Callable[[str, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ManifestedDrop:
-    """A drop with the rows of its manifest, in the order of its torrent."""
+    """A drop with its torrent and the rows of its manifest, in the torrent's order."""
 
     drop: Drop
+    torrent: bytes
     rows: tuple[ManifestRow, ...]
 
 
@@ -66,8 +67,8 @@ def read_index(fetch_read: FetchRead) -> Index:
 
 def read_drop(fetch_read: FetchRead, index: Index, entry: IndexEntry) -> ManifestedDrop:
     """Return one drop of an index, proved by its torrent and its manifest. Raises: TrustError for any lie."""
-    torrent = _fetch(fetch_read, entry.torrent, TORRENT_BYTES_MAX)
-    manifest = _fetch(fetch_read, entry.manifest_jsonl, MANIFEST_FILE_BYTES_MAX)
+    torrent = fetch_target(fetch_read, entry.torrent, TORRENT_BYTES_MAX)
+    manifest = fetch_target(fetch_read, entry.manifest_jsonl, MANIFEST_FILE_BYTES_MAX)
     try:
         metainfo = parse_torrent(torrent)
         rows = from_jsonl(manifest)
@@ -84,7 +85,6 @@ def read_drop(fetch_read: FetchRead, index: Index, entry: IndexEntry) -> Manifes
         id=entry.id,
         kind=entry.kind,
         members=members,
-        torrent=torrent,
         infohash_v1=entry.infohash_v1,
         infohash_v2=entry.infohash_v2,
         drop_bytes=entry.drop_bytes,
@@ -94,7 +94,7 @@ def read_drop(fetch_read: FetchRead, index: Index, entry: IndexEntry) -> Manifes
         needs=entry.needs,
         supersedes=entry.supersedes,
     )
-    return ManifestedDrop(drop, rows)
+    return ManifestedDrop(drop, torrent, rows)
 
 
 def list_members(kind: DropKind, needs: Iterable[DropId], rows: Sequence[ManifestRow]) -> MemberList:
@@ -118,7 +118,7 @@ def list_members(kind: DropKind, needs: Iterable[DropId], rows: Sequence[Manifes
     return member_list_of(kind, needs, members)
 
 
-def _fetch(fetch_read: FetchRead, file: TargetFile, bytes_max: int) -> bytes:
+def fetch_target(fetch_read: FetchRead, file: TargetFile, bytes_max: int = MANIFEST_FILE_BYTES_MAX) -> bytes:
     """Return a file of the edition that has the length and digest that the index says."""
     if file.file_bytes > bytes_max:
         raise TrustError(file.path, f"said to have {file.file_bytes} bytes, expected at most {bytes_max}")

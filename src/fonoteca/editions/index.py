@@ -108,7 +108,7 @@ def jsonl_path(drop_id: DropId) -> str:
     return f"manifests/{drop_id}.jsonl.zst"
 
 
-def entry_of(drop: Drop, parquet: bytes, jsonl: bytes) -> IndexEntry:
+def entry_of(drop: Drop, torrent: bytes, parquet: bytes, jsonl: bytes) -> IndexEntry:
     """Return the entry of a drop with these manifests."""
     return IndexEntry(
         id=drop.id,
@@ -121,7 +121,7 @@ def entry_of(drop: Drop, parquet: bytes, jsonl: bytes) -> IndexEntry:
         coverage_share=drop.coverage_share,
         needs=drop.needs,
         supersedes=drop.supersedes,
-        torrent=TargetFile.of(torrent_path(drop.id), drop.torrent),
+        torrent=TargetFile.of(torrent_path(drop.id), torrent),
         manifest_parquet=TargetFile.of(parquet_path(drop.id), parquet),
         manifest_jsonl=TargetFile.of(jsonl_path(drop.id), jsonl),
     )

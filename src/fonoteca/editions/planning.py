@@ -98,7 +98,7 @@ def restore_plan(content: bytes, shareables: Sequence[Shareable]) -> DropPlan:
             raise StoreError(stored.drop_id, f"needs {expected.object_id} v{expected.version}, which is not to be shared")
         check_same(stored.drop_id, expected, listed(shareable.version))
         members.append(shareable)
-    return DropPlan(stored.drop_id, stored.kind, tuple(_in_order(members)), stored.needs, _carried_share(members))
+    return DropPlan(stored.drop_id, stored.kind, tuple(_in_order(members)), stored.needs, _carried_share(stored.kind, members))
 
 
 def member_of(version: StoredVersion) -> DropMember:
@@ -162,9 +162,13 @@ def _plan(kind: DropKind, members: Sequence[Shareable], carried: Mapping[DropMem
     earlier = {DropMember(each.version.object_id, version) for each in members for version in range(1, each.version.version)}
     needs = tuple(sorted({carried[each] for each in earlier - inside if each in carried}))
     drop_id = member_list_of(kind, needs, (listed(each.version) for each in members)).drop_id
-    return DropPlan(drop_id, kind, tuple(members), needs, _carried_share(members))
+    return DropPlan(drop_id, kind, tuple(members), needs, _carried_share(kind, members))
 
 
-def _carried_share(members: Sequence[Shareable]) -> float:
-    """Return the share of listening that a drop carries, each object counted once."""
+def _carried_share(kind: DropKind, members: Sequence[Shareable]) -> float:
+    """Return the share of listening that a drop carries, each object counted once. Nobody listens to artwork: it goes out in the
+    order of its music, and carries none.
+    """
+    if kind is not DropKind.AUDIO:
+        return 0.0
     return min(1.0, fsum(_best_share(members).values()))

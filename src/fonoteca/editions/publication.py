@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from fonoteca.editions.following import ManifestedDrop, read_edition
+from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, read_edition
 from fonoteca.editions.index import (
     INDEX,
     Heading,
@@ -109,11 +109,22 @@ class Editions:
         if publication.made:
             self._blobs.write(INDEX, publication.index_content)
 
+    def mirror(self, index: Index, fetch_read: FetchRead) -> None:
+        """Put out another archive's edition as it is: the same bytes under the same names, each proved, index.json last.
+
+        Raises: TrustError for a file that is not as the index says; the edition that was out stays then.
+        """
+        for entry in index.entries:
+            for file in entry.files:
+                if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
+                    self._blobs.write(file.path, fetch_target(fetch_read, file))
+        self._blobs.write(INDEX, index_bytes(index))
+
     def _write(self, each: ManifestedDrop) -> IndexEntry:
         """Write the files of one drop, in place of what a crash may have left, and return its entry."""
         parquet, jsonl = to_parquet(each.rows), to_jsonl(each.rows)
-        entry = entry_of(each.drop, parquet, jsonl)
-        self._blobs.write(entry.torrent.path, each.drop.torrent)
+        entry = entry_of(each.drop, each.torrent, parquet, jsonl)
+        self._blobs.write(entry.torrent.path, each.torrent)
         self._blobs.write(entry.manifest_parquet.path, parquet)
         self._blobs.write(entry.manifest_jsonl.path, jsonl)
         return entry

@@ -186,7 +186,6 @@ class Drop:
     id: DropId
     kind: DropKind
     members: tuple[DropMember, ...]
-    torrent: bytes
     infohash_v1: InfohashV1
     infohash_v2: InfohashV2
     drop_bytes: int
