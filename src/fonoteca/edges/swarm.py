@@ -37,6 +37,7 @@ _FLUSH_TIMEOUT_S = 600.0
 
 _LEAVE_TIMEOUT_S = 30.0
 _STATUS_INTERVAL_S = 0.2
+_CHECKING = (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data)
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class LibtorrentSwarm:
 
         What `folder` already holds is checked and kept, so that a fetch that was interrupted goes on; what is there and
         wrong is replaced. Pad files are not written. Synchronising to the medium is for whoever adopts the folder.
-        advance: called with payload bytes that have become whole and proved, in all the torrent's payload.
+        advance: called with payload bytes as they arrive or are found in `folder`, in all the torrent's payload.
         Returns: payload bytes downloaded, of pads at most what fills the last 16 KiB block of each file.
         Raises: SourceError when nothing new arrives for `idle_timeout_s`; TrustError when that is because peers sent bytes
             that fail the torrent's hashes, or for a torrent that cannot be used; StoreError when the disk fails.
@@ -182,17 +183,18 @@ class LibtorrentSwarm:
             try:
                 yield fetching
             finally:
-                # Also when interrupted: what has arrived is flushed, so that the next run finds it.
+                # Also when interrupted: what has arrived is written first, so that the next run finds it.
+                fetching.stop()
                 self._leave(fetching.handle)
                 if resting is not None:
                     self.seed(resting.torrent, resting.root, resting.verify)
 
     def _leave(self, handle: lt.torrent_handle) -> None:
-        """Remove a torrent and wait until libtorrent has written what waits and closed its files."""
+        """Remove a torrent and wait until libtorrent says that it is gone."""
         report = Report()
         deadline = time.monotonic() + _LEAVE_TIMEOUT_S
         self._session.remove(handle)
-        while not report.flushed and time.monotonic() < deadline:
+        while not report.removed and time.monotonic() < deadline:
             self._session.listen_to(handle, report)
 
     def _check_open(self) -> None:
@@ -208,7 +210,10 @@ class _Fetching:
         self._settings = settings
         self._info = info_of(params)
         self._subject = f"torrent {self._info.name()} ({_key(params)[:16]})"
+        self._wanted_count = len([p for p in params.piece_priorities if p]) or self._info.num_pieces()
         self._peers = list(params.peers)
+        # Whether nobody but these peers can turn up.
+        self._alone = not (settings.dht or settings.lsd or params.trackers or params.url_seeds)
         self._report = Report()
         self.handle = session.add(params)
 
@@ -220,13 +225,13 @@ class _Fetching:
     def await_finish(self, advance: Callable[[int], None]) -> None:
         """Wait until all that is wanted is here and proved."""
         done_bytes = 0
-        mark: tuple[object, ...] = ()
+        news_bytes, checked_ppm = 0, 0
         last_news = time.monotonic()
         next_status = 0.0
         while True:
             self._session.listen_to(self.handle, self._report)
             now = time.monotonic()
-            if now < next_status:
+            if now < next_status and not self._report.finished:
                 continue
             next_status = now + _STATUS_INTERVAL_S
             status = self.handle.status()
@@ -237,25 +242,30 @@ class _Fetching:
                 done_bytes = status.total_wanted_done
             if status.is_finished:
                 return
-            news = (status.state, status.progress_ppm, status.total_wanted_done, status.total_payload_download)
-            if news != mark:
-                mark, last_news = news, now
-            elif now - last_news > self._settings.idle_timeout_s:
-                raise self._given_up(status)
-            if self._all_banned():
+            # What failed its hash is no news, or a peer could keep us busy with rubbish for ever.
+            useful_bytes = status.total_wanted_done + status.total_payload_download - status.total_failed_bytes
+            if useful_bytes > news_bytes or (status.state in _CHECKING and status.progress_ppm != checked_ppm):
+                news_bytes, checked_ppm, last_news = max(useful_bytes, news_bytes), status.progress_ppm, now
+            if now - last_news > self._settings.idle_timeout_s or self._all_banned():
                 raise self._given_up(status)
 
     def flush(self) -> None:
         """Wait until all that has arrived is written: a torrent counts as finished somewhat earlier."""
+        if not self._written(_FLUSH_TIMEOUT_S):
+            raise self._disk_error(self._report.disk_error or f"not written after {_FLUSH_TIMEOUT_S:g} s")
+
+    def stop(self) -> None:
+        """Take no more from peers, and give what has arrived a while to be written. A disk that fails has been told of."""
+        self.handle.pause()
+        self._written(_LEAVE_TIMEOUT_S)
+
+    def _written(self, timeout_s: float) -> bool:
         self._report.flushed = False
         self.handle.flush_cache()
-        deadline = time.monotonic() + _FLUSH_TIMEOUT_S
-        while not self._report.flushed:
+        deadline = time.monotonic() + timeout_s
+        while not self._report.flushed and not self._report.disk_error and time.monotonic() < deadline:
             self._session.listen_to(self.handle, self._report)
-            if self._report.disk_error:
-                raise self._disk_error(self._report.disk_error)
-            if time.monotonic() > deadline:
-                raise self._disk_error(f"not written after {_FLUSH_TIMEOUT_S:g} s")
+        return self._report.flushed and not self._report.disk_error
 
     def read_pieces(self, pieces: Sequence[int]) -> dict[int, bytes]:
         """Return those of the pieces that are here and proved, without pads."""
@@ -276,17 +286,15 @@ class _Fetching:
         return found
 
     def _all_banned(self) -> bool:
-        settings = self._settings
-        alone = not (settings.dht or settings.lsd or self._info.trackers())
-        return alone and bool(self._peers) and self._report.banned >= set(self._peers)
+        return self._alone and bool(self._peers) and self._report.banned >= set(self._peers)
 
     def _given_up(self, status: lt.torrent_status) -> FonotecaError:
-        have = f"{status.total_wanted_done} of {status.total_wanted} bytes are here"
-        if self._report.hash_failures:
+        have = f"{status.num_pieces} of {self._wanted_count} pieces are here"
+        if self._report.hash_failures or self._report.banned:
             who = ", ".join(sorted(f"{host}:{port}" for host, port in self._report.banned)) or "a peer"
             return TrustError(
                 self._subject,
-                f"{who} sent bytes that fail the torrent's hashes, {self._report.hash_failures} times; {have}",
+                f"{who} sent bytes that fail the torrent's hashes; {have}",
                 "Try other peers; what is here was proved and is kept.",
             )
         lost = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
