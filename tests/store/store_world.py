@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from random import Random
 
 from fonoteca.edges.disk import DiskBlobs, DiskStaging, SystemCalls
 from fonoteca.ingest import IngestContext, Verdict, stage
@@ -33,7 +35,7 @@ LICENCE = Licence(
     requires=frozenset({Duty.ATTRIBUTION}),
     prohibits=frozenset(),
 )
-FILES = {"CD 1/01 Mars\n.ogg": b"m" * 40_000, "CD 1/02 Venus.ogg": bytes(range(256)) * 300, "cover é.ogg": b"c"}
+FILES = {"CD 1/01 Mars\n.ogg": b"m" * 40_000, "CD 1/02 Venus.ogg": Random(1).randbytes(76_800), "cover é.ogg": b"c"}
 
 
 class Granted(SharingAdmission):
@@ -66,12 +68,13 @@ class World:
 
     root: Path
     calls: DurableCalls = field(default_factory=Unsynced)
+    piece_bytes: int = PIECE_BYTES
 
     def __post_init__(self) -> None:
         self.blobs = DiskBlobs(self.root / "store", self.calls)
         self.staging = DiskStaging(self.root / "staging", self.calls)
         self.clock = SteppingClock()
-        self.store = Store(self.blobs, self.staging, self.clock, PIECE_BYTES)
+        self.store = Store(self.blobs, self.staging, self.clock, self.piece_bytes)
 
     @property
     def folder(self) -> Path:
@@ -95,7 +98,9 @@ class World:
             decided_at=seen,
             policy_digest="00" * 32,
         )
-        context = IngestContext(self.staging, PIECE_BYTES, examined, lambda _: None, lambda i, p, m: Refusal(i, "protected", p, m))
+        context = IngestContext(
+            self.staging, self.piece_bytes, examined, lambda _: None, lambda i, p, m: Refusal(i, "protected", p, m)
+        )
         result = stage(candidate, admission, context)
         assert isinstance(result, StagedVersion)
         return result
@@ -103,3 +108,9 @@ class World:
     def bytes_of(self) -> dict[str, bytes]:
         """Return every file below the store, temporary ones too, by path."""
         return {p.relative_to(self.folder).as_posix(): p.read_bytes() for p in sorted(self.folder.rglob("*")) if p.is_file()}
+
+
+def tree(root: Path) -> tuple[tuple[str, bytes], ...]:
+    """Return all that is on disk below a root, names of temporary files aside."""
+    found = sorted((str(p.relative_to(root)), p.read_bytes() if p.is_file() else b"") for p in root.rglob("*"))
+    return tuple((re.sub(r"tmp-\d+-\d+", "tmp", path), content) for path, content in found)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from store_world import FILES, OBJECT, SALTED, THEN, Unsynced, World
+from store_world import FILES, OBJECT, SALTED, THEN, Unsynced, World, tree
 
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import StoreError
@@ -107,11 +106,16 @@ def test_a_crash_at_any_durable_call_is_recovered_from(name: str, tmp_path: Path
     assert isinstance(counted.calls, CrashingCalls)
     steps = counted.calls.count
     assert steps >= deed.steps_min
+    seen = set()
     for n in range(steps):
         root = tmp_path / f"crash-{n}"
         root.mkdir()
         (root / "origin").symlink_to(tmp_path / "origin")
         _run_until(_ready(root, prepared.root, CrashingCalls(Unsynced(), n)), deed)
+        if tree(root / "archive") in seen:  # a call that only syncs: the same disk as at the call before
+            shutil.rmtree(root)
+            continue
+        seen.add(tree(root / "archive"))
         after = World(root / "archive")
         _reads_as_before_or_after(after, prepared, counted)
         after.store.recover()
@@ -149,21 +153,15 @@ def _interrupted(tmp_path: Path) -> tuple[Path, int]:
     return prepared.root, counted.calls.count
 
 
-def _tree(root: Path) -> tuple[tuple[str, bytes], ...]:
-    """Return all that is on disk below a root, names of temporary files aside."""
-    found = sorted((str(p.relative_to(root)), p.read_bytes() if p.is_file() else b"") for p in root.rglob("*"))
-    return tuple((re.sub(r"tmp-\d+-\d+", "tmp", path), content) for path, content in found)
-
-
 def test_a_crash_in_recovery_is_recovered_from(tmp_path: Path) -> None:
     prepared, steps = _interrupted(tmp_path)
     seen, pairs = set(), 0
     for n in range(steps):
         crashed = tmp_path / f"crash-{n}"
         _run_until(_ready(crashed, prepared, CrashingCalls(Unsynced(), n)), DEEDS["the second version"])
-        if _tree(crashed) in seen:  # a call that only syncs: the same disk as at the call before
+        if tree(crashed) in seen:  # a call that only syncs: the same disk as at the call before
             continue
-        seen.add(_tree(crashed))
+        seen.add(tree(crashed))
         counting = _ready(tmp_path / f"count-{n}", crashed / "archive")
         counting.store.recover()
         assert isinstance(counting.calls, CrashingCalls)

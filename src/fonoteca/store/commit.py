@@ -172,6 +172,7 @@ def _assemble(
     hashes: dict[ContentPath, FileHashes] = {}
     files = []
     for file in sorted(staged.files, key=lambda f: f.logical_path):
+        assert file.hashes.piece_bytes == root.piece_bytes, "an archive has one piece length"
         digest = file.hashes.sha256
         if digest not in places:
             places[digest] = ocfl.content_path(number, len(added) + 1, file.logical_path)

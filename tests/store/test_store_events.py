@@ -1,0 +1,55 @@
+"""The event log: nothing appended is lost, nothing is changed, and other software passes it by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from store_world import World
+
+from fonoteca.model.corridor import Event
+from fonoteca.model.errors import FixityError, FormatError
+
+AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def _event(hours: int, what: str = "acquired") -> Event:
+    return Event(
+        AT + timedelta(hours=hours), what, "urn:fonoteca:audio:folder:x", (("version", 1), ("share", 0.5), ("note", "a\nb "))
+    )
+
+
+def test_events_come_back_in_order_and_whole(world: World, validate: Callable[[Path], None]) -> None:
+    batches = [[_event(0), _event(1)], [_event(30)], [_event(2, "verified"), _event(3)]]
+    for batch in batches:
+        world.store.append_events(batch)
+    world.store.append_events([])
+    assert list(world.store.events()) == [*batches[0], *batches[2], *batches[1]]
+    validate(world.folder)
+
+
+def test_the_same_events_again_change_nothing(world: World) -> None:
+    world.store.append_events([_event(0)])
+    before = world.bytes_of()
+    world.store.append_events([_event(0)])
+    assert world.bytes_of() == before
+    assert len([p for p in before if p.endswith(".jsonl")]) == 1
+
+
+def test_a_damaged_segment_is_told(world: World) -> None:
+    world.store.append_events([_event(0)])
+    (path,) = [p for p in world.bytes_of() if p.endswith(".jsonl")]
+    content = (world.folder / path).read_bytes()
+    (world.folder / path).write_bytes(content.replace(b"acquired", b"required"))
+    with pytest.raises(FixityError, match="its name says"):
+        list(world.store.events())
+    assert world.store.check_root() == [path]
+
+
+def test_an_event_that_json_cannot_hold_is_refused(world: World) -> None:
+    for facts in ((("a", 1), ("a", 2)), (("a", float("nan")),)):
+        with pytest.raises(FormatError):
+            world.store.append_events([Event(AT, "x", "y", facts)])
+    assert list(world.store.events()) == []
