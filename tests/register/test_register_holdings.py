@@ -92,7 +92,7 @@ def rights(key: str, kind: Kind = Kind.AUDIO) -> RightsRecord:
 def drop_of(members: tuple[DropMember, ...], name: str = "audio-0123456789abcdef", kind: DropKind = DropKind.AUDIO) -> Drop:
     """Return a drop of these members."""
     one = hashlib.sha256(name.encode()).hexdigest()
-    return Drop(DropId(name), kind, members, b"d", InfohashV1(one[:40]), InfohashV2(one), 100, 3, 0.25, NOON)
+    return Drop(DropId(name), kind, members, InfohashV1(one[:40]), InfohashV2(one), 100, 3, 0.25, NOON)
 
 
 @pytest.fixture

@@ -183,7 +183,6 @@ def drop_row(row: Row[Any]) -> DropRow:
     return DropRow(
         id=DropId(row.id),
         kind=DropKind(row.kind),
-        torrent_sha256=row.torrent_sha256,
         infohash_v1=InfohashV1(row.infohash_v1),
         infohash_v2=InfohashV2(row.infohash_v2),
         drop_bytes=row.drop_bytes,

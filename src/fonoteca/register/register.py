@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -225,11 +225,10 @@ class Register:
     # What is published ----------------------------------------------------------------------------------------------
 
     def record_drop(self, published: Drop) -> None:
-        """Record a drop and mark its members as dropped. Twice is as once; its torrent is kept as a digest only."""
+        """Record a drop and mark its members as dropped. Twice is as once."""
         row = {
             "id": published.id,
             "kind": published.kind,
-            "torrent_sha256": sha256(published.torrent).hexdigest(),
             "infohash_v1": published.infohash_v1,
             "infohash_v2": published.infohash_v2,
             "drop_bytes": published.drop_bytes,

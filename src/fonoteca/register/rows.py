@@ -136,7 +136,6 @@ class DropRow:
 
     id: DropId
     kind: DropKind
-    torrent_sha256: Sha256
     infohash_v1: InfohashV1
     infohash_v2: InfohashV2
     drop_bytes: int

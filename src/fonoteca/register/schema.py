@@ -241,7 +241,6 @@ drop = Table(
     metadata,
     Column("id", _Name, primary_key=True),
     Column("kind", String, nullable=False),
-    Column("torrent_sha256", Digest, nullable=False),
     Column("infohash_v1", String, nullable=False, unique=True),
     Column("infohash_v2", String, nullable=False, unique=True),
     Column("drop_bytes", BigInteger, nullable=False),

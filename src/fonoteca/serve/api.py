@@ -54,7 +54,6 @@ class DropAnswer:
     infohash_v1: str
     infohash_v2: str
     torrent: str
-    torrent_sha256: str
     magnet: str
     needs: list[str]
     supersedes: str | None
@@ -114,7 +113,6 @@ def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
                 infohash_v1=view.row.infohash_v1,
                 infohash_v2=view.row.infohash_v2,
                 torrent=view.torrent_url,
-                torrent_sha256=view.row.torrent_sha256,
                 magnet=view.magnet,
                 needs=list(view.row.needs),
                 supersedes=view.row.supersedes,

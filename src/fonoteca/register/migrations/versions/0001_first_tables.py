@@ -177,7 +177,6 @@ def _drops() -> None:
         "drop",
         sa.Column("id", _NAME, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("torrent_sha256", sa.LargeBinary(32), nullable=False),
         sa.Column("infohash_v1", sa.String(), nullable=False),
         sa.Column("infohash_v2", sa.String(), nullable=False),
         sa.Column("drop_bytes", sa.BigInteger(), nullable=False),
