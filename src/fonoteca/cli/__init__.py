@@ -1,1 +1,13 @@
 """The commands: parse, call, print, exit (floor 5)."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    from fonoteca.cli import commands  # noqa: F401  (importing it makes every command join)
+    from fonoteca.cli.app import run
+
+    sys.exit(run())

@@ -1,0 +1,5 @@
+"""`python -m fonoteca` is the command `fonoteca`."""
+
+from fonoteca.cli import main
+
+main()

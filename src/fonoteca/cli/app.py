@@ -1,0 +1,76 @@
+"""The application that every command joins, the options they share, and the one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from fonoteca import __version__
+from fonoteca.cli.output import print_error
+from fonoteca.model.errors import FonotecaError
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="fonoteca",
+    help="A preservation archive for music that anyone may mirror.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ArchiveOption = Annotated[
+    Path,
+    typer.Option("--archive", "-A", envvar="FONOTECA_ARCHIVE", help="The archive's folder.", show_default="this folder"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fonoteca {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _application(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A preservation archive for music that anyone may mirror."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Return the exit status of a command line: 0 done, 1 failed, 2 wrong use, 3 refused by rights, 4 damage found,
+    5 a peer or host cannot be trusted, 130 interrupted and safe to run again.
+    """
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(args=words, standalone_mode=False)
+    except FonotecaError as error:
+        if "--json" in words:
+            sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False) + "\n")
+        print_error(error)
+        return error.exit_status
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.stderr.write("\nInterrupted. Nothing acknowledged is lost: run the same command again to carry on.\n")
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`fonoteca search x | head`): the usual quiet end, not a failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,229 @@
+"""Audit and repair: every byte held against its digest, and damaged pieces alone fetched again and proved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fonoteca.editions import Editions
+from fonoteca.flows.events import record_events
+from fonoteca.formats.metainfo import parse_torrent
+from fonoteca.model.corridor import Damage, DropMember, Event, MemberFile
+from fonoteca.model.errors import FonotecaError, UsageError
+from fonoteca.model.hashes import FileHashes
+from fonoteca.model.ids import DropId, ObjectId
+from fonoteca.ports import Clock, Progress, Staging, Swarm, Workers
+from fonoteca.register import Check, MemberRow, ObjectRow, Register
+from fonoteca.store import Store
+
+AUDIT_TASK = "fonoteca.cli.tasks:audit_object"
+CHECK_TASK = "fonoteca.cli.tasks:check_member"
+_CHECKS_AT_ONCE = 500
+"""Checks recorded in one transaction: a killed audit repeats at most so many files."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRooms:
+    """What an audit needs. archive: the folder, from which the tasks build their own store where they run."""
+
+    store: Store
+    register: Register
+    workers: Workers
+    clock: Clock
+    progress: Progress
+    archive: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root."""
+
+    file_count: int
+    audited_bytes: int
+    damages: tuple[Damage, ...]
+    root_files: tuple[str, ...]
+
+
+def audit(rooms: AuditRooms) -> Audited:
+    """Return what an audit of everything found; each check is dated in the register, each damage told to the event log.
+
+    Cost: one read of every byte, on all workers.
+    """
+    totals = rooms.register.totals()
+    damages: list[Damage] = []
+    file_count = audited_bytes = 0
+    with rooms.progress.task("checking every byte", totals.bytes, "B") as advance:
+        objects = list(_every_object(rooms.register))
+        known = (_known_hashes(rooms.register, row.object_id) for row in objects)
+        tasks = ((row.object_id, hashes) for row, hashes in zip(objects, known, strict=True))
+        for row, (found, sizes) in zip(objects, rooms.workers.run(AUDIT_TASK, rooms.archive, tasks), strict=True):
+            _record(rooms, row.object_id, sizes, found)
+            damages += found
+            file_count += len(sizes)
+            audited_bytes += sum(sizes.values())
+            advance(row.file_bytes)
+    root_files = tuple(rooms.store.check_root())
+    _tell(rooms, damages, (("files", file_count), ("bytes", audited_bytes), ("root_files", len(root_files))))
+    return Audited(file_count, audited_bytes, tuple(damages), root_files)
+
+
+def audit_sample(rooms: AuditRooms, count: int) -> Audited:
+    """Return what an audit of so many files found: those never checked first, then those checked the longest ago."""
+    rows = rooms.register.next_to_audit(count)
+    members = [(row.object_id, hashed_member(rooms.register, row)) for row in rows]
+    damages: list[Damage] = []
+    with rooms.progress.task("checking a sample", sum(row.file_bytes for row in rows), "B") as advance:
+        for row, damage in zip(rows, rooms.workers.run(CHECK_TASK, rooms.archive, members), strict=True):
+            _record(rooms, row.object_id, {row.path: row.file_bytes}, [damage] if damage else [])
+            damages += [damage] if damage else []
+            advance(row.file_bytes)
+    audited_bytes = sum(row.file_bytes for row in rows)
+    _tell(rooms, damages, (("files", len(rows)), ("bytes", audited_bytes)))
+    return Audited(len(rows), audited_bytes, tuple(damages), ())
+
+
+def hashed_member(register: Register, row: MemberRow) -> MemberFile:
+    """Return a file of the register with all its hashes."""
+    version = register.stored_version(row.object_id, row.version)
+    assert version is not None, "the register gave this row"
+    return next(member for member in version.members if member.path == row.path)
+
+
+def _every_object(register: Register) -> Iterator[ObjectRow]:
+    """Yield all objects in order of id."""
+    after = None
+    while page := register.objects(after=after):
+        yield from page
+        after = page[-1].object_id
+
+
+def _known_hashes(register: Register, object_id: ObjectId) -> dict[str, FileHashes]:
+    """Return what the register knows of an object's files, for when its own metadata.json is damaged."""
+    versions = (register.stored_version(object_id, row.version) for row in register.versions(object_id))
+    return {member.path: member.hashes for version in versions if version for member in version.members}
+
+
+def _record(rooms: AuditRooms, object_id: ObjectId, sizes: Mapping[str, int], damages: Sequence[Damage]) -> None:
+    """Date the checks of files that the register knows; an object's root files are not among them."""
+    damaged = {damage.member.path: damage for damage in damages}
+    at = rooms.clock.now()
+    checks = [Check(object_id, path, at, damaged.get(path)) for path in sizes]
+    for start in range(0, len(checks), _CHECKS_AT_ONCE):
+        rooms.register.record_checks(checks[start : start + _CHECKS_AT_ONCE])
+
+
+def _tell(rooms: AuditRooms, damages: Sequence[Damage], facts: tuple[tuple[str, str | int | float], ...]) -> None:
+    """Tell the event log that an audit ended, and of each damaged file."""
+    at = rooms.clock.now()
+    events = [Event(at, "audited", "store", (*facts, ("damaged", len(damages))))]
+    for damage in damages:
+        told = (("object", damage.object_id), ("kind", damage.kind), ("expected", damage.expected), ("found", damage.found))
+        events.append(Event(at, "damaged", damage.member.path, told))
+    record_events(rooms, events)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRooms:
+    """What a repair needs. peers: mirrors to fetch from, as host and port."""
+
+    store: Store
+    register: Register
+    editions: Editions
+    staging: Staging
+    swarm: Swarm
+    peers: Sequence[tuple[str, int]]
+    clock: Clock
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair did. healed: paths that are proved again. left: path to the reason why it is still damaged.
+
+    refetched_bytes: payload that came over the swarm. mended: inventories restored from what the store itself knew.
+    """
+
+    healed: tuple[str, ...]
+    mended: tuple[str, ...]
+    left: Mapping[str, str]
+    refetched_bytes: int
+    piece_count: int
+
+
+def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
+    """Return what became of damaged files: each is healed from a mirror, piece by piece, or named with the reason.
+
+    Nothing is written that its hash does not prove. Raises: StoreError when the archive's own disk fails.
+    """
+    mended = list(rooms.store.mend_root())
+    for object_id in sorted({damage.object_id for damage in damages}):
+        mended += rooms.store.mend(object_id)
+    still = [damage for damage in damages if damage.member.path not in mended]
+    healed: list[str] = []
+    left: dict[str, str] = {}
+    refetched = pieces = 0
+    for drop_id, group in _by_drop(rooms.register, still):
+        try:
+            fetched = _fetch(rooms, drop_id, group)
+        except FonotecaError as error:
+            left |= {damage.member.path: str(error) for damage in group}
+            continue
+        refetched += fetched.payload_bytes
+        pieces += sum(len(p) for p in fetched.pieces.values())
+        for damage in group:
+            try:
+                rooms.store.heal(damage.member, fetched.pieces[damage.member.path])
+                healed.append(damage.member.path)
+            except FonotecaError as error:
+                left[damage.member.path] = str(error)
+    _note_repairs(rooms, damages, [*healed, *mended])
+    return Repaired(tuple(healed), tuple(mended), left, refetched, pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """Pieces by path and index in the file, and the payload that they cost."""
+
+    pieces: Mapping[str, Mapping[int, bytes]]
+    payload_bytes: int
+
+
+def _by_drop(register: Register, damages: Sequence[Damage]) -> Iterator[tuple[DropId | None, list[Damage]]]:
+    """Yield damaged files by the drop that carries them; None for those in no drop."""
+    dropped = register.dropped_members() if damages else {}
+    groups: defaultdict[DropId | None, list[Damage]] = defaultdict(list)
+    for damage in damages:
+        row = register.file_by_path(damage.member.path)
+        member = DropMember(damage.object_id, row.version) if row else None
+        groups[dropped.get(member) if member else None].append(damage)
+    yield from groups.items()
+
+
+def _fetch(rooms: RepairRooms, drop_id: DropId | None, damages: Sequence[Damage]) -> _Fetched:
+    """Return the damaged pieces of one drop's files from the swarm."""
+    if drop_id is None:
+        raise UsageError(damages[0].member.path, "it is in no drop, so no mirror has it", "Acquire its item again.")
+    torrent = rooms.editions.torrent(drop_id)
+    first_piece = {file.path: file.first_piece for file in parse_torrent(torrent).files}
+    wanted = sorted({first_piece[d.member.path] + index for d in damages for index in d.pieces})
+    folder = rooms.staging.folder(f"repair-{drop_id}")
+    try:
+        with rooms.progress.task("fetching damaged pieces", len(wanted), "pieces") as advance:
+            fetched = rooms.swarm.fetch_pieces(torrent, folder, wanted, rooms.peers)
+            advance(len(wanted))
+    finally:
+        rooms.staging.discard(folder)
+    pieces = {d.member.path: {index: fetched.pieces[first_piece[d.member.path] + index] for index in d.pieces} for d in damages}
+    return _Fetched(pieces, fetched.payload_bytes)
+
+
+def _note_repairs(rooms: RepairRooms, damages: Sequence[Damage], paths: Sequence[str]) -> None:
+    """Date the files that are sound again, and tell the event log."""
+    at = rooms.clock.now()
+    sound = {damage.member.path: damage for damage in damages if damage.member.path in paths}
+    known = [d for d in sound.values() if rooms.register.file_by_path(d.member.path)]
+    rooms.register.record_checks(Check(d.object_id, d.member.path, at, None) for d in known)
+    events = [Event(at, "healed", path, (("pieces", len(d.pieces)), ("object", d.object_id))) for path, d in sound.items()]
+    record_events(rooms, events)

@@ -1,0 +1,60 @@
+"""The catalogue brought up to date with what is held, and asked what to hold next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from fonoteca.catalogue import Catalogue
+from fonoteca.model.catalogue import Plan, Snapshot
+from fonoteca.model.corridor import Candidate
+from fonoteca.model.ids import ItemKey
+from fonoteca.model.rights import Admission, Evidence, Kind, Policy, Scheme
+from fonoteca.ports import Clock, Progress
+from fonoteca.register import Register
+from fonoteca.rights import decide
+from fonoteca.search import SearchIndex
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRooms:
+    """The rooms that a catalogue flow needs."""
+
+    catalogue: Catalogue
+    search: SearchIndex
+    register: Register
+    policy: Policy
+    clock: Clock
+    progress: Progress
+
+
+def refresh(rooms: CatalogueRooms) -> Snapshot:
+    """Return the snapshot of all imports and all that is held now, with its search index built.
+
+    When nothing has changed, the snapshot and index in force stay as they are.
+    """
+    rooms.catalogue.import_store(rooms.register.held_tracks())
+    snapshot = rooms.catalogue.build()
+    index_for_search(rooms)
+    return snapshot
+
+
+def index_for_search(rooms: CatalogueRooms) -> None:
+    """Build the search index of the snapshot in force, if there is one and it has none."""
+    snapshot = rooms.catalogue.snapshot()
+    if snapshot is not None and rooms.search.name() != snapshot.name:
+        rooms.progress.note(f"indexing {snapshot.recording_count} recordings for search")
+        rooms.search.build(rooms.catalogue.rows(), snapshot.name)
+
+
+def plan(rooms: CatalogueRooms, budget_bytes: int) -> Plan:
+    """Return what to hold next in so many bytes, without what rights would refuse or hold for a person."""
+    now = rooms.clock.now()
+
+    @cache
+    def permits(licence_uri: str) -> bool:
+        evidence = Evidence(Scheme.LICENCE_URI, licence_uri, "", "catalogue", now)
+        candidate = Candidate(ItemKey("plan:want"), Kind.AUDIO, "title", "artist", "", (), (evidence,) if licence_uri else ())
+        return isinstance(decide(candidate, rooms.policy, now), Admission)
+
+    return rooms.catalogue.plan(budget_bytes, permits)

@@ -1,0 +1,193 @@
+"""Publish: from what is held and may be shared to an edition that anyone can mirror.
+
+Rules of order:
+  1. the catalogue is brought up to date, so that drops know how much listening they carry;
+  2. rights judge every version again: what may not be shared today goes into no drop;
+  3. a drop is recorded and its member list stored before an edition names it; `index.json` is written last.
+Killed in between, the next run puts out what was recorded and not published, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fonoteca.editions import (
+    CutDrop,
+    DropPlan,
+    Editions,
+    Heading,
+    ManifestedDrop,
+    SnapshotPlan,
+    cut,
+    cut_snapshot,
+    member_list,
+    plan_drops,
+    rows_of_plan,
+    rows_of_snapshot,
+)
+from fonoteca.flows.catalogue import CatalogueRooms, refresh
+from fonoteca.flows.records import store_member_list
+from fonoteca.formats.hashing import FileHasher
+from fonoteca.formats.torrentreading import Announce
+from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
+from fonoteca.model.hashes import FileHashes
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import Kind, Refusal, SharingAdmission
+from fonoteca.model.settings import Settings
+from fonoteca.register import DropRow, Register
+from fonoteca.rights import judge_again
+from fonoteca.store import Store
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRooms:
+    """The rooms and settings that publishing needs."""
+
+    store: Store
+    register: Register
+    editions: Editions
+    catalogue: CatalogueRooms
+    settings: Settings
+
+    @property
+    def announce(self) -> Announce:
+        """Where clients hear of peers."""
+        return Announce(self.settings.editions.trackers, self.settings.editions.web_seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A version that is held but not published, and why."""
+
+    member: DropMember
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a run put out. number: of the edition in force. drops: new in it, in order. made: whether anything was new."""
+
+    number: int
+    made: bool
+    drops: tuple[Drop, ...]
+    withheld: tuple[Withheld, ...]
+
+
+def publish(rooms: PublishRooms) -> Published:
+    """Return the edition that has everything which may be shared, after it is out. With nothing new, nothing changes."""
+    snapshot = refresh(rooms.catalogue)
+    press = _Press(rooms, snapshot.name)
+    settings = rooms.settings
+    heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
+    publication = rooms.editions.publish(heading, press.drops(), rooms.catalogue.clock.now())
+    return Published(publication.number, publication.made, tuple(press.made), tuple(press.withheld))
+
+
+class _Press:
+    """One run of publishing: gives drops one at a time and remembers what it made and what it withheld."""
+
+    def __init__(self, rooms: PublishRooms, snapshot: str) -> None:
+        self._rooms = rooms
+        self._snapshot = snapshot
+        self._shares = _listening_by_item(rooms)
+        index = rooms.editions.index()
+        self._published = {entry.id for entry in index.entries} if index else set()
+        self._current_snapshot = index.current_snapshot() if index else None
+        self.made: list[Drop] = []
+        self.withheld: list[Withheld] = []
+
+    def drops(self) -> Iterator[ManifestedDrop]:
+        """Yield the drops to put out, in order: metadata, what an earlier run left unpublished, audio, artwork."""
+        yield from self._told(self._metadata())
+        for row in self._rooms.register.drops():
+            if row.id not in self._published and row.kind is not DropKind.METADATA:
+                yield from self._told(self._unfinished(row))
+        fresh = [s for kind in Kind for s in self._shareables(self._rooms.register.undropped(kind))]
+        already = self._rooms.register.dropped_members() if fresh else {}
+        for plan in plan_drops(fresh, already, self._rooms.settings.editions):
+            yield from self._told(self._record(plan))
+
+    def _told(self, drops: Iterator[ManifestedDrop]) -> Iterator[ManifestedDrop]:
+        """Yield drops, remembering each."""
+        for each in drops:
+            self.made.append(each.drop)
+            yield each
+
+    def _metadata(self) -> Iterator[ManifestedDrop]:
+        """Yield the drop of the catalogue's snapshot if it is not out yet."""
+        rooms = self._rooms
+        files = tuple(
+            MemberFile(name, _hash_file(path, rooms.settings.piece_bytes))
+            for name, path in rooms.catalogue.catalogue.snapshot_files()
+        )
+        plan = SnapshotPlan(self._snapshot, files, supersedes=self._current_snapshot)
+        if plan.id in self._published:
+            return
+        recorded = next((row.created_at for row in rooms.register.drops() if row.id == plan.id), None)
+        settings = rooms.settings
+        made = cut_snapshot(plan, settings.name, settings.piece_bytes, rooms.announce, recorded or rooms.catalogue.clock.now())
+        rooms.register.record_drop(made.drop)
+        yield ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
+
+    def _unfinished(self, row: DropRow) -> Iterator[ManifestedDrop]:
+        """Yield a drop that was recorded and not published, unless something in it may no longer be shared."""
+        members = self._rooms.register.members_of_drop(row.id)
+        shareables = tuple(self._shareables(iter(members)))
+        if len(shareables) == len(members):
+            plan = DropPlan(row.id, row.kind, shareables, row.needs, row.coverage_share)
+            yield self._store(plan, self._cut(plan, row))
+
+    def _record(self, plan: DropPlan) -> Iterator[ManifestedDrop]:
+        """Yield a planned drop after the register and the store have it."""
+        made = self._cut(plan, None)
+        self._rooms.register.record_drop(made.drop)
+        yield self._store(plan, made)
+
+    def _cut(self, plan: DropPlan, row: DropRow | None) -> CutDrop:
+        """Return the drop of a plan, dated as it was recorded or now."""
+        rooms, settings = self._rooms, self._rooms.settings
+        created_at = row.created_at if row else rooms.catalogue.clock.now()
+        return cut(plan, settings.name, settings.piece_bytes, rooms.announce, created_at)
+
+    def _store(self, plan: DropPlan, made: CutDrop) -> ManifestedDrop:
+        """Return the drop with its manifest after its member list is stored."""
+        store_member_list(self._rooms.store, self._rooms.register, made.drop, member_list(plan))
+        return ManifestedDrop(made.drop, made.torrent, rows_of_plan(plan))
+
+    def _shareables(self, members: Iterator[DropMember]) -> Iterator[Shareable]:
+        """Yield the versions that rights let us share, with the listening that their items carry; note the others."""
+        rooms = self._rooms
+        for member in members:
+            record = rooms.store.rights(member.object_id)
+            decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
+            if not isinstance(decision, SharingAdmission):
+                reason = decision.reason if isinstance(decision, Refusal) else "it may be held but not shared"
+                self.withheld.append(Withheld(member, reason))
+                continue
+            version = rooms.register.stored_version(member.object_id, member.version)
+            assert version is not None, "the register gave this member"
+            yield Shareable(version, decision, self._shares[member.object_id.key])
+
+
+def _hash_file(path: Path, piece_bytes: int) -> FileHashes:
+    """Return the hashes of a file of a snapshot."""
+    hasher = FileHasher(piece_bytes)
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+    return hasher.finish()
+
+
+def _listening_by_item(rooms: PublishRooms) -> defaultdict[str, float]:
+    """Return the share of all listening that each item carries, by item key: its artwork goes out in the same order."""
+    tracks = [(track.object_id, track.recording) for track in rooms.register.held_tracks()]
+    share_of = rooms.catalogue.catalogue.shares([recording for _, recording in tracks])
+    shares: defaultdict[str, float] = defaultdict(float)
+    for object_id, recording in tracks:
+        shares[ObjectId(object_id).key] += share_of.get(recording, 0.0)
+    return shares

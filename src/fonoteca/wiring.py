@@ -1,0 +1,249 @@
+"""An archive put together: reads fonoteca.toml and gives rooms their edges. The only importer of edges.
+
+Parts are opened when they are first asked for, so that a command pays for what it uses.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from fonoteca.audio import artwork_type, read_tags
+from fonoteca.catalogue import Catalogue
+from fonoteca.edges.clock import SystemClock
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_lock import ArchiveLock
+from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.edges.packages import download_package
+from fonoteca.edges.workers import ProcessWorkers
+from fonoteca.editions import Editions
+from fonoteca.flows.acquire import AcquireRooms
+from fonoteca.flows.audit import AuditRooms
+from fonoteca.flows.catalogue import CatalogueRooms
+from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.flows.publish import PublishRooms
+from fonoteca.flows.rebuild import RebuildRooms
+from fonoteca.formats.settings import FILE_NAME, parse_settings, settings_toml
+from fonoteca.ingest import IngestContext, Verdict
+from fonoteca.model.errors import UsageError
+from fonoteca.model.settings import Settings
+from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Workers
+from fonoteca.register import Register
+from fonoteca.rights import protected_refusal
+from fonoteca.search import SearchIndex
+from fonoteca.sources import SourceContext
+from fonoteca.store import Store
+
+SQLITE = "sqlite"
+EXAMINE_TASK = "fonoteca.cli.tasks:examine_file"
+_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", ".lock"}
+_PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
+"""What an `init` that was cut short may have left: it may be run again."""
+
+_UNDER_WAY = ("ingest-", "source-", "repair-")
+"""How staging folders begin that mean nothing once the run that made them is over."""
+
+
+class Archive:
+    """One archive's rooms over its folder. Close it, or use `open_archive`.
+
+    calls: the system calls of the disk, and before_commit: called before each commit of the register; tests crash there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        calls: DurableCalls | None = None,
+        before_commit: Callable[[], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock: Clock = SystemClock()
+        self._calls = calls
+        self._before_commit = before_commit
+        self._open = ExitStack()
+
+    def blobs(self, name: str) -> Blobs:
+        """Return the part of the archive's folder with this name, as blobs."""
+        return DiskBlobs(self.folder / name, self._calls)
+
+    @property
+    def store_folder(self) -> Path:
+        """The storage root, for those that read it in place."""
+        return self.folder / "store"
+
+    @cached_property
+    def staging(self) -> Staging:
+        """Scratch space on the archive's own disk."""
+        return DiskStaging(self.folder / "staging", self._calls)
+
+    @cached_property
+    def store(self) -> Store:
+        """The OCFL store."""
+        return Store(self.blobs("store"), self.staging, self.clock, self.settings.piece_bytes)
+
+    @cached_property
+    def register(self) -> Register:
+        """The record of what is held."""
+        named = self.settings.register
+        address = str(self.folder / "register.sqlite") if named == SQLITE else named
+        return self._open.enter_context(Register.open(address, before_commit=self._before_commit))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The catalogue of what exists."""
+        return self._open.enter_context(Catalogue(self.blobs("catalogue"), self.staging, self.clock))
+
+    @cached_property
+    def search(self) -> SearchIndex:
+        """The search index."""
+        return SearchIndex(self.blobs("search"), self.staging)
+
+    @cached_property
+    def editions(self) -> Editions:
+        """What is published."""
+        return Editions(self.blobs("editions"))
+
+    @cached_property
+    def evidence(self) -> EvidenceVault:
+        """Raw evidence, never published."""
+        return EvidenceVault(self.blobs("private"), secrets.token_bytes)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Processes for work on files, one for each core unless the settings say otherwise."""
+        return self._open.enter_context(ProcessWorkers(self.settings.workers or os.cpu_count() or 1))
+
+    def begin_writing(self) -> None:
+        """Be the one process that writes here until closed, and clear up after one that was killed.
+
+        Raises: BusyError when another process writes in the archive.
+        """
+        self._open.enter_context(ArchiveLock(self.folder / ".lock"))
+        self.store.recover()
+        for name in list(self.staging.left()):
+            if name.startswith(_UNDER_WAY):
+                self.staging.discard(self.folder / "staging" / name)
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._open.close()
+
+
+def load_settings(folder: Path) -> Settings:
+    """Return the settings of the archive in a folder. Raises: UsageError when there is none, or they are wrong."""
+    path = folder / FILE_NAME
+    try:
+        return parse_settings(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        remedy = "Make one with `fonoteca init DIR`, or name one with --archive."
+        raise UsageError(str(folder), f"no archive there: {FILE_NAME} is missing", remedy) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"cannot be read: {error}", "Mend the file or its permissions.") from error
+
+
+def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> None:
+    """Make a new archive: its folders, an empty store, a register and fonoteca.toml, which is written last.
+
+    Raises: UsageError when the folder is an archive already or holds something else.
+    """
+    if (folder / FILE_NAME).exists():
+        raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
+    strange = sorted(e.name for e in folder.iterdir() if e.name not in _PARTS) if folder.exists() else []
+    if strange:
+        raise UsageError(
+            str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
+        )
+    archive = Archive(folder, settings, calls)
+    try:
+        archive.store.initialise()
+        _ = archive.register, archive.evidence
+    finally:
+        archive.close()
+    DiskBlobs(folder, calls).write(FILE_NAME, settings_toml(settings).encode())
+
+
+@contextmanager
+def open_archive(folder: Path, *, writing: bool = False) -> Iterator[Archive]:
+    """Open the archive in a folder; closed when the context ends.
+
+    writing: be the only one who writes there, and first finish or remove what a killed run left behind.
+    Raises: UsageError when there is no archive there, BusyError when another process writes in it.
+    """
+    archive = Archive(folder, load_settings(folder))
+    try:
+        if writing:
+            archive.begin_writing()
+        yield archive
+    finally:
+        archive.close()
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """Write a file that a person asked for outside any archive, whole or not at all. Raises: StoreError when it cannot be."""
+    DiskBlobs(path.resolve().parent).write(path.name, content)
+
+
+def acquire_rooms(archive: Archive, progress: Progress) -> AcquireRooms:
+    """Return what acquiring needs."""
+
+    def examine_all(files: Sequence[tuple[Path, str]]) -> Iterator[Verdict]:
+        return archive.workers.run(EXAMINE_TASK, None, files)
+
+    return AcquireRooms(
+        store=archive.store,
+        register=archive.register,
+        policy=archive.settings.rights,
+        clock=archive.clock,
+        sources=SourceContext(archive.clock, archive.staging, read_tags, download_package),
+        ingest=IngestContext(archive.staging, archive.settings.piece_bytes, examine_all, artwork_type, protected_refusal),
+        evidence=archive.evidence,
+        progress=progress,
+    )
+
+
+def catalogue_rooms(archive: Archive, progress: Progress) -> CatalogueRooms:
+    """Return what the catalogue's flows need."""
+    return CatalogueRooms(
+        catalogue=archive.catalogue,
+        search=archive.search,
+        register=archive.register,
+        policy=archive.settings.rights,
+        clock=archive.clock,
+        progress=progress,
+    )
+
+
+def publish_rooms(archive: Archive, progress: Progress) -> PublishRooms:
+    """Return what publishing needs."""
+    return PublishRooms(
+        store=archive.store,
+        register=archive.register,
+        editions=archive.editions,
+        catalogue=catalogue_rooms(archive, progress),
+        settings=archive.settings,
+    )
+
+
+def audit_rooms(archive: Archive, progress: Progress) -> AuditRooms:
+    """Return what an audit needs."""
+    return AuditRooms(
+        store=archive.store,
+        register=archive.register,
+        workers=archive.workers,
+        clock=archive.clock,
+        progress=progress,
+        archive=archive.folder.resolve(),
+    )
+
+
+def rebuild_rooms(archive: Archive, progress: Progress) -> RebuildRooms:
+    """Return what a rebuild needs."""
+    return RebuildRooms(store=archive.store, register=archive.register, editions=archive.editions, progress=progress)
