@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from store_world import FILES, OBJECT, PIECE_BYTES, SALTED, Unsynced, World
 
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.model.corridor import Damage, DamageKind, Event, MemberFile, StoredVersion
-from fonoteca.model.errors import FixityError, TrustError
+from fonoteca.model.errors import FixityError, TrustError, UsageError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import Sha256
 from fonoteca.store import Store
@@ -150,8 +151,23 @@ def test_all_small_files_of_an_object_damaged_at_once(world: World, stored: Stor
         _flip(world.folder / path, len(right[path]) // 2)
     with pytest.raises(FixityError, match="no version of it is whole"):
         list(world.store.audit(OBJECT))
-    damages = list(world.store.verify(stored))  # the register remembers what was acknowledged
+    assert world.store.mend(OBJECT) == []
+    damages = list(world.store.audit(OBJECT, {m.path: m.hashes for m in stored.members}))  # the register remembers
+    assert damages == list(world.store.verify(stored))
     assert {d.member.path for d in damages} == {p for p in small if "/v1/" in p}
+    for damage in damages:
+        world.store.heal(damage.member, _pieces_of(right[damage.member.path], damage))
+    assert len(world.store.mend(OBJECT)) == 3
+    assert world.bytes_of() == right
+
+
+def test_an_object_that_is_gone_misses_every_file(world: World, stored: StoredVersion) -> None:
+    right = world.bytes_of()
+    shutil.rmtree(world.folder / stored.object_path)
+    with pytest.raises(UsageError):
+        list(world.store.audit(OBJECT))
+    damages = list(world.store.audit(OBJECT, {m.path: m.hashes for m in stored.members}))
+    assert {d.kind for d in damages} == {DamageKind.MISSING}
     for damage in damages:
         world.store.heal(damage.member, _pieces_of(right[damage.member.path], damage))
     assert len(world.store.mend(OBJECT)) == 3

@@ -9,7 +9,7 @@ from fonoteca.formats import merkle, ocfl
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory
 from fonoteca.model.corridor import Damage, DamageKind, MemberFile, StoredVersion
-from fonoteca.model.errors import FixityError, FonotecaError, FormatError, StoreError, TrustError
+from fonoteca.model.errors import FixityError, FonotecaError, FormatError, StoreError, TrustError, UsageError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ObjectId
 from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
@@ -55,27 +55,40 @@ def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> I
     """Yield the damage of every file that an object's inventories account for, in order of path.
 
     known: hashes of members by path, from the register or from torrents: they make pieces of small files known when
-    metadata.json is damaged. Where neither knows, the inventory's digest is proof enough, and the damage has no pieces.
-    Raises: FixityError when no version of the object is whole, UsageError when there is none.
+    metadata.json is damaged, and stand in for the inventories when the object is gone or none of them is whole.
+    Where nobody knows, the inventory's digest is proof enough, and the damage has no pieces.
+    Raises: only without `known`: FixityError when no version of the object is whole, UsageError when there is none.
     """
-    proved = held(root, object_id)
-    path = ocfl.object_path(object_id)
-    hashes = _hashes_of_all(root, proved.inventory)
-    for name, content in _frame(root, proved).items():
-        hashes[name] = hash_bytes(content, root.piece_bytes)
-    for name in sorted(hashes):
-        member = MemberFile(f"{path}/{name}", _best(hashes[name], known.get(f"{path}/{name}")))
-        damage = check_member(root, object_id, member)
+    hashes = _expected(root, object_id, known)
+    for place in sorted(hashes):
+        damage = check_member(root, object_id, MemberFile(place, hashes[place]))
         if damage is not None:
             yield damage
+
+
+def _expected(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> dict[str, FileHashes]:
+    """Return what each file of an object should be, by path below the storage root."""
+    try:
+        proved = held(root, object_id)
+    except (FixityError, FormatError, UsageError):
+        if not known:
+            raise
+        return dict(known)
+    path = ocfl.object_path(object_id)
+    hashes = {f"{path}/{name}": found for name, found in _hashes_of_all(root, proved.inventory).items()}
+    hashes |= {f"{path}/{name}": hash_bytes(content, root.piece_bytes) for name, content in _frame(root, proved).items()}
+    return {place: _best(own, known.get(place)) for place, own in hashes.items()}
 
 
 def mend(root: Root, object_id: ObjectId) -> list[str]:
     """Restore what the store itself still knows: inventories, sidecars, the declaration. Returns: the paths mended.
 
-    Raises: FixityError when no inventory of the object is whole.
+    Nothing is mended while no inventory is whole: heal those under `vN/` first, then mend again.
     """
-    proved = held(root, object_id)
+    try:
+        proved = held(root, object_id)
+    except (FixityError, FormatError, UsageError):
+        return []
     path = ocfl.object_path(object_id)
     mended = []
     for name, content in _frame(root, proved).items():

@@ -111,13 +111,17 @@ class Store:
     def audit(self, object_id: ObjectId, known: Mapping[str, FileHashes] | None = None) -> Iterator[Damage]:
         """Yield the damage of every file of an object, its root inventory and declaration too, in order of path.
 
-        known: hashes by member path, from the register or torrents, for files whose metadata.json is damaged itself;
-        without it their damage has `member.hashes.digest_only`, and is healed by the whole file as piece 0.
+        known: hashes by member path, from the register or torrents, for files whose metadata.json is damaged itself, and
+        for objects that are gone or have no whole inventory. Without them such an object raises FixityError or UsageError,
+        and a file known by its digest alone has `member.hashes.digest_only`: the whole file, as piece 0, heals it.
         """
         return fixity.audit(self._root, object_id, known or {})
 
     def mend(self, object_id: ObjectId) -> list[str]:
-        """Restore inventories, sidecars and the declaration from what the store still knows. Returns: paths mended."""
+        """Restore inventories, sidecars and the declaration from what the store still knows. Returns: paths mended.
+
+        Before and after `heal`: a healed inventory under `vN/` is what the object's root copies are mended from.
+        """
         return fixity.mend(self._root, object_id)
 
     def check_root(self) -> list[str]:
