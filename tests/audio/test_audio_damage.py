@@ -130,3 +130,13 @@ def test_limits_of_length_and_of_packets_hold(encode: Encode, monkeypatch: pytes
     monkeypatch.setattr(decoding, "DECODED_HOURS_MAX", 1 / 3600)
     with pytest.raises(UnsupportedAudioError, match="longer than"):
         examine(path, "a.flac")
+
+
+@pytest.mark.parametrize("entry", [b"mp4\xff", b"zzzz"])
+def test_a_sample_entry_that_is_not_on_the_list_is_refused(entry: bytes, encode: Encode) -> None:
+    path = encode("a.m4a", "aac", -20.0, 1.0, container="ipod")
+    content = path.read_bytes()
+    at = content.index(b"mp4a", content.index(b"stsd"))
+    path.write_bytes(content[:at] + entry + content[at + 4 :])
+    with pytest.raises(UnsupportedAudioError, match=r"sample entry|accepted there"):
+        examine(path, "a.m4a")

@@ -149,6 +149,15 @@ def test_a_tag_that_inflates_without_end_is_refused(fixtures: Path, tmp_path: Pa
         read_tags(path)
 
 
+def test_tags_that_lead_in_a_circle_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Musepack packet whose size leads back to itself: mutagen reads it for ever."""
+    monkeypatch.setattr("fonoteca.audio.tags.READS_MAX", 20_000)
+    path = tmp_path / "circle.mpc"
+    path.write_bytes(b"MPCK" + b"EI\x00" + bytes(100))
+    with pytest.raises(AudioError, match="lead in a circle"):
+        read_tags(path)
+
+
 def test_raw_exceptions_of_mutagen_do_not_leave_the_room(fixtures: Path, tmp_path: Path) -> None:
     raised = 0
     for path in sorted((fixtures / "audio").glob("*/*")):

@@ -31,6 +31,9 @@ SHORTFALL_MS_MAX = 250
 ERROR_DETECTION = "crccheck+bitstream+buffer+explode"
 """FFmpeg's `err_detect`: check every checksum there is, and stop at the first error instead of concealing it."""
 
+OPEN_TIMEOUT_S, PACKET_TIMEOUT_S = 120.0, 120.0
+"""How long FFmpeg may take for a header and for a packet: far more than any sound file needs on a busy machine."""
+
 _WHOLE_COPY = "Fetch the file again from its source, or find a whole copy."
 
 
@@ -187,7 +190,13 @@ class _FlacDigest:
 def _opened(path: Path, name: str, container: Container) -> Iterator[InputContainer]:
     """Open a file with the demuxer it was identified for; FFmpeg's errors become AudioErrors."""
     try:
-        with av.open(f"file:{path}", mode="r", format=container.demuxer, metadata_errors="replace") as source:
+        with av.open(
+            f"file:{path}",
+            mode="r",
+            format=container.demuxer,
+            metadata_errors="replace",
+            timeout=(OPEN_TIMEOUT_S, PACKET_TIMEOUT_S),
+        ) as source:
             yield source
     except av.error.PatchWelcomeError as error:
         raise UnsupportedAudioError(name, f"uses a feature of {container.name} that FFmpeg does not decode") from error
@@ -210,9 +219,17 @@ def _sound_stream(source: InputContainer, name: str, container: Container) -> tu
     if codec is None or codec.name not in container.codecs:
         accepted = ", ".join(sorted(container.codecs))
         raise UnsupportedAudioError(name, f"holds {decoder} in {container.name}; accepted there are {accepted}")
-    if container.name == "mp4" and (tag := found.codec_context.codec_tag) not in MP4_TAGS:
-        raise UnsupportedAudioError(name, f"has the sample entry {tag!r}, which is not on the list of clear ones")
+    if container.name == "mp4" and (entry := _sample_entry(found)) not in MP4_TAGS:
+        raise UnsupportedAudioError(name, f"has the sample entry {entry!r}, which is not on the list of clear ones")
     return found, codec
+
+
+def _sample_entry(stream: av.AudioStream) -> str:
+    """Return the code of an MP4 stream's sample entry; PyAV raises for one that is not ASCII."""
+    try:
+        return stream.codec_context.codec_tag
+    except UnicodeDecodeError as error:
+        return bytes(error.object).decode("latin-1")
 
 
 def _declared(source: InputContainer, stream: av.AudioStream) -> Fraction | None:

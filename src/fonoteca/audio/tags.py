@@ -47,6 +47,11 @@ NAME_CHARS_MAX = 128
 COMPRESSED_BYTES_MAX = 64 * 1024
 """Of zlib-compressed ID3 frames in one tag: mutagen inflates without a limit, and zlib packs up to 1,032 to 1."""
 
+READS_MAX = 1_000_000
+READ_BYTES_MAX = 1 << 30
+"""What mutagen may read of one file. A Musepack file of 114 bytes, found by fuzzing, keeps it reading in a circle for ever;
+a fragmented MP4 of ten hours takes some 400,000 reads."""
+
 _READERS: Mapping[str, type[FileType]] = {
     "flac": FLAC,
     "mp3": MP3,
@@ -141,6 +146,33 @@ def read_tags(path: Path, name: str = "") -> Tags:
         ) from error
 
 
+class _BoundedReader:
+    """A file that can be read only so often: what mutagen is given to read from."""
+
+    __slots__ = ("_bytes_left", "_name", "_reads_left", "_source")
+
+    def __init__(self, name: str, source: BinaryIO) -> None:
+        self._name, self._source = name, source
+        self._reads_left, self._bytes_left = READS_MAX, READ_BYTES_MAX
+
+    def read(self, length: int = -1) -> bytes:
+        """Return the next bytes. Raises: DamagedAudioError when the budget is spent."""
+        content = self._source.read(length)
+        self._reads_left -= 1
+        self._bytes_left -= len(content)
+        if min(self._reads_left, self._bytes_left) < 0:
+            raise DamagedAudioError(self._name, "damaged: its tags lead in a circle", "Retag the file.")
+        return content
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, and return where to."""
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._source.tell()
+
+
 def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
     """Return the raw names and values of the tags of a file."""
 
@@ -159,7 +191,7 @@ def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
     if reader is None:
         raise UnsupportedAudioError(name, "has no tags that are understood")
     source.seek(0)
-    tags = reader(source).tags
+    tags = reader(_BoundedReader(name, source)).tags
     return [] if tags is None else _items(tags)
 
 
