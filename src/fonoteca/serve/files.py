@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Blobs
 from fonoteca.serve.delivery import Parcel, deliver
@@ -75,13 +76,19 @@ class Files:
         return deliver(request, self._rooms.editions, _published(self._rooms.editions, "/".join(parts)))
 
     def seeded_file(self, request: Request) -> Response:
-        """Return a file of a drop under its torrent's name (BEP 19): `/webseed/<torrent's name>/<path in the torrent>`."""
+        """Return a file of a drop (BEP 19): `/webseed/<torrent's name>/<path in the torrent>`.
+
+        A mirror's torrents have the name of the archive that it follows, so the name is not compared with our own: it only
+        tells snapshots from versions, and the path alone says which file is meant.
+        """
         parts = raw_parts(request, "/webseed/")
         if len(parts) < 2:
             raise Problem(404, _NO_SUCH_FILE)
-        if parts[0] == self._rooms.settings.name:
-            return self._seed_member(request, "/".join(parts[1:]))
-        return self._seed_snapshot(request, parts[0], "/".join(parts[1:]))
+        path = "/".join(parts[1:])
+        snapshot = self._rooms.catalogue.snapshot()
+        if snapshot is not None and parts[0].endswith(f"-catalogue-{snapshot.name}"):
+            return self._seed_snapshot(request, snapshot, path)
+        return self._seed_member(request, path)
 
     def _seed_member(self, request: Request, path: str) -> Response:
         """Return a file of a stored version that may be shared."""
@@ -95,11 +102,8 @@ class Files:
         parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
         return deliver(request, self._rooms.blobs, parcel)
 
-    def _seed_snapshot(self, request: Request, torrent_name: str, path: str) -> Response:
+    def _seed_snapshot(self, request: Request, snapshot: Snapshot, path: str) -> Response:
         """Return a file of the catalogue snapshot in force."""
-        snapshot = self._rooms.catalogue.snapshot()
-        if snapshot is None or torrent_name != f"{self._rooms.settings.name}-catalogue-{snapshot.name}":
-            raise Problem(404, _NO_SUCH_FILE)
         if path != "snapshot.json" and path not in dict(snapshot.files):
             raise Problem(404, _NO_SUCH_FILE)
         blobs = self._rooms.catalogue_blobs
