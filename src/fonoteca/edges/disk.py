@@ -161,8 +161,8 @@ class DiskBlobs:
         yield from sorted(entry.name for entry in self._entries(prefix))
 
     def local_path(self, key: str) -> Path | None:
-        """Return the file that holds the blob, or where it would be."""
-        return self._path(key)
+        """Return the file that holds the blob, None when there is no such blob."""
+        return None if self.size(key) is None else self._path(key)
 
     def _path(self, key: str) -> Path:
         """Return the path of a key. Raises: StoreError when it leads out of the root."""

@@ -146,6 +146,7 @@ class BlobsSuite:
         blobs.write("a/b", b"1")
         path = blobs.local_path("a/b")
         assert path is None or path.read_bytes() == b"1"
+        assert blobs.local_path("a/c") is None
 
 
 def _tree(staging: Staging, files: dict[str, bytes]) -> Path:
