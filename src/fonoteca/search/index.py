@@ -1,0 +1,97 @@
+"""The archive's search: built beside the one in use, then taken into use by one write."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from fonoteca.model.catalogue import Recording
+from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.ports import Blobs, Staging
+from fonoteca.search.hits import Hit
+from fonoteca.search.indexing import write_index
+from fonoteca.search.reading import IndexReader
+
+CURRENT = "current"
+"""The blob that names the index in use."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class SearchIndex:
+    """The indexes below an archive's `search/`: `<name>/` holds one, `current` names the one in use.
+
+    Another process may build while this one searches: the index that was in use is kept until the next build.
+    blobs: those of the `search/` folder.
+    """
+
+    def __init__(self, blobs: Blobs, staging: Staging) -> None:
+        self._blobs = blobs
+        self._staging = staging
+        self._lock = threading.Lock()
+        self._opened: tuple[str, IndexReader] | None = None
+
+    def build(self, recordings: Iterable[Recording], name: str) -> int:
+        """Build an index and take it into use. Returns: the number of documents.
+
+        name: of the snapshot that the recordings come from. Where there is an index of that name, the new one gets `-2`, `-3`, ...
+        Raises: UsageError for a name that is no plain file name, StoreError when the disk fails; the index in use stays.
+        """
+        if not _NAME.fullmatch(name) or name == CURRENT:
+            raise UsageError(repr(name), "not a name for an index", "Use letters, digits, dots, hyphens and underscores.")
+        before = self.current()
+        folder = self._staging.folder(f"search-{name}")
+        try:
+            count = write_index(folder, recordings)
+            there = set(self._blobs.children())
+            name = next(candidate for candidate in _names(name) if candidate not in there)
+            self._blobs.adopt(folder, name)
+        finally:
+            self._staging.discard(folder)
+        self._blobs.write(CURRENT, name.encode("ascii"))
+        for old in there - {CURRENT, before, name}:
+            self._blobs.delete(old)
+        return count
+
+    def current(self) -> str | None:
+        """Return the name of the index in use, None before the first build. Raises: StoreError when the pointer is damaged."""
+        if self._blobs.size(CURRENT) is None:
+            return None
+        name = self._blobs.read(CURRENT).decode("utf-8", "replace")
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"search/{CURRENT}", f"expected the name of an index, found {name!r}", "Build the index again.")
+        return name
+
+    def search(self, words: str, limit: int = 20) -> tuple[Hit, ...]:
+        """Return the best hits first; see `IndexReader.search`. Raises: UsageError before the first build."""
+        return self._reader().search(words, limit)
+
+    def _reader(self) -> IndexReader:
+        with self._lock:
+            name = self.current()
+            if self._opened is None or self._opened[0] != name:
+                # Two builds may pass between reading the name and opening the index: then the name is a new one.
+                self._opened = self._open(name) if self._folder(name) or name == self.current() else self._open(self.current())
+            return self._opened[1]
+
+    def _open(self, name: str | None) -> tuple[str, IndexReader]:
+        if name is None:
+            raise UsageError("search", "there is no index yet", "Build one: fonoteca catalogue build.")
+        folder = self._folder(name)
+        if folder is None:
+            raise StoreError(f"search/{name}", "the index in use is not there", "Build it again: fonoteca catalogue build.")
+        return name, IndexReader(folder)
+
+    def _folder(self, name: str | None) -> Path | None:
+        file = self._blobs.local_path(f"{name}/meta.json")
+        return file.parent if file is not None and file.is_file() else None
+
+
+def _names(name: str) -> Iterable[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name[:56]}-{number}"
+        number += 1

@@ -1,0 +1,158 @@
+"""Writing an index: one document for each track, artist and release. Tantivy is called here and in `reading`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tantivy
+
+from fonoteca.model.catalogue import Recording
+from fonoteca.model.errors import StoreError
+from fonoteca.search.hits import HitKind
+from fonoteca.search.words import fold
+
+HEAP_BYTES = 128_000_000
+"""Tantivy's writing buffer; it flushes a segment when it is full."""
+
+_BEST_RANK_WEIGHT = 6.0
+
+
+@dataclass(slots=True)
+class Entry:
+    """One document before it is written. rank: of its most heard track. share: of all its tracks."""
+
+    kind: HitKind
+    id: str
+    title: str
+    artist: str
+    release: str
+    rank: int
+    share: float
+    held: bool
+
+
+def make_schema() -> tantivy.Schema:
+    """Return the fields of an index.
+
+    words: all that an entry is found by; name: its own name; whole: its name as one term, for exact matches. All folded, so
+    that splitting at spaces is all the analysis there is. weight: popularity, see `weigh`.
+    """
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("words", tokenizer_name="whitespace", index_option="position")
+    builder.add_text_field("name", tokenizer_name="whitespace", index_option="position")
+    builder.add_text_field("whole", tokenizer_name="raw", index_option="basic")
+    for name in ("id", "title", "artist", "release"):
+        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("kind", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_unsigned_field("rank", stored=True, fast=True)
+    builder.add_float_field("share", stored=True, fast=True)
+    builder.add_float_field("weight", fast=True)
+    builder.add_boolean_field("held", stored=True, indexed=True)
+    return builder.build()
+
+
+def weigh(rank: int) -> float:
+    """Return the value that a match is weighted by; Tantivy multiplies the score by log2(2 + value).
+
+    So the most heard recording counts 3.0 times its match, the tenth 2.3, the millionth 1.5: popularity orders equal
+    matches and does not drown better ones.
+    """
+    return _BEST_RANK_WEIGHT / (1 + math.log10(max(rank, 1)))
+
+
+def write_index(folder: Path, recordings: Iterable[Recording]) -> int:
+    """Write an index into an empty folder. Returns: the number of documents.
+
+    recordings: in any order; artists and releases are gathered from them, artists by name and releases by id.
+    Memory: about 300 B for each artist and release, besides `HEAP_BYTES`.
+    Raises: StoreError when the disk fails.
+    """
+    count = 0
+    with wrapped(str(folder)):
+        index = tantivy.Index(make_schema(), str(folder))
+        # One thread: the same recordings then give the same order of documents.
+        writer = index.writer(HEAP_BYTES, 1)
+        for entry in gather_entries(recordings):
+            writer.add_document(_document(entry))
+            count += 1
+        writer.commit()
+        writer.wait_merging_threads()
+    for lock in folder.glob(".tantivy-*.lock"):
+        lock.unlink()
+    return count
+
+
+def gather_entries(recordings: Iterable[Recording]) -> Iterator[Entry]:
+    """Yield an entry for each recording, then one for each artist and release in order of rank."""
+    groups: dict[tuple[HitKind, str], Entry] = {}
+    for recording in recordings:
+        track = _track(recording)
+        yield track
+        if recording.artist:
+            _merge(groups, Entry(HitKind.ARTIST, track.artist, track.artist, "", "", track.rank, track.share, track.held))
+        if recording.release_id:
+            release = Entry(
+                HitKind.RELEASE, clean(recording.release_id), track.release, track.artist, "", track.rank, track.share, track.held
+            )
+            _merge(groups, release)
+    yield from sorted(groups.values(), key=lambda entry: (entry.rank, entry.kind, entry.id))
+
+
+def clean(text: str) -> str:
+    """Return the text as UTF-8 can carry it: a lone surrogate becomes `?`."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _track(recording: Recording) -> Entry:
+    return Entry(
+        HitKind.TRACK,
+        str(recording.id),
+        clean(recording.title),
+        clean(recording.artist),
+        clean(recording.release),
+        recording.popularity.rank,
+        recording.popularity.share,
+        recording.held,
+    )
+
+
+def _merge(groups: dict[tuple[HitKind, str], Entry], entry: Entry) -> None:
+    known = groups.setdefault((entry.kind, entry.id), entry)
+    if known is not entry:
+        known.rank = min(known.rank, entry.rank)
+        known.share += entry.share
+        known.held |= entry.held
+
+
+def _document(entry: Entry) -> tantivy.Document:
+    document = tantivy.Document()
+    name = fold(entry.title)
+    document.add_text("words", " ".join(filter(None, (name, fold(entry.artist), fold(entry.release)))))
+    document.add_text("name", name)
+    document.add_text("whole", name)
+    for field, value in (("id", entry.id), ("title", entry.title), ("artist", entry.artist), ("release", entry.release)):
+        document.add_text(field, value)
+    document.add_text("kind", entry.kind.value)
+    # Not `Document(rank=...)`: that infers a signed integer, on which an unsigned fast field panics.
+    document.add_unsigned("rank", max(entry.rank, 0))
+    document.add_float("share", entry.share)
+    document.add_float("weight", weigh(entry.rank))
+    document.add_boolean("held", entry.held)
+    return document
+
+
+@contextmanager
+def wrapped(subject: str) -> Iterator[None]:
+    """Turn what Tantivy raises into a StoreError, its panics included, which are no ordinary exceptions."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise StoreError(subject, f"the search index failed: {error}", "Build it again.") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise StoreError(subject, f"the search index panicked: {error}", "Build it again, and report this.") from error

@@ -1,0 +1,144 @@
+"""Asking one index. It is read only, and may be the one that came with a drop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from fonoteca.model.errors import UsageError
+from fonoteca.search.hits import Hit, HitKind
+from fonoteca.search.indexing import make_schema, wrapped
+from fonoteca.search.words import Phrase, fold, read_query
+
+LIMIT_MAX = 1_000
+
+_SPARE_HITS = 50
+"""Hits asked for beyond the limit, so that entries of equal score can be put in order of rank."""
+
+_NAME_BOOST = 1.0
+_NAME_PHRASE_BOOST = 2.0
+_WHOLE_NAME_BOOST = 6.0
+
+_FUZZY_CHARS_MIN = 4
+"""Shorter words have too many neighbours at one typing error."""
+
+
+class IndexReader:
+    """An open index. It stays readable when its folder is deleted meanwhile; safe for threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._subject = str(folder)
+        with wrapped(self._subject):
+            self._searcher = tantivy.Index.open(str(folder)).searcher()
+        self._schema = make_schema()
+
+    @property
+    def count(self) -> int:
+        """The number of documents."""
+        return self._searcher.num_docs
+
+    def search(self, words: str, limit: int = 20) -> tuple[Hit, ...]:
+        """Return the best hits first: match times popularity, then rank, kind and id.
+
+        words: as a person types them. All must be found; `"quoted words"` together; the last one may only have begun. Where
+            that finds nothing, each word of four letters or more may have one typing error. Any text is allowed; no words, no hits.
+        limit: 1 to LIMIT_MAX.
+        Raises: UsageError for another limit, StoreError when the index is damaged.
+        """
+        if not 1 <= limit <= LIMIT_MAX:
+            raise UsageError(f"limit {limit}", f"expected 1 to {LIMIT_MAX}", "Ask for fewer hits.")
+        phrases = read_query(words)
+        if not phrases:
+            return ()
+        with wrapped(self._subject):
+            for query in self._queries(phrases, fold(words)):
+                hits = self._ask(query, limit)
+                if hits:
+                    return hits
+        return ()
+
+    def _queries(self, phrases: tuple[Phrase, ...], whole: str) -> Iterator[tantivy.Query]:
+        """Yield queries from strict to lenient; the first with an answer gives it."""
+        wishes = list(self._wishes(phrases, whole))
+        yield _all_of([self._exactly(phrase) for phrase in phrases], wishes)
+        if any(len(word) >= _FUZZY_CHARS_MIN for phrase in phrases for word in phrase.words):
+            yield _all_of([self._nearly(phrase) for phrase in phrases], wishes)
+
+    def _exactly(self, phrase: Phrase) -> tantivy.Query:
+        """Return the query for a phrase in any field."""
+        words = list(phrase.words)
+        if not phrase.prefix:
+            return self._phrase("words", words)
+        # Whole words first: "art" finds "Art" before "Artist". A prefix alone scores the same everywhere.
+        begun = (
+            tantivy.Query.fuzzy_term_query(self._schema, "words", words[0], distance=0, prefix=True)
+            if len(words) == 1
+            else tantivy.Query.phrase_prefix_query(self._schema, "words", list(words))
+        )
+        return _any_of([self._phrase("words", words), begun])
+
+    def _nearly(self, phrase: Phrase) -> tantivy.Query:
+        """Return the query for a phrase's words, in any order, each with a typing error if it is long enough."""
+        last = len(phrase.words) - 1
+        parts = []
+        for index, word in enumerate(phrase.words):
+            prefix = phrase.prefix and index == last
+            distance = 1 if len(word) >= _FUZZY_CHARS_MIN else 0
+            near = tantivy.Query.fuzzy_term_query(self._schema, "words", word, distance=distance, prefix=prefix)
+            parts.append(_any_of([self._phrase("words", [word]), near]))
+        return _all_of(parts, [])
+
+    def _wishes(self, phrases: tuple[Phrase, ...], whole: str) -> Iterator[tantivy.Query]:
+        """Yield what makes a match better: words in the name, all together there, the name and nothing else."""
+        words = [word for phrase in phrases for word in phrase.words]
+        for word in dict.fromkeys(words):
+            yield _boosted(self._phrase("name", [word]), _NAME_BOOST)
+        if len(words) > 1:
+            yield _boosted(self._phrase("name", words), _NAME_PHRASE_BOOST)
+        exact = tantivy.Query.term_query(self._schema, "whole", whole)
+        yield _boosted(exact, _WHOLE_NAME_BOOST)
+
+    def _phrase(self, field: str, words: list[str]) -> tantivy.Query:
+        # A phrase of one word makes Tantivy panic.
+        if len(words) == 1:
+            return tantivy.Query.term_query(self._schema, field, words[0])
+        return tantivy.Query.phrase_query(self._schema, field, list(words))
+
+    def _ask(self, query: tantivy.Query, limit: int) -> tuple[Hit, ...]:
+        found = self._searcher.search(query, limit + _SPARE_HITS, count=False, weight_by_field="weight").hits
+        ranked = sorted(((score, self._searcher.doc(address).to_dict()) for score, address in found), key=_order)
+        return tuple(_hit(score, stored) for score, stored in ranked[:limit])
+
+
+def _order(found: tuple[float, dict[str, list[Any]]]) -> tuple[float, int, str, str]:
+    score, stored = found
+    return -score, stored["rank"][0], stored["kind"][0], stored["id"][0]
+
+
+def _hit(score: float, stored: dict[str, list[Any]]) -> Hit:
+    return Hit(
+        kind=HitKind(stored["kind"][0]),
+        id=stored["id"][0],
+        title=stored["title"][0],
+        artist=stored["artist"][0],
+        release=stored["release"][0],
+        held=stored["held"][0],
+        share=stored["share"][0],
+        score=score,
+    )
+
+
+def _all_of(needed: list[tantivy.Query], wishes: list[tantivy.Query]) -> tantivy.Query:
+    parts = [(tantivy.Occur.Must, query) for query in needed] + [(tantivy.Occur.Should, query) for query in wishes]
+    return tantivy.Query.boolean_query(parts)
+
+
+def _any_of(queries: list[tantivy.Query]) -> tantivy.Query:
+    return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in queries])
+
+
+def _boosted(query: tantivy.Query, boost: float) -> tantivy.Query:
+    return tantivy.Query.boost_query(query, boost)
