@@ -9,8 +9,10 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urljoin
 
 from fonoteca.audio import artwork_type, read_tags
 from fonoteca.catalogue import Catalogue
@@ -18,28 +20,36 @@ from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_lock import ArchiveLock
 from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.edges.http import open_fetch
 from fonoteca.edges.packages import download_package
+from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.edges.swarm_session import SwarmSettings
 from fonoteca.edges.workers import ProcessWorkers
-from fonoteca.editions import Editions
+from fonoteca.editions import Editions, Heading, read_index
 from fonoteca.flows.acquire import AcquireRooms
-from fonoteca.flows.audit import AuditRooms
+from fonoteca.flows.audit import AuditRooms, RepairRooms
 from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.flows.follow import FollowRooms
 from fonoteca.flows.publish import PublishRooms
 from fonoteca.flows.rebuild import RebuildRooms
+from fonoteca.flows.seed import SeedRooms, seed
+from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.settings import FILE_NAME, parse_settings, settings_toml
 from fonoteca.ingest import IngestContext, Verdict
+from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import Settings
-from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Workers
+from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm, Workers
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
 from fonoteca.search import SearchIndex
+from fonoteca.serve import ServeRooms
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
 
 SQLITE = "sqlite"
-EXAMINE_TASK = "fonoteca.cli.tasks:examine_file"
+EXAMINE_TASK = "fonoteca.audio:verdict_on"
 _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", ".lock"}
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
@@ -247,3 +257,139 @@ def audit_rooms(archive: Archive, progress: Progress) -> AuditRooms:
 def rebuild_rooms(archive: Archive, progress: Progress) -> RebuildRooms:
     """Return what a rebuild needs."""
     return RebuildRooms(store=archive.store, register=archive.register, editions=archive.editions, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmChoice:
+    """How a command takes part in swarms. public: look for peers beyond those that are named (DHT, local network, router)."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    public: bool = False
+
+
+@contextmanager
+def open_swarm(choice: SwarmChoice) -> Iterator[Swarm]:
+    """Take part in swarms until the context ends; all that was fetched is on disk then."""
+    settings = SwarmSettings(
+        listen_host=choice.host, listen_port=choice.port, dht=choice.public, lsd=choice.public, upnp=choice.public
+    )
+    with LibtorrentSwarm(settings) as swarm:
+        yield swarm
+
+
+def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
+    """Return what seeding needs."""
+    return SeedRooms(
+        store=archive.store,
+        register=archive.register,
+        editions=archive.editions,
+        swarm=swarm,
+        policy=archive.settings.rights,
+        clock=archive.clock,
+        store_folder=archive.store_folder,
+        catalogue_folder=archive.folder / "catalogue",
+    )
+
+
+@contextmanager
+def mirrors_at(places: Sequence[str]) -> Iterator[Whereabouts]:
+    """Return who has bytes, for places that a person names: `HOST:PORT` of a peer, an http(s) URL of an edition, or an
+    archive's folder, which is seeded on loopback until the context ends.
+
+    Raises: UsageError for a place that is none of these.
+    """
+    peers: list[tuple[str, int]] = []
+    web_seeds: list[str] = []
+    with ExitStack() as open_now:
+        for place in places:
+            if "://" in place:
+                web_seeds.append(urljoin(place.rstrip("/") + "/", "../webseed/"))
+            elif (Path(place) / FILE_NAME).is_file():
+                archive = open_now.enter_context(open_archive(Path(place)))
+                swarm = open_now.enter_context(open_swarm(SwarmChoice()))
+                seed(seed_rooms(archive, swarm))
+                peers.append(swarm.address)
+            else:
+                peers.append(_peer(place))
+        yield Whereabouts(tuple(peers), tuple(web_seeds))
+
+
+def _peer(place: str) -> tuple[str, int]:
+    """Return the host and port that a text such as `192.0.2.7:6881` names."""
+    host, colon, port = place.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise UsageError(place, "not a mirror", "Name an archive's folder, an http(s) URL of an edition, or HOST:PORT of a peer.")
+    return host.strip("[]"), int(port)
+
+
+def edition_place(place: str) -> str:
+    """Return where the edition lies that a person named: an archive's folder has it in `editions/`."""
+    if "://" not in place and (Path(place) / FILE_NAME).is_file():
+        return str(Path(place) / "editions")
+    return place
+
+
+def edition_heading(place: str) -> Heading:
+    """Return what the edition at a place says of its archive. Raises: TrustError, SourceError."""
+    return read_index(open_fetch(edition_place(place)).read).heading
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """What a mirror works with: whose edition it reads, the swarm, and who else has the bytes."""
+
+    place: str
+    swarm: Swarm
+    whereabouts: Whereabouts
+
+
+def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> FollowRooms:
+    """Return what a mirror needs."""
+    return FollowRooms(
+        store=archive.store,
+        register=archive.register,
+        editions=archive.editions,
+        catalogue=catalogue_rooms(archive, progress),
+        staging=archive.staging,
+        fetch=open_fetch(edition_place(mirroring.place)),
+        swarm=mirroring.swarm,
+        whereabouts=mirroring.whereabouts,
+    )
+
+
+def repair_rooms(archive: Archive, swarm: Swarm, whereabouts: Whereabouts, progress: Progress) -> RepairRooms:
+    """Return what a repair needs."""
+    return RepairRooms(
+        store=archive.store,
+        register=archive.register,
+        editions=archive.editions,
+        staging=archive.staging,
+        swarm=swarm,
+        whereabouts=whereabouts,
+        clock=archive.clock,
+        progress=progress,
+    )
+
+
+def serve_rooms(archive: Archive) -> ServeRooms:
+    """Return what the site is made of."""
+
+    def coverage_png(coverage: Coverage) -> bytes:
+        # Imported here: Altair takes most of a second to load, and few requests draw.
+        from fonoteca.catalogue import charts
+
+        return charts.coverage_png(coverage)
+
+    return ServeRooms(
+        settings=archive.settings,
+        clock=archive.clock,
+        store=archive.store,
+        blobs=archive.blobs("store"),
+        register=archive.register,
+        editions=archive.blobs("editions"),
+        catalogue_blobs=archive.blobs("catalogue"),
+        catalogue=archive.catalogue,
+        finder=archive.search,
+        coverage_png=coverage_png,
+    )

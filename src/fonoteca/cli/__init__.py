@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from fonoteca.cli import commands  # noqa: F401  (importing it makes every command join)
+    import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
     from fonoteca.cli.app import run
 
     sys.exit(run())

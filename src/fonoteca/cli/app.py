@@ -8,14 +8,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from fonoteca import __version__
 from fonoteca.cli.output import print_error
 from fonoteca.model.errors import FonotecaError
 
-EXIT_INTERRUPTED = 130
+EXIT_WRONG_USE, EXIT_INTERRUPTED = 2, 130
 
 app = typer.Typer(
     name="fonoteca",
@@ -61,14 +60,14 @@ def run(arguments: list[str] | None = None) -> int:
             sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False) + "\n")
         print_error(error)
         return error.exit_status
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return stop.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("\nInterrupted. Nothing acknowledged is lost: run the same command again to carry on.\n")
         return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except typer.TyperException as error:
+        sys.stderr.write(f"error {error}\nSee `fonoteca --help`.\n")
+        return EXIT_WRONG_USE
     except BrokenPipeError:
         # The reader of our output went away (`fonoteca search x | head`): the usual quiet end, not a failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

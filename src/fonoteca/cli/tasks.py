@@ -5,22 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from fonoteca.audio import examine
-from fonoteca.ingest import Verdict
 from fonoteca.model.corridor import Damage, MemberFile
-from fonoteca.model.errors import AudioError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ObjectId
 from fonoteca.store import Store
-
-
-def examine_file(_settings: None, item: tuple[Path, str]) -> Verdict:
-    """Return what a staged file is. item: its path and the name to call it by. An error is a value here."""
-    path, name = item
-    try:
-        return examine(path, name)
-    except AudioError as error:
-        return error
+from fonoteca.wiring import Archive, load_settings
 
 
 def audit_object(archive: Path, item: tuple[ObjectId, dict[str, FileHashes]]) -> tuple[list[Damage], dict[str, int]]:
@@ -41,7 +30,4 @@ def check_member(archive: Path, item: tuple[ObjectId, MemberFile]) -> Damage | N
 @lru_cache(maxsize=4)
 def _store(archive: Path) -> Store:
     """Return the store of the archive in a folder, the same one for each item of a run."""
-    # Imported here: a worker that examines audio has no need of every room, which would double its time to start.
-    from fonoteca.wiring import Archive, load_settings
-
     return Archive(archive, load_settings(archive)).store

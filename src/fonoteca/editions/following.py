@@ -46,7 +46,7 @@ def read_edition(fetch_read: FetchRead) -> Edition:
     """
     index = read_index(fetch_read)
     drops = tuple(read_drop(fetch_read, index, entry).drop for entry in index.entries)
-    _check_members(drops)
+    check_drops(drops)
     return Edition(
         archive=index.heading.archive,
         root_name=index.heading.root_name,
@@ -184,7 +184,7 @@ def _check_member_list(index: Index, entry: IndexEntry, metainfo: Metainfo, rows
     return found
 
 
-def _check_members(drops: Sequence[Drop]) -> None:
+def check_drops(drops: Sequence[Drop]) -> None:
     """Raise TrustError unless each version is in one drop, after those with all earlier versions, which it needs exactly."""
     carried: dict[DropMember, DropId] = {}
     for drop in drops:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.editions import Editions
 from fonoteca.flows.events import record_events
-from fonoteca.formats.metainfo import parse_torrent
+from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.model.corridor import Damage, DropMember, Event, MemberFile
 from fonoteca.model.errors import FonotecaError, UsageError
 from fonoteca.model.hashes import FileHashes
@@ -20,6 +21,9 @@ from fonoteca.store import Store
 
 AUDIT_TASK = "fonoteca.cli.tasks:audit_object"
 CHECK_TASK = "fonoteca.cli.tasks:check_member"
+_DAMAGES_MAX = 100_000
+"""Damaged files that one repair takes on; the next run takes the next ones."""
+
 _CHECKS_AT_ONCE = 500
 """Checks recorded in one transaction: a killed audit repeats at most so many files."""
 
@@ -38,12 +42,16 @@ class AuditRooms:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root."""
+    """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root.
+
+    count_by_kind: files read, by the kind of their object.
+    """
 
     file_count: int
     audited_bytes: int
     damages: tuple[Damage, ...]
     root_files: tuple[str, ...]
+    count_by_kind: Mapping[str, int]
 
 
 def audit(rooms: AuditRooms) -> Audited:
@@ -53,7 +61,8 @@ def audit(rooms: AuditRooms) -> Audited:
     """
     totals = rooms.register.totals()
     damages: list[Damage] = []
-    file_count = audited_bytes = 0
+    counts: Counter[str] = Counter()
+    audited_bytes = 0
     with rooms.progress.task("checking every byte", totals.bytes, "B") as advance:
         objects = list(_every_object(rooms.register))
         known = (_known_hashes(rooms.register, row.object_id) for row in objects)
@@ -61,12 +70,12 @@ def audit(rooms: AuditRooms) -> Audited:
         for row, (found, sizes) in zip(objects, rooms.workers.run(AUDIT_TASK, rooms.archive, tasks), strict=True):
             _record(rooms, row.object_id, sizes, found)
             damages += found
-            file_count += len(sizes)
+            counts[row.kind] += len(sizes)
             audited_bytes += sum(sizes.values())
             advance(row.file_bytes)
     root_files = tuple(rooms.store.check_root())
-    _tell(rooms, damages, (("files", file_count), ("bytes", audited_bytes), ("root_files", len(root_files))))
-    return Audited(file_count, audited_bytes, tuple(damages), root_files)
+    _tell(rooms, damages, (("files", counts.total()), ("bytes", audited_bytes), ("root_files", len(root_files))))
+    return Audited(counts.total(), audited_bytes, tuple(damages), root_files, counts)
 
 
 def audit_sample(rooms: AuditRooms, count: int) -> Audited:
@@ -81,7 +90,18 @@ def audit_sample(rooms: AuditRooms, count: int) -> Audited:
             advance(row.file_bytes)
     audited_bytes = sum(row.file_bytes for row in rows)
     _tell(rooms, damages, (("files", len(rows)), ("bytes", audited_bytes)))
-    return Audited(len(rows), audited_bytes, tuple(damages), ())
+    return Audited(len(rows), audited_bytes, tuple(damages), (), Counter(row.object_id.kind for row in rows))
+
+
+def seen_damages(rooms: AuditRooms) -> tuple[Damage, ...]:
+    """Return what is wrong now with the files that their last check found damaged, and with inventories of their objects.
+
+    Cost: one read of each damaged file, and of small files beside them.
+    """
+    rows = rooms.register.damaged(_DAMAGES_MAX)
+    members = [(row.object_id, hashed_member(rooms.register, row)) for row in rows]
+    found = rooms.workers.run(CHECK_TASK, rooms.archive, members)
+    return tuple(damage for damage in found if damage is not None)
 
 
 def hashed_member(register: Register, row: MemberRow) -> MemberFile:
@@ -126,14 +146,14 @@ def _tell(rooms: AuditRooms, damages: Sequence[Damage], facts: tuple[tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class RepairRooms:
-    """What a repair needs. peers: mirrors to fetch from, as host and port."""
+    """What a repair needs. whereabouts: mirrors to fetch from."""
 
     store: Store
     register: Register
     editions: Editions
     staging: Staging
     swarm: Swarm
-    peers: Sequence[tuple[str, int]]
+    whereabouts: Whereabouts
     clock: Clock
     progress: Progress
 
@@ -157,9 +177,8 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
 
     Nothing is written that its hash does not prove. Raises: StoreError when the archive's own disk fails.
     """
-    mended = list(rooms.store.mend_root())
-    for object_id in sorted({damage.object_id for damage in damages}):
-        mended += rooms.store.mend(object_id)
+    objects = sorted({damage.object_id for damage in damages})
+    mended = [*rooms.store.mend_root(), *(path for object_id in objects for path in rooms.store.mend(object_id))]
     still = [damage for damage in damages if damage.member.path not in mended]
     healed: list[str] = []
     left: dict[str, str] = {}
@@ -178,6 +197,8 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
                 healed.append(damage.member.path)
             except FonotecaError as error:
                 left[damage.member.path] = str(error)
+    # An object whose every inventory was damaged has a whole one again only now.
+    mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
     _note_repairs(rooms, damages, [*healed, *mended])
     return Repaired(tuple(healed), tuple(mended), left, refetched, pieces)
 
@@ -205,13 +226,13 @@ def _fetch(rooms: RepairRooms, drop_id: DropId | None, damages: Sequence[Damage]
     """Return the damaged pieces of one drop's files from the swarm."""
     if drop_id is None:
         raise UsageError(damages[0].member.path, "it is in no drop, so no mirror has it", "Acquire its item again.")
-    torrent = rooms.editions.torrent(drop_id)
+    torrent = announced_also(rooms.editions.torrent(drop_id), Announce(web_seeds=rooms.whereabouts.web_seeds))
     first_piece = {file.path: file.first_piece for file in parse_torrent(torrent).files}
     wanted = sorted({first_piece[d.member.path] + index for d in damages for index in d.pieces})
     folder = rooms.staging.folder(f"repair-{drop_id}")
     try:
         with rooms.progress.task("fetching damaged pieces", len(wanted), "pieces") as advance:
-            fetched = rooms.swarm.fetch_pieces(torrent, folder, wanted, rooms.peers)
+            fetched = rooms.swarm.fetch_pieces(torrent, folder, wanted, rooms.whereabouts.peers)
             advance(len(wanted))
     finally:
         rooms.staging.discard(folder)

@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fonoteca.editions import Editions, Index, IndexEntry, ManifestedDrop, list_members, read_drop, read_index
+from fonoteca.editions import Editions, Index, IndexEntry, ManifestedDrop, check_drops, list_members, read_drop, read_index
 from fonoteca.flows.catalogue import CatalogueRooms, index_for_search
 from fonoteca.flows.records import record_stored, store_member_list
+from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.hashing import FileHasher
+from fonoteca.formats.metainfo import Announce, announced_also
 from fonoteca.formats.ocfl import object_path, version_folder
 from fonoteca.model.corridor import DropKind, StoredVersion
 from fonoteca.model.errors import TrustError
@@ -33,7 +35,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FollowRooms:
-    """What a mirror needs. fetch: reads the edition that is followed. peers: host and port of who has its bytes."""
+    """What a mirror needs. fetch: reads the edition that is followed."""
 
     store: Store
     register: Register
@@ -42,7 +44,7 @@ class FollowRooms:
     staging: Staging
     fetch: Fetch
     swarm: Swarm
-    peers: Sequence[tuple[str, int]]
+    whereabouts: Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +65,15 @@ def follow(rooms: FollowRooms) -> Followed:
     """
     index = read_index(rooms.fetch.read)
     _check_same_archive(rooms.editions, index)
-    held = {row.id for row in rooms.register.drops()}
     superseded = {entry.supersedes for entry in index.entries}
-    taken: list[DropId] = []
+    wanted = _proved_entries(rooms, index, [entry for entry in index.entries if entry.id not in superseded])
     verified = fetched_bytes = 0
-    for entry in index.entries:
-        if entry.id in held or entry.id in superseded:
-            continue
+    for entry in wanted:
         fetched_bytes += _take(rooms, index, entry)
         verified += entry.file_count
-        taken.append(entry.id)
     rooms.editions.mirror(index, rooms.fetch.read)
     index_for_search(rooms.catalogue)
-    return Followed(index.number, tuple(taken), verified, fetched_bytes)
+    return Followed(index.number, tuple(entry.id for entry in wanted), verified, fetched_bytes)
 
 
 def _check_same_archive(editions: Editions, index: Index) -> None:
@@ -89,6 +87,28 @@ def _check_same_archive(editions: Editions, index: Index) -> None:
     if index.number < own.number:
         problem = f"edition {index.number} is older than edition {own.number}, which was seen already"
         raise TrustError("index.json", problem, "Someone may be serving an old copy: follow another mirror.")
+    listed = set(index.entries)
+    for entry in own.entries:
+        if entry not in listed:
+            raise TrustError(f"drop {entry.id}", "it was changed or taken out of the edition", "Ask the archive's operator.")
+
+
+def _proved_entries(rooms: FollowRooms, index: Index, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
+    """Return the entries that are not held yet, after all drops of the edition were proved to fit together."""
+    rows = {row.id: row for row in rooms.register.drops()}
+    drops, wanted = [], []
+    for entry in entries:
+        row = rows.get(entry.id)
+        if row is None:
+            wanted.append(entry)
+            drops.append(read_drop(rooms.fetch.read, index, entry).drop)
+        elif (row.infohash_v1, row.infohash_v2) != (entry.infohash_v1, entry.infohash_v2):
+            problem = f"held with infohash {row.infohash_v2}, the index says {entry.infohash_v2}"
+            raise TrustError(f"drop {entry.id}", problem, "Ask the archive's operator.")
+        else:
+            drops.append(row.with_members(rooms.register.members_of_drop(entry.id)))
+    check_drops(drops)
+    return wanted
 
 
 def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> int:
@@ -96,7 +116,8 @@ def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> int:
     manifested = read_drop(rooms.fetch.read, index, entry)
     folder = rooms.staging.kept_folder(f"{FOLLOW_PREFIX}{entry.id}")
     with rooms.catalogue.progress.task(f"fetching {entry.id}", entry.drop_bytes, "B") as advance:
-        fetched_bytes = rooms.swarm.fetch(manifested.torrent, folder, rooms.peers, advance)
+        torrent = announced_also(manifested.torrent, Announce(web_seeds=rooms.whereabouts.web_seeds))
+        fetched_bytes = rooms.swarm.fetch(torrent, folder, rooms.whereabouts.peers, advance)
     if entry.kind is DropKind.METADATA:
         _check_files(folder, manifested)
         rooms.catalogue.catalogue.adopt_snapshot(folder)

@@ -140,6 +140,14 @@ def v2_only(content: bytes) -> bytes:
     return bencode.encode({**top, b"info": kept})
 
 
+def announced_also(content: bytes, announce: Announce) -> bytes:
+    """Return the same torrent, swarm and all, with further web seeds: where a torrent is announced is outside its infohash."""
+    top, _ = _dictionaries(content)
+    known = top.get(b"url-list", [])
+    seeds = list(known) if isinstance(known, list) else [known]
+    return bencode.encode({**top, b"url-list": [*seeds, *(url.encode() for url in announce.web_seeds)]})
+
+
 def magnet(metainfo: Metainfo, announce: Announce) -> str:
     """Return a magnet link with every infohash of the torrent (BEP 9; BEP 52: `btmh` with multihash prefix 1220)."""
     terms = []

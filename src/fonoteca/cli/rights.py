@@ -1,0 +1,132 @@
+"""`fonoteca rights show|review|set`: why something may be held, what waits for a person, and a person's word on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.output import print_json, print_table, say
+from fonoteca.flows.rulings import Ruling, rule
+from fonoteca.model.errors import FormatError, UsageError
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import RightsRecord
+from fonoteca.register import DecisionRow
+from fonoteca.rights import describe, licence_named
+from fonoteca.wiring import open_archive
+
+rights_app = typer.Typer(no_args_is_help=True, help="Why something may be held, what waits for a person, and their word on it.")
+app.add_typer(rights_app, name="rights")
+
+IdArgument = Annotated[str, typer.Argument(help="An object's id, as `fonoteca search` and the site show it.", metavar="ID")]
+
+
+@rights_app.command("show")
+def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
+    """Show the licence, the terms and the evidence of what is held."""
+    with open_archive(archive) as opened:
+        record = opened.store.rights(parse_object_id(object_id))
+    if as_json:
+        print_json(rights_json(record))
+    else:
+        print_rights(record)
+
+
+@rights_app.command("review")
+def review_command(
+    refused: Annotated[bool, typer.Option(help="Show refusals too.")] = False,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """List what waits for a person to decide."""
+    with open_archive(archive) as opened:
+        rows = [row for row in opened.register.decisions("open") if refused or row.outcome == "hold"]
+    if as_json:
+        print_json({"decisions": [decision_json(row) for row in rows]})
+        return
+    table = [(row.subject, row.outcome, row.rule, row.reason, row.remedy) for row in rows]
+    print_table("for a person to decide", ("id", "", "rule", "reason", "question"), table)
+    if rows:
+        say("decide with: fonoteca rights set ID --licence URI --reason TEXT, then acquire it again")
+
+
+@rights_app.command("set")
+def set_command(
+    object_id: IdArgument,
+    licence: Annotated[str, typer.Option(help="The address of the licence that it comes under.")],
+    reason: Annotated[str, typer.Option(help="Why you are sure: kept with the ruling for ever.")],
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Rule on what was held for review; acquiring it again takes the ruling as evidence."""
+    subject = parse_object_id(object_id)
+    with open_archive(archive, writing=True) as opened:
+        settled = rule(opened, subject, Ruling(licence, reason, opened.clock.now()))
+    if as_json:
+        print_json({"object": subject, "licence": licence, "settled": settled})
+    else:
+        say(f"ruled: {subject} comes under {licence}; acquire it again to take it in", "green")
+
+
+def parse_object_id(text: str) -> ObjectId:
+    """Return the id that a person typed. Raises: UsageError when it is none."""
+    try:
+        return ObjectId(text)
+    except FormatError as error:
+        remedy = "Ids look like urn:fonoteca:audio:folder:name; `fonoteca search WORDS` shows them."
+        raise UsageError(repr(text), "not the id of an object", remedy) from error
+
+
+def print_rights(record: RightsRecord) -> None:
+    """Print what rights.json says, for people."""
+    licence = licence_named(record.licence_uri)
+    say(f"{record.item} ({record.kind})", "bold")
+    say(f"licence      {record.licence_uri}")
+    say(f"in words     {describe(licence) if licence else 'not in the table of licences any more'}")
+    say(f"granted      {', '.join(sorted(record.acts))}")
+    say(f"formats      {record.transcode or 'no other format may be made'}")
+    say(f"credit       {record.attribution}")
+    say(f"decided      {record.decided_at.isoformat()} by the rule {record.rule}")
+    rows = [(e.scheme, e.statement, e.declarer, e.source_uri, e.salted_sha256[:16]) for e in record.evidence]
+    print_table("evidence", ("scheme", "statement", "said by", "read at", "kept as"), rows)
+
+
+def rights_json(record: RightsRecord) -> dict[str, Any]:
+    """Return what rights.json says as `--json` shows it."""
+    return {
+        "item": record.item,
+        "kind": record.kind,
+        "licence": record.licence_uri,
+        "acts": sorted(record.acts),
+        "transcode": record.transcode,
+        "attribution": record.attribution,
+        "notices": record.notices,
+        "rule": record.rule,
+        "decided_at": record.decided_at.isoformat(),
+        "evidence": [
+            {
+                "scheme": e.scheme,
+                "statement": e.statement,
+                "declarer": e.declarer,
+                "source": e.source_uri,
+                "observed_at": e.observed_at.isoformat(),
+                "salted_sha256": e.salted_sha256,
+            }
+            for e in record.evidence
+        ],
+    }
+
+
+def decision_json(row: DecisionRow) -> dict[str, Any]:
+    """Return a refusal or hold as `--json` shows it."""
+    return {
+        "id": row.subject,
+        "item": row.item,
+        "outcome": row.outcome,
+        "rule": row.rule,
+        "reason": row.reason,
+        "next": row.remedy,
+        "at": row.at.isoformat(),
+    }

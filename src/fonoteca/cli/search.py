@@ -1,0 +1,125 @@
+"""`fonoteca search WORDS` and `fonoteca show ID`: find what exists, and see what is held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.output import print_json, print_table, say
+from fonoteca.cli.rights import IdArgument, parse_object_id
+from fonoteca.formats.quantities import show_bytes, show_duration, show_share
+from fonoteca.model.errors import UsageError
+from fonoteca.register import FileRow, Register
+from fonoteca.search import Hit, HitKind
+from fonoteca.wiring import open_archive
+
+
+@app.command("search")
+def search_command(
+    words: Annotated[list[str], typer.Argument(help="Words of titles, artists and releases.", metavar="WORDS")],
+    limit: Annotated[int, typer.Option(help="How many to show.", min=1, max=100)] = 20,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Find tracks, artists and releases, the most heard first among those that match as well."""
+    with open_archive(archive) as opened:
+        hits = opened.search.search(" ".join(words), limit)
+        held = {hit.id: _objects(opened.register, hit) for hit in hits if hit.held}
+    if as_json:
+        print_json({"query": " ".join(words), "hits": [hit_json(hit, held.get(hit.id, ())) for hit in hits]})
+    else:
+        print_hits(hits)
+        for object_id in sorted({o for objects in held.values() for o in objects}):
+            say(f"held: {object_id}", "green")
+
+
+def print_hits(hits: Sequence[Hit]) -> None:
+    """Print what a search found."""
+    rows = [(h.kind, h.title, h.artist, h.release, "held" if h.held else "", show_share(h.share)) for h in hits]
+    print_table("found", ("", "title", "artist", "release", "", "of listening"), rows, numeric=(5,))
+
+
+def hit_json(hit: Hit, objects: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a hit as `--json` shows it. objects: ids of what is held of it."""
+    return {
+        "kind": hit.kind,
+        "id": hit.id,
+        "title": hit.title,
+        "artist": hit.artist,
+        "release": hit.release,
+        "held": hit.held,
+        "share": hit.share,
+        "objects": list(objects),
+    }
+
+
+def _objects(register: Register, hit: Hit) -> list[str]:
+    """Return the ids of the objects that hold what was found."""
+    if hit.kind is HitKind.TRACK:
+        return sorted({file.object_id for file in register.files_of_recording(hit.id)})
+    if hit.kind is HitKind.ARTIST:
+        return sorted({file.object_id for file in register.files_by_artist(hit.title)})
+    return [hit.id] if hit.id.startswith("urn:fonoteca:") else []
+
+
+@app.command("show")
+def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
+    """Show what is held under an id: its files, versions, licence, and when its bytes were last proved."""
+    with open_archive(archive) as opened:
+        row = opened.register.object(parse_object_id(object_id))
+        if row is None:
+            raise UsageError(object_id, "nothing is held under this id", "Find it with `fonoteca search WORDS`.")
+        files = opened.register.files(row.object_id)
+        versions = opened.register.versions(row.object_id)
+    if as_json:
+        print_json(
+            {
+                "object": row.object_id,
+                "title": row.title,
+                "artist": row.artist,
+                "source": row.source_uri,
+                "licence": row.licence_uri,
+                "attribution": row.attribution,
+                "folder": row.object_path,
+                "versions": [{"version": v.version, "created_at": v.created_at.isoformat()} for v in versions],
+                "files": [file_json(file) for file in files],
+            }
+        )
+        return
+    say(f"{row.title} by {row.artist}" if row.artist else row.title, "bold")
+    say(f"{row.object_id}  in {row.object_path}")
+    say(f"licence {row.licence_uri}; {row.attribution}")
+    say(f"versions: {', '.join(f'v{v.version} of {v.created_at:%Y-%m-%d}' for v in versions)}")
+    table = [
+        (
+            file.title,
+            file.artist,
+            show_duration(file.duration_ms) if file.duration_ms else "",
+            file.codec or file.media_type,
+            show_bytes(file.file_bytes),
+            f"{file.checked_at:%Y-%m-%d}{' ' + file.damage if file.damage else ''}" if file.checked_at else "never",
+        )
+        for file in files
+    ]
+    print_table("files", ("title", "artist", "length", "format", "bytes", "proved"), table, numeric=(2, 4))
+
+
+def file_json(file: FileRow) -> dict[str, Any]:
+    """Return a file as `--json` shows it."""
+    return {
+        "path": file.logical_path,
+        "stored_at": file.path,
+        "title": file.title,
+        "artist": file.artist,
+        "duration_ms": file.duration_ms,
+        "media_type": file.media_type,
+        "codec": file.codec,
+        "bytes": file.file_bytes,
+        "sha256": file.stored.hashes.sha256,
+        "damage": file.damage,
+        "checked_at": file.checked_at.isoformat() if file.checked_at else None,
+    }

@@ -1,0 +1,45 @@
+"""`fonoteca serve`: the site, its files, its edition and its web seeds, over HTTP."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from fonoteca.cli.app import ArchiveOption, app
+from fonoteca.cli.output import say
+from fonoteca.model.errors import UsageError
+from fonoteca.serve import create_app
+from fonoteca.wiring import Archive, open_archive, serve_rooms
+
+
+@app.command("serve")
+def serve_command(
+    host: Annotated[str, typer.Option(help="The address to listen on. Default: as the settings say.")] = "",
+    port: Annotated[int, typer.Option(help="The port to listen on. Default: as the settings say.", min=0, max=65535)] = -1,
+    archive: ArchiveOption = Path(),
+) -> None:
+    """Serve the site, the music that may be shared, and the edition, until interrupted."""
+    with open_archive(archive) as opened:
+        settings = opened.settings.server
+        serve(opened, listen(host or settings.host, settings.port if port < 0 else port))
+
+
+def serve(archive: Archive, listener: socket.socket) -> None:
+    """Serve an archive on a socket that listens, until SIGINT or SIGTERM."""
+    host, port = listener.getsockname()[:2]
+    say(f"{archive.settings.title} is on http://{host}:{port}/  (stop with Ctrl-C)", "bold green")
+    config = uvicorn.Config(create_app(serve_rooms(archive)), log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises: UsageError when the address or port cannot be had."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        remedy = "Stop what listens there, or choose another with --port."
+        raise UsageError(f"{host}:{port}", f"cannot listen: {error.strerror}", remedy) from error
