@@ -27,10 +27,12 @@ from fonoteca.model.ids import ObjectId
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
+from fonoteca.search import SearchIndex
 from fonoteca.serve import ServeRooms, create_app
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
+from fonoteca.wiring import open_archive
 
 PIECE_BYTES = 16384
 ODD_NAME = "tr\u00e4ck\n#1 \u202e100% \U0001f3b6?.wav"
@@ -136,7 +138,9 @@ def site(archive_folder: Path) -> Iterator[Site]:
         assert all(isinstance(outcome, Acquired) for outcome in outcomes), outcomes
         catalogue.import_store(register.held_tracks())
         catalogue.import_synthetic_history(7, 50)
-        catalogue.build()
+        snapshot = catalogue.build()
+        finder = SearchIndex(DiskBlobs(root / "search"), staging)
+        finder.build(catalogue.rows(), snapshot.name)
         yield Site(
             ServeRooms(
                 settings=settings,
@@ -147,7 +151,7 @@ def site(archive_folder: Path) -> Iterator[Site]:
                 editions=DiskBlobs(root / "editions"),
                 catalogue_blobs=DiskBlobs(root / "catalogue"),
                 catalogue=catalogue,
-                finder=None,
+                finder=finder,
                 coverage_png=coverage_png,
             ),
             store,
@@ -163,3 +167,23 @@ def client(site: Site) -> Iterator[httpx.Client]:
 
 
 ENDGAME, ODD, KEPT = (ObjectId.of("audio", f"folder:{name}") for name in ("endgame-singularity", "odd", "kept"))
+
+
+@pytest.fixture(scope="session")
+def serve_url(demo_archive: Path) -> Iterator[str]:
+    """Return the address of the demo's archive as its site serves it."""
+    with open_archive(demo_archive) as archive:
+        rooms = ServeRooms(
+            settings=archive.settings,
+            clock=archive.clock,
+            store=archive.store,
+            blobs=archive.blobs("store"),
+            register=archive.register,
+            editions=archive.blobs("editions"),
+            catalogue_blobs=archive.blobs("catalogue"),
+            catalogue=archive.catalogue,
+            finder=archive.search,
+            coverage_png=coverage_png,
+        )
+        with serving(rooms) as address:
+            yield address

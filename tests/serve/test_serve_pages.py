@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from conftest import ENDGAME, HOSTILE, KEPT, ODD, Site
+from fonoteca.edges.disk import DiskBlobs, DiskStaging
+from fonoteca.search import SearchIndex
 
 PAGES = (
     "/",
@@ -16,6 +18,7 @@ PAGES = (
     "/coverage",
     "/drops",
     "/about",
+    "/search?q=maxstack",
     f"/objects/{ENDGAME}",
     f"/objects/{ODD}",
     f"/objects/{KEPT}",
@@ -169,6 +172,35 @@ def test_error_of_the_api_is_a_problem_document(client: httpx.Client, path: str,
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"]
+
+
+@pytest.mark.parametrize("words", ["apex", "Apex Aleph", "maxstack aleph", "apxe aleph"])
+def test_search_leads_to_the_track(client: httpx.Client, words: str) -> None:
+    found = client.get("/api/search", params={"q": words}).json()
+    track = found["tracks"][0]
+    assert (track["title"], track["artist"], track["held"]) == ("Apex Aleph", "Maxstack", True)
+    address, anchor = track["page"].split("#")
+    assert f'id="{anchor}"' in client.get(address).text
+    assert track["page"] in client.get("/search", params={"q": words}).text
+
+
+def test_search_leads_to_artists_and_releases(client: httpx.Client) -> None:
+    found = client.get("/api/search", params={"q": "maxstack"}).json()
+    assert found["artists"][0] == {"name": "Maxstack", "held": True, "page": "/artists/Maxstack"}
+    assert found["releases"][0]["page"] == f"/objects/{ENDGAME}"
+    for hit in (*found["artists"], *found["releases"], *found["tracks"]):
+        assert client.get(hit["page"]).status_code == 200
+
+
+def test_search_for_nothing_known_says_so(client: httpx.Client) -> None:
+    assert "Nothing is known under" in client.get("/search", params={"q": "qqqqqqqq"}).text
+
+
+def test_search_before_the_first_index_says_how_to_make_one(site: Site) -> None:
+    empty = SearchIndex(DiskBlobs(site.folder / "none"), DiskStaging(site.folder / "staging"))
+    with site.client(finder=empty) as client:
+        assert "fonoteca catalogue build" in client.get("/search", params={"q": "a"}).text
+        assert client.get("/api/search", params={"q": "a"}).json() == {"tracks": [], "artists": [], "releases": []}
 
 
 def test_search_for_a_book_is_declined_in_words(client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from fonoteca import __version__
-from fonoteca.serve.finding import NOTHING_ASKED, WORDS_CHARACTERS_MAX, Found, find
+from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, Found, find
 from fonoteca.serve.latest import LatestCoverage
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
@@ -81,7 +81,7 @@ def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
         q: Annotated[str, Query(min_length=1, max_length=WORDS_CHARACTERS_MAX, description="Words as one types them.")],
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Of each list.")] = 20,
     ) -> Found:
-        return find(rooms, q, limit) if rooms.finder else NOTHING_ASKED
+        return find(rooms, q, limit)
 
     @router.get("/api/coverage", summary="How much of all listening is held")
     def coverage_curve() -> CoverageAnswer:

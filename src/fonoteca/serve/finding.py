@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fonoteca.search import Hit, HitKind
+from fonoteca.serve.paths import artist_url, object_id_of, track_url
+from fonoteca.serve.paths import object_url as page_of_object
 from fonoteca.serve.rooms import ServeRooms
 
 WORDS_CHARACTERS_MAX = 200
 """Longer than any title and artist together that people type."""
 
+_HITS_A_KIND = 5
+"""Search gives all kinds in one list, tracks by far the most: this many times the hits are asked for that one kind may show."""
+
 
 @dataclass(frozen=True, slots=True)
 class FoundTrack:
-    """A recording. page: of the release that holds it, "" when it is not held. source: where it may lawfully be had."""
+    """A recording. page: its place on the release that holds it, "" when it is not held."""
 
     id: str
     title: str
     artist: str
     release: str
-    year: int | None
-    duration_ms: int
-    licence: str
-    source: str
     held: bool
     page: str
 
@@ -31,21 +33,18 @@ class FoundArtist:
     """An artist. page: of what is held of them, "" when nothing is."""
 
     name: str
-    track_count: int
-    held_count: int
+    held: bool
     page: str
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRelease:
-    """A release. page: its own, "" when nothing of it is held."""
+    """A release. artist: of its most heard track. held: whether any track of it is. page: its own, "" when it has none here."""
 
     id: str
     title: str
     artist: str
-    year: int | None
-    track_count: int
-    held_count: int
+    held: bool
     page: str
 
 
@@ -58,10 +57,41 @@ class Found:
     releases: list[FoundRelease]
 
 
-NOTHING_ASKED = Found([], [], [])
-"""What there is to find before the first index is built."""
-
-
 def find(rooms: ServeRooms, words: str, limit: int) -> Found:
-    """Return what search finds, each hit with its page where it is held."""
-    return NOTHING_ASKED
+    """Return what search finds, at most `limit` of each kind; nothing before the first index is built.
+
+    Cost: one search, and a look-up in the register for each hit that is held.
+    """
+    if rooms.finder.current() is None:
+        return Found([], [], [])
+    hits = rooms.finder.search(words, limit * _HITS_A_KIND)
+
+    def of(kind: HitKind) -> list[Hit]:
+        return [hit for hit in hits if hit.kind is kind][:limit]
+
+    return Found(
+        tracks=[_track(rooms, hit) for hit in of(HitKind.TRACK)],
+        artists=[_artist(rooms, hit) for hit in of(HitKind.ARTIST)],
+        releases=[_release(rooms, hit) for hit in of(HitKind.RELEASE)],
+    )
+
+
+def _track(rooms: ServeRooms, hit: Hit) -> FoundTrack:
+    """Return a track; it is held if the register has it now, whatever the index said when it was built."""
+    files = rooms.register.files_of_recording(hit.id) if hit.held else []
+    page = track_url(files[0].object_id, files[0].logical_path) if files else ""
+    return FoundTrack(hit.id, hit.title, hit.artist, hit.release, bool(files), page)
+
+
+def _artist(rooms: ServeRooms, hit: Hit) -> FoundArtist:
+    """Return an artist."""
+    register = rooms.register
+    held = hit.held and bool(register.objects_by_artist(hit.id, 1) or register.files_by_artist(hit.id, 1))
+    return FoundArtist(hit.title, held, artist_url(hit.id) if held else "")
+
+
+def _release(rooms: ServeRooms, hit: Hit) -> FoundRelease:
+    """Return a release; one that came from the store has the id of its object."""
+    object_id = object_id_of(hit.id) if hit.held else None
+    known = object_id is not None and rooms.register.object(object_id) is not None
+    return FoundRelease(hit.id, hit.title, hit.artist, hit.held, page_of_object(hit.id) if known else "")

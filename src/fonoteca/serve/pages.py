@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from fonoteca.model.rights import Kind
 from fonoteca.serve.curve import curve_view
-from fonoteca.serve.finding import NOTHING_ASKED, WORDS_CHARACTERS_MAX, find
+from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, find
 from fonoteca.serve.latest import LatestCoverage
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
@@ -65,8 +65,9 @@ class SitePages:
             return RedirectResponse("/", 303)
         if len(words) > WORDS_CHARACTERS_MAX:
             raise Problem(400, f"Search for at most {WORDS_CHARACTERS_MAX} characters; these were {len(words):,}.", "usage")
-        found = find(self._rooms, words, FOUND_MAX) if self._rooms.finder else NOTHING_ASKED
-        return self._page(request, "search.html", {"words": words, "found": found, "indexed": self._rooms.finder is not None})
+        found = find(self._rooms, words, FOUND_MAX)
+        indexed = self._rooms.finder.current() is not None
+        return self._page(request, "search.html", {"words": words, "found": found, "indexed": indexed})
 
     def object(self, request: Request) -> Response:
         """Return a release's page, or an artwork's."""

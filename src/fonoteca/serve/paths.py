@@ -6,6 +6,7 @@ slash is lost; so the parts are taken from the raw path.
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote, unquote
 
 from starlette.convertors import Convertor, register_url_convertor
@@ -38,6 +39,16 @@ register_url_convertor("rest", _Rest())
 def object_url(object_id: str) -> str:
     """Return the address of an object's page."""
     return f"/objects/{quote(object_id, safe=':')}"
+
+
+def track_anchor(logical_path: str) -> str:
+    """Return the name of a track's place on its release's page: letters and digits, whatever the path holds."""
+    return f"t{hashlib.sha256(logical_path.encode()).hexdigest()[:12]}"
+
+
+def track_url(object_id: str, logical_path: str) -> str:
+    """Return the address of a track's place on its release's page."""
+    return f"{object_url(object_id)}#{track_anchor(logical_path)}"
 
 
 def file_url(object_id: str, logical_path: str) -> str:

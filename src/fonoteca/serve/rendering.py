@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.serve.covers import drawn_cover
-from fonoteca.serve.paths import artist_url, file_url, object_url
+from fonoteca.serve.paths import artist_url, file_url, object_url, track_anchor, track_url
 from fonoteca.serve.rooms import ServeRooms
 
 _STATIC = ("fonoteca.css", "player.js", "mark.svg")
@@ -46,6 +46,8 @@ class Pages:
             file_url=file_url,
             object_url=object_url,
             static=_static_urls(),
+            track_anchor=track_anchor,
+            track_url=track_url,
         )
 
     def render(self, request: Request, template: str, facts: Mapping[str, Any]) -> str:

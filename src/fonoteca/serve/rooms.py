@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from fonoteca.model.catalogue import Coverage, Snapshot
 from fonoteca.model.ids import ObjectId
@@ -12,6 +12,7 @@ from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
 from fonoteca.ports import Blobs, Clock
 from fonoteca.register import Register
+from fonoteca.search import Hit
 
 
 class RightsShelf(Protocol):
@@ -37,8 +38,12 @@ class Atlas(Protocol):
 class Finder(Protocol):
     """What the site asks of search."""
 
-    def search(self, words: str, limit: int) -> Any:
-        """Return the best tracks, artists and releases for what a person typed, at most `limit` of each."""
+    def current(self) -> str | None:
+        """Return the name of the index in use, None before the first is built."""
+        ...
+
+    def search(self, words: str, limit: int) -> tuple[Hit, ...]:
+        """Return the best hits of any kind for what a person typed."""
         ...
 
 
@@ -47,7 +52,7 @@ class ServeRooms:
     """All that `create_app` needs.
 
     store: reads rights. blobs: the storage root. editions, catalogue: the folders of these names.
-    finder: None before the first index is built. coverage_png: the curve as a picture.
+    coverage_png: the curve as a picture.
     """
 
     settings: Settings
@@ -58,5 +63,5 @@ class ServeRooms:
     editions: Blobs
     catalogue_blobs: Blobs
     catalogue: Atlas
-    finder: Finder | None
+    finder: Finder
     coverage_png: Callable[[Coverage], bytes]
