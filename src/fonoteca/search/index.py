@@ -17,6 +17,8 @@ from fonoteca.search.reading import IndexReader
 CURRENT = "current"
 """The blob that names the index in use."""
 
+_OPEN_ATTEMPTS_MAX = 3
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -70,21 +72,28 @@ class SearchIndex:
 
     def _reader(self) -> IndexReader:
         with self._lock:
-            name = self.current()
-            if self._opened is None or self._opened[0] != name:
-                # Two builds may pass between reading the name and opening the index: then the name is a new one.
-                self._opened = self._open(name) if self._folder(name) or name == self.current() else self._open(self.current())
-            return self._opened[1]
+            for _ in range(_OPEN_ATTEMPTS_MAX):
+                name = self.current()
+                if self._opened is None or self._opened[0] != name:
+                    try:
+                        self._opened = (name or "", self._open(name))
+                    except StoreError:
+                        # Where two builds passed since the name was read, its index is gone and there is a new name.
+                        if self.current() == name:
+                            raise
+                        continue
+                return self._opened[1]
+        raise StoreError("search", "a new index each time it is opened", "Let the builds finish; then search again.")
 
-    def _open(self, name: str | None) -> tuple[str, IndexReader]:
+    def _open(self, name: str | None) -> IndexReader:
         if name is None:
             raise UsageError("search", "there is no index yet", "Build one: fonoteca catalogue build.")
         folder = self._folder(name)
         if folder is None:
             raise StoreError(f"search/{name}", "the index in use is not there", "Build it again: fonoteca catalogue build.")
-        return name, IndexReader(folder)
+        return IndexReader(folder)
 
-    def _folder(self, name: str | None) -> Path | None:
+    def _folder(self, name: str) -> Path | None:
         file = self._blobs.local_path(f"{name}/meta.json")
         return file.parent if file is not None and file.is_file() else None
 

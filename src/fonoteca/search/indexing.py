@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import tantivy
@@ -39,19 +40,16 @@ def make_schema() -> tantivy.Schema:
     """Return the fields of an index.
 
     words: all that an entry is found by; name: its own name; whole: its name as one term, for exact matches. All folded, so
-    that splitting at spaces is all the analysis there is. weight: popularity, see `weigh`.
+    that splitting at spaces is all the analysis there is. entry: what a hit shows, stored and not searched, as a JSON list in
+    the order of `Entry`. weight: popularity, see `weigh`.
     """
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("words", tokenizer_name="whitespace", index_option="position")
     builder.add_text_field("name", tokenizer_name="whitespace", index_option="position")
     builder.add_text_field("whole", tokenizer_name="raw", index_option="basic")
-    for name in ("id", "title", "artist", "release"):
-        builder.add_text_field(name, stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("kind", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_unsigned_field("rank", stored=True, fast=True)
-    builder.add_float_field("share", stored=True, fast=True)
+    builder.add_bytes_field("entry", stored=True)
+    builder.add_unsigned_field("rank", fast=True)
     builder.add_float_field("weight", fast=True)
-    builder.add_boolean_field("held", stored=True, indexed=True)
     return builder.build()
 
 
@@ -76,11 +74,17 @@ def write_index(folder: Path, recordings: Iterable[Recording]) -> int:
         index = tantivy.Index(make_schema(), str(folder))
         # One thread: the same recordings then give the same order of documents.
         writer = index.writer(HEAP_BYTES, 1)
-        for entry in gather_entries(recordings):
-            writer.add_document(_document(entry))
-            count += 1
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            for entry in gather_entries(recordings):
+                writer.add_document(_document(entry))
+                count += 1
+            writer.commit()
+        except BaseException:
+            writer.rollback()
+            raise
+        finally:
+            # Its threads write in the folder, which the caller is about to move or remove.
+            writer.wait_merging_threads()
     for lock in folder.glob(".tantivy-*.lock"):
         lock.unlink()
     return count
@@ -134,14 +138,10 @@ def _document(entry: Entry) -> tantivy.Document:
     document.add_text("words", " ".join(filter(None, (name, fold(entry.artist), fold(entry.release)))))
     document.add_text("name", name)
     document.add_text("whole", name)
-    for field, value in (("id", entry.id), ("title", entry.title), ("artist", entry.artist), ("release", entry.release)):
-        document.add_text(field, value)
-    document.add_text("kind", entry.kind.value)
+    document.add_bytes("entry", json.dumps(astuple(entry), ensure_ascii=False, separators=(",", ":")).encode())
     # Not `Document(rank=...)`: that infers a signed integer, on which an unsigned fast field panics.
     document.add_unsigned("rank", max(entry.rank, 0))
-    document.add_float("share", entry.share)
     document.add_float("weight", weigh(entry.rank))
-    document.add_boolean("held", entry.held)
     return document
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tantivy
 
 from fonoteca.model.errors import UsageError
 from fonoteca.search.hits import Hit, HitKind
-from fonoteca.search.indexing import make_schema, wrapped
+from fonoteca.search.indexing import Entry, wrapped
 from fonoteca.search.words import Phrase, fold, read_query
 
 LIMIT_MAX = 1_000
@@ -32,8 +32,9 @@ class IndexReader:
     def __init__(self, folder: Path) -> None:
         self._subject = str(folder)
         with wrapped(self._subject):
-            self._searcher = tantivy.Index.open(str(folder)).searcher()
-        self._schema = make_schema()
+            index = tantivy.Index.open(str(folder))
+            self._schema = index.schema
+            self._searcher = index.searcher()
 
     @property
     def count(self) -> int:
@@ -44,7 +45,8 @@ class IndexReader:
         """Return the best hits first: match times popularity, then rank, kind and id.
 
         words: as a person types them. All must be found; `"quoted words"` together; the last one may only have begun. Where
-            that finds nothing, each word of four letters or more may have one typing error. Any text is allowed; no words, no hits.
+            that finds nothing, each word of four letters or more outside quotes may have one typing error. Any text is
+            allowed; no words, no hits.
         limit: 1 to LIMIT_MAX.
         Raises: UsageError for another limit, StoreError when the index is damaged.
         """
@@ -64,7 +66,7 @@ class IndexReader:
         """Yield queries from strict to lenient; the first with an answer gives it."""
         wishes = list(self._wishes(phrases, whole))
         yield _all_of([self._exactly(phrase) for phrase in phrases], wishes)
-        if any(len(word) >= _FUZZY_CHARS_MIN for phrase in phrases for word in phrase.words):
+        if any(len(phrase.words) == 1 and len(phrase.words[0]) >= _FUZZY_CHARS_MIN for phrase in phrases):
             yield _all_of([self._nearly(phrase) for phrase in phrases], wishes)
 
     def _exactly(self, phrase: Phrase) -> tantivy.Query:
@@ -81,15 +83,12 @@ class IndexReader:
         return _any_of([self._phrase("words", words), begun])
 
     def _nearly(self, phrase: Phrase) -> tantivy.Query:
-        """Return the query for a phrase's words, in any order, each with a typing error if it is long enough."""
-        last = len(phrase.words) - 1
-        parts = []
-        for index, word in enumerate(phrase.words):
-            prefix = phrase.prefix and index == last
-            distance = 1 if len(word) >= _FUZZY_CHARS_MIN else 0
-            near = tantivy.Query.fuzzy_term_query(self._schema, "words", word, distance=distance, prefix=prefix)
-            parts.append(_any_of([self._phrase("words", [word]), near]))
-        return _all_of(parts, [])
+        """Return the query for a word with a typing error; short words and real phrases are taken as they are."""
+        word = phrase.words[0]
+        if len(phrase.words) > 1 or len(word) < _FUZZY_CHARS_MIN:
+            return self._exactly(phrase)
+        near = tantivy.Query.fuzzy_term_query(self._schema, "words", word, distance=1, prefix=phrase.prefix)
+        return _any_of([self._phrase("words", [word]), near])
 
     def _wishes(self, phrases: tuple[Phrase, ...], whole: str) -> Iterator[tantivy.Query]:
         """Yield what makes a match better: words in the name, all together there, the name and nothing else."""
@@ -109,26 +108,23 @@ class IndexReader:
 
     def _ask(self, query: tantivy.Query, limit: int) -> tuple[Hit, ...]:
         found = self._searcher.search(query, limit + _SPARE_HITS, count=False, weight_by_field="weight").hits
-        ranked = sorted(((score, self._searcher.doc(address).to_dict()) for score, address in found), key=_order)
-        return tuple(_hit(score, stored) for score, stored in ranked[:limit])
+        ranked = sorted(((score, self._entry(address)) for score, address in found), key=_order)
+        return tuple(
+            Hit(entry.kind, entry.id, entry.title, entry.artist, entry.release, entry.held, entry.share, score)
+            for score, entry in ranked[:limit]
+        )
+
+    def _entry(self, address: tantivy.DocAddress) -> Entry:
+        try:
+            kind, *rest = json.loads(self._searcher.doc(address)["entry"][0])
+            return Entry(HitKind(kind), *rest)
+        except (IndexError, KeyError, TypeError) as error:
+            raise ValueError(f"an entry that is not as this version writes it: {error!r}") from error
 
 
-def _order(found: tuple[float, dict[str, list[Any]]]) -> tuple[float, int, str, str]:
-    score, stored = found
-    return -score, stored["rank"][0], stored["kind"][0], stored["id"][0]
-
-
-def _hit(score: float, stored: dict[str, list[Any]]) -> Hit:
-    return Hit(
-        kind=HitKind(stored["kind"][0]),
-        id=stored["id"][0],
-        title=stored["title"][0],
-        artist=stored["artist"][0],
-        release=stored["release"][0],
-        held=stored["held"][0],
-        share=stored["share"][0],
-        score=score,
-    )
+def _order(found: tuple[float, Entry]) -> tuple[float, int, str, str]:
+    score, entry = found
+    return -score, entry.rank, entry.kind, entry.id
 
 
 def _all_of(needed: list[tantivy.Query], wishes: list[tantivy.Query]) -> tantivy.Query:
