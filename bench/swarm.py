@@ -1,0 +1,71 @@
+"""How fast a mirror fetches over loopback: two sessions, real files read and written, everything flushed at the end.
+
+(a) 2,000 files of about 1 MB; (b) 150 files of 1 to 8 MB. Target: 150 MB/s. `python -m bench.swarm` prints the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.formats.hashing import hash_bytes
+from fonoteca.formats.metainfo import Announce, hybrid_torrent
+from fonoteca.model.corridor import MemberFile
+
+PIECE_BYTES = 262_144
+TARGET_MB_PER_S = 150
+
+
+def write_root(root: Path, sizes: list[int]) -> bytes:
+    """Return the torrent of files of these sizes, written below `root` in a layout like the store's."""
+    source = random.Random(1)
+    members = []
+    for index, size in enumerate(sizes):
+        content = source.randbytes(size)
+        path = f"{index % 64:03x}/{index % 61:03x}/o{index:05d}/v1/content/track.ogg"
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_bytes(content)
+        members.append(MemberFile(path, hash_bytes(content, PIECE_BYTES)))
+    return hybrid_torrent("bench", members, PIECE_BYTES, Announce()).content
+
+
+def mirror(folder: Path, sizes: list[int]) -> dict[str, float]:
+    """Return what one mirror of files of these sizes took."""
+    torrent = write_root(folder / "root", sizes)
+    with LibtorrentSwarm() as seeder, LibtorrentSwarm() as fetcher:
+        seeder.seed(torrent, folder / "root")
+        start = time.perf_counter()
+        fetcher.fetch(torrent, folder / "copy", [seeder.address], lambda _: None)
+        seconds = time.perf_counter() - start
+    for path in (folder / "root").rglob("*.ogg"):
+        assert path.read_bytes() == (folder / "copy" / path.relative_to(folder / "root")).read_bytes()
+    return {"files": len(sizes), "bytes": sum(sizes), "seconds": seconds, "mb_per_s": sum(sizes) / seconds / 1e6}
+
+
+def measure(place: Path | None = None, many: int = 2000, large: int = 150) -> dict[str, dict[str, float]]:
+    """Return files, bytes, seconds and MB/s of the mirrors (a) and (b). place: on the disk to measure; needs 5 GB."""
+    sizes = random.Random(2)
+    cases = {
+        "many_files": [sizes.randint(500_000, 1_500_000) for _ in range(many)],
+        "large_files": [sizes.randint(1_000_000, 8_000_000) for _ in range(large)],
+    }
+    figures = {}
+    for name, case in cases.items():
+        folder = Path(tempfile.mkdtemp(prefix="fonoteca-bench-", dir=place))
+        try:
+            figures[name] = mirror(folder, case)
+        finally:
+            shutil.rmtree(folder)
+    return figures
+
+
+if __name__ == "__main__":
+    figures = measure(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    print(json.dumps(figures, indent=2))
+    sys.exit(any(figure["mb_per_s"] < TARGET_MB_PER_S for figure in figures.values()))
