@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +16,8 @@ from fonoteca.model.corridor import Damage
 from fonoteca.wiring import SwarmChoice, audit_rooms, mirrors_at, open_archive, open_swarm, rebuild_rooms, repair_rooms
 
 EXIT_DONE, EXIT_DAMAGED = 0, 4
+SHOWN_DIGITS = 16
+"""Of a digest, for people; `--json` has all of it."""
 
 MirrorsOption = Annotated[
     list[str] | None,
@@ -85,7 +87,7 @@ def rebuild_command(archive: ArchiveOption = Path(), as_json: JsonOption = False
 def print_audited(audited: Audited) -> None:
     """Print what an audit found."""
     say(f"checked {audited.file_count} files, {show_bytes(audited.audited_bytes)}", "bold")
-    rows = [(d.member.path, d.kind, _pieces(d), d.expected, d.found) for d in audited.damages]
+    rows = [(_name(d), d.kind, _pieces(d), d.expected[:SHOWN_DIGITS], d.found[:SHOWN_DIGITS]) for d in audited.damages]
     if rows:
         print_table("damaged", ("file", "what", "pieces", "expected", "found"), rows)
     for path in audited.root_files:
@@ -136,6 +138,11 @@ def repaired_json(repaired: Repaired) -> dict[str, Any]:
         "pieces": repaired.piece_count,
         "bytes_refetched": repaired.refetched_bytes,
     }
+
+
+def _name(damage: Damage) -> str:
+    """Return which file of which object is damaged; its folder in the store is long and says no more."""
+    return f"{damage.object_id.key} {PurePosixPath(damage.member.path).name}"
 
 
 def _pieces(damage: Damage) -> str:

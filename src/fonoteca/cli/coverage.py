@@ -15,6 +15,7 @@ from fonoteca.model.catalogue import Coverage, Plan
 from fonoteca.wiring import catalogue_rooms, open_archive, write_output
 
 ROWS_SHOWN = 12
+BAR_WIDTH = 24
 SYNTHETIC = "The listening in this catalogue is synthetic: made up for the demo, it measures nobody's ears."
 
 
@@ -56,8 +57,16 @@ def print_coverage(coverage: Coverage) -> None:
     """Print the curve as a short table, evenly spaced over its points."""
     step = max(1, (len(coverage.points) - 1) // ROWS_SHOWN)
     points = [*coverage.points[:-1:step], coverage.points[-1]]
-    rows = [(show_share(p.share_of_recordings), show_share(p.share_of_listening), show_bytes(p.curve_bytes)) for p in points]
-    print_table("coverage", ("of recordings", "of listening", "in bytes"), rows, numeric=(0, 1, 2))
+    rows = [
+        (
+            show_share(p.share_of_recordings),
+            show_share(p.share_of_listening),
+            "█" * round(BAR_WIDTH * p.share_of_listening),
+            show_bytes(p.curve_bytes),
+        )
+        for p in points
+    ]
+    print_table("coverage: the most heard", ("of recordings", "of listening", "", "in bytes"), rows, numeric=(0, 1, 3))
     low, high = show_share(coverage.held_share_low), show_share(coverage.held_share_high)
     held = f"held: {coverage.held_count} of {coverage.recording_count} recordings, {show_share(coverage.held_share)} of listening"
     say(f"{held} (90 % interval {low} to {high})", "bold")

@@ -6,6 +6,7 @@ Every step is one of the ordinary commands, and each can be run again: pulled ou
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -88,6 +89,13 @@ class _Demo:
             say()
             say(f"{number}. {text}", "bold cyan")
 
+    def tell(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember and say what became of candidates."""
+        for outcome in outcomes:
+            self.outcomes.append(outcome)
+            if not self.quiet:
+                print_outcome(outcome)
+
 
 @app.command("demo")
 def demo_command(
@@ -138,16 +146,15 @@ def _acquire(demo: _Demo, archive: Archive, packages: list[str]) -> None:
     source = archive.catalogue.import_starter()
     if not demo.quiet:
         say(f"imported {source.row_count} recordings ({source.attribution}, {source.licence})")
-    demo.step(2, "Acquire openly licensed music, 3. refuse what is protected and hold what is unclear")
+    demo.step(2, "Acquire openly licensed music")
     rooms = acquire_rooms(archive, demo.progress)
     with resources.as_file(resources.files("fonoteca") / "sample") as sample:
+        demo.tell(acquire(rooms, "folder", str(sample)))
+        for name in packages:
+            demo.tell(acquire(rooms, "debian", name))
+        demo.step(3, "Refuse what is protected, and hold for a person what is unclear")
         _make_bad_items(demo.folder / "items", sample)
-        wanted = [("folder", str(sample)), *(("debian", name) for name in packages), ("folder", str(demo.folder / "items"))]
-        for kind, ref in wanted:
-            for outcome in acquire(rooms, kind, ref):
-                demo.outcomes.append(outcome)
-                if not demo.quiet:
-                    print_outcome(outcome)
+        demo.tell(acquire(rooms, "folder", str(demo.folder / "items")))
     totals = archive.register.totals()
     demo.summary |= {
         "items": len({row.item for row in archive.register.objects(limit=10_000) if row.item}),

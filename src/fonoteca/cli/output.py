@@ -22,7 +22,7 @@ _STDOUT = Console(highlight=False)
 
 def say(text: str = "", style: str = "") -> None:
     """Print one line of the result for a person on stdout."""
-    _STDOUT.print(Text(printable(text), style=style))
+    _STDOUT.print(Text(printable(text), style=style), soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -48,7 +48,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 def print_error(error: FonotecaError) -> None:
     """Print an error for a person on stderr."""
-    _STDERR.print(Text.assemble(("error ", "bold red"), str(error)))
+    _STDERR.print(Text.assemble(("error ", "bold red"), str(error)), soft_wrap=True)
 
 
 class TerminalProgress:
@@ -60,7 +60,7 @@ class TerminalProgress:
     def note(self, text: str) -> None:
         """Say one line to a person."""
         if not self._quiet:
-            _STDERR.print(Text(printable(text)))
+            _STDERR.print(Text(printable(text)), soft_wrap=True)
 
     @contextmanager
     def task(self, label: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
