@@ -32,7 +32,7 @@ from fonoteca.serve import ServeRooms, create_app
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
-from fonoteca.wiring import open_archive
+from fonoteca.wiring import open_archive, serve_rooms
 
 PIECE_BYTES = 16384
 ODD_NAME = "tr\u00e4ck\n#1 \u202e100% \U0001f3b6?.wav"
@@ -172,18 +172,5 @@ ENDGAME, ODD, KEPT = (ObjectId.of("audio", f"folder:{name}") for name in ("endga
 @pytest.fixture(scope="session")
 def serve_url(demo_archive: Path) -> Iterator[str]:
     """Return the address of the demo's archive as its site serves it."""
-    with open_archive(demo_archive) as archive:
-        rooms = ServeRooms(
-            settings=archive.settings,
-            clock=archive.clock,
-            store=archive.store,
-            blobs=archive.blobs("store"),
-            register=archive.register,
-            editions=archive.blobs("editions"),
-            catalogue_blobs=archive.blobs("catalogue"),
-            catalogue=archive.catalogue,
-            finder=archive.search,
-            coverage_png=coverage_png,
-        )
-        with serving(rooms) as address:
-            yield address
+    with open_archive(demo_archive) as archive, serving(serve_rooms(archive)) as address:
+        yield address

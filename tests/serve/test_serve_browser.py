@@ -141,7 +141,7 @@ def test_pages_fit_the_screen_in_light_and_dark(browser: Browser, serve_url: str
     addresses = {"home": "/", "release": release, "search": f"/search?q={title}", "coverage": "/coverage", "drops": "/drops"}
     for name, address in {**addresses, "about": "/about", "releases": "/releases"}.items():
         page.goto(address)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], f"{name} is wider than a {screen}"
         lightness = page.evaluate(
             "getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g).reduce((a, b) => +a + +b)"
