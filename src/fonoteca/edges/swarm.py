@@ -48,6 +48,28 @@ class _Seed:
     handle: lt.torrent_handle
 
 
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """How a fetch from some peers went."""
+
+    payload_bytes: int
+    failure: SourceError | TrustError | None
+
+
+class _Reached:
+    """Progress that only goes on, over several tries."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self._bytes = 0
+
+    def reach(self, position_bytes: int) -> None:
+        """Advance to this many bytes if that is further than before."""
+        if position_bytes > self._bytes:
+            self._advance(position_bytes - self._bytes)
+            self._bytes = position_bytes
+
+
 class LibtorrentSwarm:
     """A libtorrent session. Fetches run one at a time; seeding goes on beside them."""
 
@@ -104,12 +126,20 @@ class LibtorrentSwarm:
         Raises: SourceError when nothing new arrives for `idle_timeout_s`; TrustError when that is because peers sent bytes
             that fail the torrent's hashes, or for a torrent that cannot be used; StoreError when the disk fails.
         """
-        params = load_torrent(torrent, folder)
-        params.peers = check_peers(peers)
-        with self._fetching(params, folder) as fetching:
-            fetching.await_finish(advance)
-            fetching.flush()
-            return fetching.payload_bytes
+        together = check_peers(peers)
+        reached = _Reached(advance)
+        tries = [self._try_fetch(torrent, folder, together, reached)]
+        # libtorrent may ban an honest peer for a piece that a liar had a part in. So after a ban each is asked by itself:
+        # then who sent what is beyond doubt.
+        alone = together if isinstance(tries[0].failure, TrustError) and len(together) > 1 else []
+        for peer in alone:
+            tries.append(self._try_fetch(torrent, folder, [peer], reached))
+            if tries[-1].failure is None:
+                break
+        if tries[-1].failure is not None:
+            assert tries[0].failure is not None
+            raise tries[0].failure
+        return sum(each.payload_bytes for each in tries)
 
     def fetch_pieces(self, torrent: bytes, folder: Path, pieces: Sequence[int], peers: Sequence[Peer]) -> FetchedPieces:
         """Fetch single pieces, each proved by the torrent's hashes, by way of `folder`, which the caller then discards.
@@ -139,7 +169,7 @@ class LibtorrentSwarm:
                 params.url_seeds = []
             with self._fetching(params, folder) as fetching:
                 try:
-                    fetching.await_finish(_nothing)
+                    fetching.await_finish(_Reached(_nothing))
                 except (SourceError, TrustError) as failure:
                     error = failure
                 got.update(fetching.read_pieces(missing))
@@ -163,6 +193,18 @@ class LibtorrentSwarm:
     def __exit__(self, *_: object) -> None:
         """Leave the swarm."""
         self.close()
+
+    def _try_fetch(self, torrent: bytes, folder: Path, peers: list[Peer], reached: _Reached) -> _Try:
+        params = load_torrent(torrent, folder)
+        params.peers = peers
+        failure: SourceError | TrustError | None = None
+        with self._fetching(params, folder) as fetching:
+            try:
+                fetching.await_finish(reached)
+                fetching.flush()
+            except (SourceError, TrustError) as error:
+                failure = error
+            return _Try(fetching.payload_bytes, failure)
 
     def _add_seed(self, params: lt.add_torrent_params, verify: bool) -> lt.torrent_handle:
         params.flags |= lt.torrent_flags.upload_mode
@@ -222,9 +264,8 @@ class _Fetching:
         """Payload bytes downloaded so far, those that failed their hash among them."""
         return int(self.handle.status().total_payload_download)
 
-    def await_finish(self, advance: Callable[[int], None]) -> None:
+    def await_finish(self, reached: _Reached) -> None:
         """Wait until all that is wanted is here and proved."""
-        done_bytes = 0
         news_bytes, checked_ppm = 0, 0
         last_news = time.monotonic()
         next_status = 0.0
@@ -237,9 +278,7 @@ class _Fetching:
             status = self.handle.status()
             if self._report.disk_error or status.errc.value():
                 raise self._disk_error(self._report.disk_error or status.errc.message())
-            if status.total_wanted_done > done_bytes:
-                advance(status.total_wanted_done - done_bytes)
-                done_bytes = status.total_wanted_done
+            reached.reach(status.total_wanted_done)
             if status.is_finished:
                 return
             # What failed its hash is no news, or a peer could keep us busy with rubbish for ever.
