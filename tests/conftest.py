@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 _FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+_DEMO_FIXTURES = frozenset({"demo_run", "demo_archive"})
+_COMMAND_TIMEOUT_S = 280
+"""Less than pytest's own timeout, so that a command that hangs is named."""
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +28,65 @@ def fixtures() -> Path:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """A demo that has ended. folder: what it was given as DIR. summary: the object that `--json` printed."""
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def archive(self) -> Path:
+        """The archive's folder."""
+        return self.folder / "archive"
+
+    @property
+    def mirror(self) -> Path:
+        """The mirror's folder."""
+        return self.folder / "mirror"
+
+
+@pytest.fixture(scope="session")
+def fonoteca_command() -> list[str]:
+    """Return how the installed command is called."""
+    return [str(Path(sys.executable).with_name("fonoteca"))]
+
+
+@pytest.fixture(scope="session")
+def run_fonoteca(fonoteca_command: Sequence[str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the installed command in a process of its own and gives its status and output.
+
+    status: what it must end with.
+    """
+
+    def run(*words: str | Path, status: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [*fonoteca_command, *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_S, check=False)
+        assert done.returncode == status, (command, done.returncode, done.stdout[-2000:], done.stderr[-4000:])
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory, run_fonoteca: Callable[..., Any]) -> DemoRun:
+    """Return the demo, run once for all tests that look at what it leaves. They may not change it, but by running it again."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run_fonoteca("demo", folder, "--no-serve", "--json")
+    return DemoRun(folder, json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def demo_archive(demo_run: DemoRun) -> Path:
+    """Return the folder of the demo's archive."""
+    return demo_run.archive
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Send all tests that use the one demo to the worker that made it. Before xdist reads the groups, hence first."""
+    for item in items:
+        if _DEMO_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("demo"))
