@@ -42,7 +42,7 @@ def refresh(rooms: CatalogueRooms) -> Snapshot:
 def index_for_search(rooms: CatalogueRooms) -> None:
     """Build the search index of the snapshot in force, if there is one and it has none."""
     snapshot = rooms.catalogue.snapshot()
-    if snapshot is not None and rooms.search.current() != snapshot.name:
+    if snapshot is not None and rooms.search.snapshot() != snapshot.name:
         rooms.progress.note(f"indexing {snapshot.recording_count} recordings for search")
         rooms.search.build(rooms.catalogue.rows(), snapshot.name)
 

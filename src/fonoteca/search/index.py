@@ -19,11 +19,12 @@ CURRENT = "current"
 
 _OPEN_ATTEMPTS_MAX = 3
 
+_REMEDY = "Delete the folder `search` and build the index again: fonoteca catalogue build."
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class SearchIndex:
-    """The indexes below an archive's `search/`: `<name>/` holds one, `current` names the one in use.
+    """The indexes below an archive's `search/`: `<name>/` holds one, `current` names the one in use and its snapshot.
 
     Another process may build while this one searches: the index that was in use is kept until the next build.
     blobs: those of the `search/` folder.
@@ -43,7 +44,7 @@ class SearchIndex:
         """
         if not _NAME.fullmatch(name) or name == CURRENT:
             raise UsageError(repr(name), "not a name for an index", "Use letters, digits, dots, hyphens and underscores.")
-        before = self.current()
+        before, snapshot = self.current(), name
         folder = self._staging.folder(f"search-{name}")
         try:
             count = write_index(folder, recordings)
@@ -52,19 +53,29 @@ class SearchIndex:
             self._blobs.adopt(folder, name)
         finally:
             self._staging.discard(folder)
-        self._blobs.write(CURRENT, name.encode("ascii"))
+        self._blobs.write(CURRENT, f"{name}\n{snapshot}\n".encode("ascii"))
         for old in there - {CURRENT, before, name}:
             self._blobs.delete(old)
         return count
 
     def current(self) -> str | None:
         """Return the name of the index in use, None before the first build. Raises: StoreError when the pointer is damaged."""
+        pointer = self._pointer()
+        return pointer[0] if pointer else None
+
+    def snapshot(self) -> str | None:
+        """Return the name of the snapshot that the index in use was built from, None before the first build. Raises: as above."""
+        pointer = self._pointer()
+        return pointer[1] if pointer else None
+
+    def _pointer(self) -> tuple[str, str] | None:
+        """Return the names of the index in use and of its snapshot."""
         if self._blobs.size(CURRENT) is None:
             return None
-        name = self._blobs.read(CURRENT).decode("utf-8", "replace")
-        if not _NAME.fullmatch(name):
-            raise StoreError(f"search/{CURRENT}", f"expected the name of an index, found {name!r}", "Build the index again.")
-        return name
+        lines = self._blobs.read(CURRENT).decode("utf-8", "replace").splitlines()
+        if len(lines) != 2 or not all(_NAME.fullmatch(line) for line in lines):
+            raise StoreError(f"search/{CURRENT}", f"expected the names of an index and a snapshot, found {lines!r}", _REMEDY)
+        return lines[0], lines[1]
 
     def search(self, words: str, limit: int = 20) -> tuple[Hit, ...]:
         """Return the best hits first; see `IndexReader.search`. Raises: UsageError before the first build."""
@@ -90,7 +101,7 @@ class SearchIndex:
             raise UsageError("search", "there is no index yet", "Build one: fonoteca catalogue build.")
         folder = self._folder(name)
         if folder is None:
-            raise StoreError(f"search/{name}", "the index in use is not there", "Build it again: fonoteca catalogue build.")
+            raise StoreError(f"search/{name}", "the index in use is not there", _REMEDY)
         return IndexReader(folder)
 
     def _folder(self, name: str) -> Path | None:
