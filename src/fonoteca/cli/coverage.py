@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fonoteca.catalogue import Catalogue
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.flows.catalogue import plan
@@ -70,8 +71,7 @@ def print_coverage(coverage: Coverage) -> None:
     low, high = show_share(coverage.held_share_low), show_share(coverage.held_share_high)
     held = f"held: {coverage.held_count} of {coverage.recording_count} recordings, {show_share(coverage.held_share)} of listening"
     say(f"{held} (90 % interval {low} to {high})", "bold")
-    if coverage.synthetic:
-        say(SYNTHETIC, "yellow")
+    say_whether_synthetic(coverage.synthetic)
 
 
 def print_plan(found: Plan) -> None:
@@ -88,7 +88,18 @@ def print_plan(found: Plan) -> None:
     say(f"{kept}; {beside} {show_share(found.bound_share)}", "bold")
     if found.left_out_count:
         say(f"left out: {found.left_out_count} recordings that rights would refuse or ask a person about")
-    if found.synthetic:
+    say_whether_synthetic(found.synthetic)
+
+
+def is_synthetic(catalogue: Catalogue) -> bool:
+    """Return whether shares of listening come from a history that was made up."""
+    snapshot = catalogue.snapshot()
+    return snapshot is not None and snapshot.synthetic
+
+
+def say_whether_synthetic(synthetic: bool) -> None:
+    """Say below figures of listening that it is made up, where it is."""
+    if synthetic:
         say(SYNTHETIC, "yellow")
 
 

@@ -17,7 +17,7 @@ import typer
 from fonoteca.cli.acquire import print_outcome
 from fonoteca.cli.app import app
 from fonoteca.cli.audit import print_audited, print_repaired
-from fonoteca.cli.coverage import coverage_points_json, print_coverage, print_plan
+from fonoteca.cli.coverage import coverage_points_json, is_synthetic, print_coverage, print_plan
 from fonoteca.cli.follow import ensure_mirror
 from fonoteca.cli.output import TerminalProgress, print_json, say
 from fonoteca.cli.publish import drop_json, print_published
@@ -200,7 +200,7 @@ def _publish(demo: _Demo, archive: Archive) -> None:
     assert index is not None, "an edition was just published"
     demo.summary["drops"] = [drop_json(entry) for entry in index.entries]
     if not demo.quiet:
-        print_published(published)
+        print_published(published, is_synthetic(archive.catalogue))
 
 
 def _mirror(demo: _Demo) -> None:
@@ -258,7 +258,7 @@ def _search(demo: _Demo, archive: Archive) -> None:
     hits = archive.search.search(QUERY)
     demo.summary["search"] = {"query": QUERY, "hits": [hit_json(hit) for hit in hits]}
     if not demo.quiet:
-        print_hits(hits)
+        print_hits(hits, is_synthetic(archive.catalogue))
 
 
 def _any_listener(archive: Archive) -> Any:

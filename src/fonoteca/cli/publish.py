@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.coverage import is_synthetic, say_whether_synthetic
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.editions import Index, IndexEntry
 from fonoteca.flows.publish import Published, publish
@@ -22,10 +23,11 @@ def publish_command(archive: ArchiveOption = Path(), as_json: JsonOption = False
     with open_archive(archive, writing=True) as opened:
         published = publish(publish_rooms(opened, TerminalProgress(quiet=as_json)))
         index = opened.editions.index()
+        synthetic = is_synthetic(opened.catalogue)
     if as_json:
-        print_json(published_json(published, index))
+        print_json({**published_json(published, index), "synthetic": synthetic})
     else:
-        print_published(published)
+        print_published(published, synthetic)
 
 
 @app.command("torrents")
@@ -34,19 +36,22 @@ def torrents_command(archive: ArchiveOption = Path(), as_json: JsonOption = Fals
     with open_archive(archive) as opened:
         index = opened.editions.index()
         entries = index.entries if index else ()
+        synthetic = is_synthetic(opened.catalogue)
     if as_json:
-        print_json({"edition": index.number if index else 0, "drops": [drop_json(e) for e in entries]})
+        print_json({"edition": index.number if index else 0, "drops": [drop_json(e) for e in entries], "synthetic": synthetic})
     else:
         rows = [(e.id, str(e.file_count), show_bytes(e.drop_bytes), show_share(e.coverage_share), e.infohash_v2) for e in entries]
         title = f"edition {index.number}" if index else "nothing is published yet"
         print_table(title, ("drop", "files", "bytes", "of listening", "infohash (v2)"), rows, numeric=(1, 2, 3))
+        say_whether_synthetic(synthetic and bool(entries))
 
 
-def print_published(published: Published) -> None:
-    """Print what a run put out and what it withheld."""
+def print_published(published: Published, synthetic: bool) -> None:
+    """Print what a run put out and what it withheld. synthetic: the listening is made up."""
     rows = [(d.id, str(d.file_count), show_bytes(d.drop_bytes), show_share(d.coverage_share)) for d in published.drops]
     if published.made:
         print_table(f"edition {published.number}", ("new drop", "files", "bytes", "of listening"), rows, numeric=(1, 2, 3))
+        say_whether_synthetic(synthetic)
     else:
         say(f"nothing new: edition {published.number} stands")
     for each in published.withheld:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.coverage import is_synthetic, say_whether_synthetic
 from fonoteca.cli.output import print_json, print_table, say
 from fonoteca.cli.rights import IdArgument, parse_object_id
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
@@ -29,18 +30,21 @@ def search_command(
     with open_archive(archive) as opened:
         hits = opened.search.search(" ".join(words), limit)
         held = {hit.id: _objects(opened.register, hit) for hit in hits if hit.held}
+        synthetic = is_synthetic(opened.catalogue)
     if as_json:
-        print_json({"query": " ".join(words), "hits": [hit_json(hit, held.get(hit.id, ())) for hit in hits]})
+        found = [hit_json(hit, held.get(hit.id, ())) for hit in hits]
+        print_json({"query": " ".join(words), "synthetic": synthetic, "hits": found})
     else:
-        print_hits(hits)
+        print_hits(hits, synthetic)
         for object_id in sorted({o for objects in held.values() for o in objects}):
             say(f"held: {object_id}", "green")
 
 
-def print_hits(hits: Sequence[Hit]) -> None:
-    """Print what a search found."""
+def print_hits(hits: Sequence[Hit], synthetic: bool) -> None:
+    """Print what a search found. synthetic: the listening is made up."""
     rows = [(h.kind, h.title, h.artist, h.release, "held" if h.held else "", show_share(h.share)) for h in hits]
     print_table("found", ("", "title", "artist", "release", "", "of listening"), rows, numeric=(5,))
+    say_whether_synthetic(synthetic and bool(hits))
 
 
 def hit_json(hit: Hit, objects: Sequence[str] = ()) -> dict[str, Any]:
