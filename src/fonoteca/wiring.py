@@ -57,6 +57,9 @@ _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 _UNDER_WAY = ("ingest-", "source-", "repair-")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
+_SWEPT = ("private", "catalogue", "search", "editions")
+"""Where a killed run may have left unfinished writes, besides the store, which looks after itself."""
+
 
 class Archive:
     """One archive's rooms over its folder. Close it, or use `open_archive`.
@@ -134,8 +137,12 @@ class Archive:
 
         Raises: BusyError when another process writes in the archive.
         """
-        self._open.enter_context(ArchiveLock(self.folder / ".lock"))
+        lock = self._open.enter_context(ArchiveLock(self.folder / ".lock"))
         self.store.recover()
+        if lock.after_kill:
+            for name in _SWEPT:
+                self.blobs(name).sweep()
+            self.register.record_events(self.store.newest_events())
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)
@@ -166,18 +173,20 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
         raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
     if folder.exists() and not folder.is_dir():
         raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
-    strange = sorted(e.name for e in folder.iterdir() if e.name not in _PARTS) if folder.exists() else []
+    blobs = DiskBlobs(folder, calls)
+    strange = [name for name in blobs.children() if name not in _PARTS]
     if strange:
         raise UsageError(
             str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
         )
+    blobs.sweep()  # what an `init` that was killed left half-written
     archive = Archive(folder, settings, calls)
     try:
         archive.store.initialise()
         _ = archive.register, archive.evidence
     finally:
         archive.close()
-    DiskBlobs(folder, calls).write(FILE_NAME, settings_toml(settings).encode())
+    blobs.write(FILE_NAME, settings_toml(settings).encode())
 
 
 @contextmanager

@@ -48,8 +48,15 @@ def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
     holder = _holder(path)
     holder.kill()
     holder.communicate()
-    with ArchiveLock(path):
-        pass
+    with ArchiveLock(path) as lock:
+        assert lock.after_kill
+
+
+def test_an_orderly_holder_leaves_no_alarm(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    _holder(path).communicate("")
+    with ArchiveLock(path) as lock:
+        assert not lock.after_kill
 
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:

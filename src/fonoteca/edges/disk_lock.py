@@ -21,12 +21,14 @@ class ArchiveLock:
     """Held from `with` to its end by one process; given back by the system however that process ends.
 
     path: the lock's file, made if it is missing; it stays, and says who holds the lock.
+    after_kill: whether the last holder was killed, and so may have left unfinished writes; known once the lock is taken.
     Raises: BusyError at `with`, naming the process and command that hold it.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self.after_kill = False
 
     def __enter__(self) -> Self:
         """Take the lock at once or raise BusyError."""
@@ -47,8 +49,12 @@ class ArchiveLock:
             raise disk_error(error, self._path) from error
         self._descriptor = descriptor
         with in_words(self._path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "command": shlex.join(sys.argv)}).encode(), 0)
+            # Who gives the lock back empties the file. It is never empty while held, and synced so that a power cut counts.
+            self.after_kill = bool(os.pread(descriptor, 1, 0))
+            holder = json.dumps({"pid": os.getpid(), "command": shlex.join(sys.argv)}).encode()
+            os.pwrite(descriptor, holder, 0)
+            os.ftruncate(descriptor, len(holder))
+            os.fsync(descriptor)
         # A child made by fork would hold the lock on after its parent's death.
         os.register_at_fork(after_in_child=self._forget)
         return self

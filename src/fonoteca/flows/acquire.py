@@ -10,13 +10,13 @@ Killed between any two steps, the same command run again ends in the same state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from fonoteca.flows.events import record_events
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
-from fonoteca.flows.rulings import latest_ruling
+from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX, latest_ruling
 from fonoteca.ingest import IngestContext, stage
 from fonoteca.model.corridor import Candidate, Event, LeftOut
 from fonoteca.model.errors import FonotecaError, SourceError
@@ -27,6 +27,9 @@ from fonoteca.register import Description, Register
 from fonoteca.rights import decide
 from fonoteca.sources import SOURCES, SourceContext
 from fonoteca.store import Store
+
+ACQUIRED = "acquired"
+"""The event of a version that is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,9 @@ def _take(rooms: AcquireRooms, candidate: Candidate) -> Outcome:
     commit = rooms.store.commit(staged, salted)
     stored = commit.version
     rooms.register.record(stored, rooms.store.rights(stored.object_id), _description(candidate))
-    if commit.made:
+    if commit.made or not _is_told(rooms, ACQUIRED, stored.object_id, {"version": stored.version}):
         facts = (("version", stored.version), ("licence", decision.licence.uri), ("rule", decision.rule))
-        record_events(rooms, [_event(rooms, "acquired", stored.object_id, facts)])
+        record_events(rooms, [_event(rooms, ACQUIRED, stored.object_id, facts)])
     return Acquired(
         item=candidate.item,
         object_id=stored.object_id,
@@ -135,13 +138,18 @@ def _record_decision(rooms: AcquireRooms, candidate: Candidate, decision: Refusa
     subject = _object_id(candidate) if decision.subject == candidate.item else decision.subject
     decision = replace(decision, subject=subject)
     salted = [digest for e in candidate.evidence if (digest := rooms.evidence.keep(e))]
-    known = {(row.subject, row.rule, row.reason) for row in rooms.register.decisions_about(candidate.item)}
-    if (decision.subject, decision.rule, decision.reason) not in known:
-        what = REFUSED if isinstance(decision, Refusal) else HELD_FOR_REVIEW
+    what = REFUSED if isinstance(decision, Refusal) else HELD_FOR_REVIEW
+    if not _is_told(rooms, what, decision.subject, {"rule": decision.rule, "reason": decision.reason}):
         asked = decision.remedy if isinstance(decision, Refusal) else decision.question
         facts = (("item", candidate.item), ("rule", decision.rule), ("reason", decision.reason), ("next", asked))
         record_events(rooms, [_event(rooms, what, decision.subject, (*facts, ("evidence", ",".join(salted))))])
     rooms.register.record_decision(decision, candidate.item, rooms.clock.now())
+
+
+def _is_told(rooms: AcquireRooms, what: str, subject: str, facts: Mapping[str, str | int]) -> bool:
+    """Return whether an event about a subject that says this is known: a run that was killed before it told is made good."""
+    told = rooms.register.events(EVENTS_OF_SUBJECT_MAX, subject=subject)
+    return any(event.what == what and facts.items() <= dict(event.facts).items() for event in told)
 
 
 def _object_id(candidate: Candidate) -> ObjectId:

@@ -17,7 +17,8 @@ from fonoteca.register import Register
 from fonoteca.rights import find_licence
 
 RULED = "ruled"
-_EVENTS_OF_OBJECT_MAX = 10_000
+EVENTS_OF_SUBJECT_MAX = 10_000
+"""Of one subject's events the newest so many are looked at: some thousand runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def settlement(licence_uri: str, reason: str) -> str:
 
 def latest_ruling(register: Register, object_id: ObjectId) -> Evidence | None:
     """Return the last ruling about an object as evidence, or None."""
-    for event in register.events(_EVENTS_OF_OBJECT_MAX, subject=object_id):
+    for event in register.events(EVENTS_OF_SUBJECT_MAX, subject=object_id):
         if event.what == RULED:
             facts = dict(event.facts)
             return Evidence(

@@ -163,6 +163,10 @@ class Store:
         """Yield all events, in order of their segments' times. Raises: FixityError when a segment is damaged."""
         return events.events(self._root)
 
+    def newest_events(self) -> list[Event]:
+        """Return the events of the newest moment: what a kill may have kept from the register. Damaged ones are left to audit."""
+        return events.newest_events(self._root)
+
     def _wrong_root_files(self) -> list[str]:
         """Return the storage root's own files that are not as they should be, by path."""
         wrong = []

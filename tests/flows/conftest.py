@@ -1,0 +1,47 @@
+"""What the tests of flows may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import ocfl
+import pytest
+
+from fonoteca.search import indexing
+
+
+@pytest.fixture(scope="session")
+def validate() -> Callable[[Path], None]:
+    """Return a check by ocfl-py that a storage root has no error, and no warning but W004."""
+
+    def check(folder: Path) -> None:
+        root = ocfl.StorageRoot(root=str(folder))
+        assert root.validate(log_warnings=True), (str(root.log), root.errors)
+        assert root.num_objects == root.good_objects > 0
+        said = [line for _, text in root.errors for line in text.splitlines() if line] + str(root.log).splitlines()
+        assert said
+        assert all("W004" in line for line in said), said
+
+    return check
+
+
+@pytest.fixture
+def fast_path(tmp_path: Path) -> Iterator[Path]:
+    """Give an empty folder in memory where the system has one: what a killed process leaves is the same there, and sooner."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="fonoteca-test-", dir=memory))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def small_search_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give Tantivy its least buffer: a large one is half of the time that publishing three tracks takes."""
+    monkeypatch.setattr(indexing, "HEAP_BYTES", 15_000_000)

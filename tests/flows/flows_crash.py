@@ -1,0 +1,95 @@
+"""Ending the world between any two durable steps of a flow: system calls that change the disk, and commits of the register."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flows_world import StoppedClock, Unsynced, copy_archive, disk, opened
+
+from fonoteca.testing import Crash, CrashingCalls
+from fonoteca.wiring import Archive
+
+Deed = Callable[[Archive], Iterator[Any]]
+"""Does something to an archive, and yields what it acknowledges, one thing at a time."""
+
+
+class Doom:
+    """Crashes before the n-th durable call or the m-th commit, counted from 0, and lets nothing be done after that."""
+
+    def __init__(self, call: int | None = None, commit: int | None = None) -> None:
+        self.calls = CrashingCalls(Unsynced(), call)
+        self.commit_count = 0
+        self._commit = commit
+
+    def before_commit(self) -> None:
+        """Crash or pass on."""
+        dead = self.calls._n is not None and self.calls.count >= self.calls._n
+        if dead or self.commit_count == self._commit:
+            self.calls._n = self.calls.count
+            raise Crash(f"before commit {self.commit_count}")
+        self.commit_count += 1
+
+
+@dataclass
+class Crashed:
+    """An archive as a crash left it. place: which one. acknowledged: what the caller was told before."""
+
+    folder: Path
+    place: str
+    acknowledged: list[Any]
+
+
+@dataclass
+class Points:
+    """Where a deed can be crashed. seen: states of the disk that crashes left, each examined once."""
+
+    calls: int
+    commits: int
+    seen: set[Any] = field(default_factory=set, repr=False)
+
+
+def run(folder: Path, deed: Deed, doom: Doom, clock: StoppedClock | None = None) -> list[Any]:
+    """Return what a deed acknowledges, after it is done to the archive in a folder."""
+    told: list[Any] = []
+    with opened(folder, doom.calls, doom.before_commit, clock) as archive:
+        for each in deed(archive):
+            told.append(each)
+    return told
+
+
+def count_points(folder: Path, deed: Deed) -> Points:
+    """Return how many places there are, after the deed is done whole."""
+    doom = Doom()
+    run(folder, deed, doom)
+    return Points(doom.calls.count, doom.commit_count)
+
+
+def crashes(prepared: Path, deed: Deed, points: Points) -> Iterator[Crashed]:
+    """Yield a copy of the prepared archive crashed at every place, one after the other.
+
+    A crash that leaves the very same disk as one before, and as many commits, is counted and not yielded again: a call that
+    only waits for the disk changes nothing that a killed process leaves.
+    """
+    dooms = [(f"call {n} of {points.calls}", Doom(call=n)) for n in range(points.calls)]
+    dooms += [(f"commit {m} of {points.commits}", Doom(commit=m)) for m in range(points.commits)]
+    folder = prepared.with_name("crashed")
+    for place, doom in dooms:
+        copy_archive(prepared, folder)
+        told: list[Any] = []
+        ended = False
+        with suppress(Crash), opened(folder, doom.calls, doom.before_commit) as archive:
+            for each in deed(archive):
+                told.append(each)
+            ended = True
+        assert not ended, f"no crash at {place}"
+        (folder / ".lock").write_text('{"pid": 1, "command": "fonoteca"}')  # who is killed gives no lock back in order
+        left = (disk(folder), doom.commit_count)
+        if left not in points.seen:
+            points.seen.add(left)
+            yield Crashed(folder, place, told)
+        shutil.rmtree(folder)
