@@ -10,7 +10,9 @@ import json
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from bench.report import Figure, Goal, Peer
 from fonoteca.formats.hashing import FileHasher
 from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.settings import PIECE_BYTES_DEFAULT
@@ -18,6 +20,7 @@ from fonoteca.model.settings import PIECE_BYTES_DEFAULT
 CONTENT_BYTES = 256 * 2**20
 CHUNK_BYTES = 2**20
 ROUNDS = 3
+GOAL = Goal(0.8, of_ratio=True)
 
 
 def _passes(content: memoryview) -> list[Callable[[], object]]:
@@ -56,10 +59,17 @@ def measure() -> dict[str, float]:
         ours = min(ours, _seconds(lambda: _one_pass(content)))
     return {
         "hashing_ratio": sum(alone) / ours,
-        "hashing_ratio_target": 0.8,
+        "hashing_ratio_target": GOAL.limit,
         "hashing_gb_per_s": CONTENT_BYTES / ours / 1e9,
         "hashlib_gb_per_s": CONTENT_BYTES / sum(alone) / 1e9,
     }
+
+
+def figures(_scratch: Path) -> list[Figure]:
+    """Return the speed of the hashing pass beside that of hashlib alone."""
+    found = measure()
+    peer = Peer("hashlib alone, the same three hashes", found["hashlib_gb_per_s"])
+    return [Figure("hashing in the ingest pass", found["hashing_gb_per_s"], "GB/s", peer, GOAL)]
 
 
 if __name__ == "__main__":
