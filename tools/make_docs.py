@@ -1,0 +1,246 @@
+"""Write docs/commands.md and docs/errors.md: the first from the command line itself, the second from the tree of errors.
+
+    .venv/bin/python tools/make_docs.py
+
+tests/docs holds both pages to it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
+from fonoteca.cli.app import app
+from fonoteca.model import errors
+from fonoteca.model.errors import FonotecaError
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "Begin": {
+        "demo": ("fonoteca demo", "fonoteca demo /tmp/corridor --no-serve --json", "fonoteca demo --debian wesnoth-1.16-music"),
+        "init": ('fonoteca init jukebox --title "The village jukebox"',),
+    },
+    "What exists": {
+        "catalogue import": (
+            "fonoteca catalogue import starter",
+            "fonoteca catalogue import table plays.csv --mapping plays.toml",
+            "fonoteca catalogue import store",
+        ),
+        "catalogue build": ("fonoteca catalogue build --archive jukebox",),
+        "catalogue stats": ("fonoteca catalogue stats --json",),
+        "coverage": ("fonoteca coverage", "fonoteca coverage --png coverage.png"),
+        "plan": ("fonoteca plan --budget 20GB", "fonoteca plan --budget '4 TiB' --json"),
+    },
+    "Take in": {
+        "acquire": (
+            "fonoteca acquire folder ~/music/kitchen-songs",
+            "fonoteca acquire debian asc-music wesnoth-1.16-music",
+            "fonoteca acquire debian ./asc-music_1.3-6_all.deb",
+        ),
+        "rights review": ("fonoteca rights review", "fonoteca rights review --refused"),
+        "rights show": ("fonoteca rights show urn:fonoteca:audio:folder:kitchen-songs",),
+        "rights set": (
+            "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'her letter of 3 May'"
+            " --licence https://creativecommons.org/licenses/by/4.0/",
+        ),
+    },
+    "Give out": {
+        "publish": ("fonoteca publish",),
+        "torrents": ("fonoteca torrents", "fonoteca torrents --json"),
+        "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private"),
+        "serve": ("fonoteca serve", "fonoteca serve --host 0.0.0.0 --port 80"),
+    },
+    "Mirror and heal": {
+        "follow": (
+            "fonoteca follow https://archive.example/editions/ --archive mirror",
+            "fonoteca follow /mnt/archive --archive mirror",
+            "fonoteca follow https://archive.example/editions/ --peer 192.0.2.7:6881 --archive mirror",
+        ),
+        "audit": ("fonoteca audit", "fonoteca audit --sample 1000"),
+        "repair": ("fonoteca repair --from /mnt/mirror", "fonoteca repair --from https://mirror.example/editions/"),
+        "rebuild": ("fonoteca rebuild",),
+    },
+    "Find": {
+        "search": ("fonoteca search elf land", "fonoteca search '\"elf land\"' --limit 5 --json"),
+        "show": ("fonoteca show urn:fonoteca:audio:folder:kitchen-songs",),
+    },
+}
+"""Every command with examples, in the order of the page. A command that is missing here is an error."""
+
+COMMANDS_HEAD = """\
+# Commands
+
+Written by `tools/make_docs.py` from the command line itself; a test holds it to that. `fonoteca COMMAND --help` says the same.
+
+Results go to stdout; progress and errors to stderr. `--json` prints one JSON object on stdout, an error too:
+`{"error": {"code", "subject", "problem", "remedy"}}` ([what the codes mean](errors.md)). A command works in this folder, in
+the one that `--archive` names, or in the one in the environment variable `FONOTECA_ARCHIVE`. One process writes in an archive
+at a time; reading and serving go on meanwhile. Any command may be interrupted and run again.
+
+| exit status | meaning |
+|---|---|
+"""
+
+EXIT_STATUSES: Mapping[int, str] = {
+    0: "done",
+    1: "failed",
+    2: "wrong use",
+    3: "refused by rights, or held for a person to decide",
+    4: "damage found",
+    5: "a peer or host cannot be trusted",
+    130: "interrupted; safe to run again",
+}
+
+ERRORS_HEAD = """\
+# Errors
+
+Written by `tools/make_docs.py` from the tree of errors in `src/fonoteca/model/errors.py`; a test holds it to that.
+
+An error says what happened to which id, what was expected and what was found, and what to do next. With `--json` it is
+`{"error": {"code", "subject", "problem", "remedy"}}` on stdout. Codes are stable, and a code with dots is a kind of the code
+before its last dot: `source.audio.damaged` is a `source.audio`, which is a `source`.
+
+| code | exit status | whose fault | what it means |
+|---|---|---|---|
+"""
+
+FAULTS: Mapping[type[FonotecaError], str] = {
+    errors.UsageError: "the call's",
+    errors.RightsError: "nobody's: the rights do not give it",
+    errors.SourceError: "the source's",
+    errors.FixityError: "the disk's, or whoever changed the bytes",
+    errors.StoreError: "the machine's: store, register or disk",
+    errors.FormatError: "whoever wrote the bytes",
+    errors.TrustError: "the peer's, host's or archive's at the other end",
+}
+"""Of each branch of the tree. A branch that is missing here is an error."""
+
+ERRORS_TAIL = """
+## What is not an error
+
+- **A refusal** or **a hold** by the rights gate is an answer: `acquire` prints it, records it, and ends with exit status 3.
+  The rules that refuse and hold are in [rights.md](rights.md).
+- **A file that is left out** of an item is named with its rule (`link`, `damaged`, `unsupported`, ...):
+  see [sources.md](sources.md).
+- **Damage** that `audit` finds is its result: exit status 4, and `repair` heals it.
+- **An interruption** (Ctrl-C) ends with exit status 130. Nothing acknowledged is lost; run the same command again.
+- **A traceback** is a mistake of ours. Please report it with the command that led to it.
+"""
+
+
+def commands_page() -> str:
+    """Return docs/commands.md. Raises: AssertionError when a command has no place in GROUPS, or one there is gone."""
+    found = dict(_commands(get_command(app), ()))
+    placed = [name for group in GROUPS.values() for name in group]
+    assert sorted(found) == sorted(placed), f"give each command its place in GROUPS: {sorted(set(found) ^ set(placed))}"
+    parts = [COMMANDS_HEAD, *(f"| {status} | {meaning} |\n" for status, meaning in EXIT_STATUSES.items())]
+    for title, group in GROUPS.items():
+        parts.append(f"\n## {title}\n")
+        for name, examples in group.items():
+            parts += _command(name, found[name], examples)
+    return "".join(parts)
+
+
+def errors_page() -> str:
+    """Return docs/errors.md. Raises: AssertionError when a branch of the tree has no entry in FAULTS."""
+    rows = (f"| `{e.code}` | {e.exit_status} | {_fault(e)} | {_meaning(e)} |\n" for e in _tree(FonotecaError))
+    return "".join([ERRORS_HEAD, *rows, ERRORS_TAIL])
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield each command that does something, with its name as it is typed."""
+    nested: Mapping[str, Any] = getattr(command, "commands", {})
+    if not nested:
+        yield " ".join(path), command
+    for name, each in nested.items():
+        yield from _commands(each, (*path, name))
+
+
+def _command(name: str, command: Any, examples: Sequence[str]) -> Iterator[str]:
+    """Yield one command's part of the page."""
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    words = [*(argument.metavar for argument in arguments), *(_typed(o, 0) for o in options if o.required), "[OPTIONS]"]
+    yield f"\n### fonoteca {name}\n\n```\nfonoteca {' '.join([name, *words])}\n```\n\n{_prose(command.help)}\n\n"
+    yield "| | |\n|---|---|\n"
+    for argument in arguments:
+        yield f"| `{argument.metavar}` | {_cell(argument.help)}{_default(argument)} |\n"
+    for option in options:
+        yield f"| {_spelling(option)} | {_cell(option.help)}{_default(option)} |\n"
+    yield "\nFor example:\n\n" + "".join(f"    {example}\n" for example in examples)
+
+
+def _typed(option: Any, which: int) -> str:
+    """Return an option as it is typed, with a word for its value."""
+    kind = option.type_descriptor.annotation
+    if option.is_flag:
+        return str(option.opts[which])
+    value = {int: "N", Path: "PATH"}.get(kind, "TEXT")
+    return f"{option.opts[which]} {value}"
+
+
+def _spelling(option: Any) -> str:
+    """Return all ways to type an option, as code."""
+    ways = [_typed(option, which) for which in range(len(option.opts))]
+    if option.default is True:
+        ways += option.secondary_opts
+    return ", ".join(f"`{way}`" for way in ways)
+
+
+def _default(param: Any) -> str:
+    """Return what is taken when the parameter is not given, where that is worth a word."""
+    if param.required and param.param_type_name == "option":
+        return " Required."
+    if isinstance(param.show_default, str):
+        return f" Default: {param.show_default}" + (f"; `{param.envvar}` names another." if param.envvar else ".")
+    if param.default in (None, False, "", -1) or param.required or "Default:" in param.help:
+        return ""
+    if param.default is True:
+        return f" Default: `{param.opts[0]}`."
+    return f" Default: {param.default}."
+
+
+def _prose(text: str) -> str:
+    """Return help text as Markdown: lines of one paragraph joined, exit statuses in a paragraph of their own."""
+    joined = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+    return re.sub(r" ?(?<!\n)Exit status:", "\n\nExit status:", joined)
+
+
+def _cell(text: str) -> str:
+    """Return text that cannot break a row of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _tree(error: type[FonotecaError]) -> Iterator[type[FonotecaError]]:
+    """Yield an error and all below it, in the order in which they are defined."""
+    yield error
+    for below in error.__subclasses__():
+        if below.__module__.startswith("fonoteca."):
+            yield from _tree(below)
+
+
+def _fault(error: type[FonotecaError]) -> str:
+    """Return whose fault an error is."""
+    if error is FonotecaError:
+        return "-"
+    fault = next((text for branch, text in FAULTS.items() if issubclass(error, branch)), None)
+    assert fault is not None, f"say in FAULTS whose fault a {error.__name__} is"
+    return fault
+
+
+def _meaning(error: type[FonotecaError]) -> str:
+    """Return what an error means: the first paragraph of its docstring."""
+    assert error.__doc__, error.__name__
+    return _cell(inspect.cleandoc(error.__doc__).split("\n\n")[0])
+
+
+if __name__ == "__main__":
+    (DOCS / "commands.md").write_text(commands_page(), encoding="utf-8")
+    (DOCS / "errors.md").write_text(errors_page(), encoding="utf-8")
