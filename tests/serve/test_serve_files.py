@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
+from serve_site import ENDGAME, KEPT, ODD, ODD_NAME, Site
 
-from conftest import ENDGAME, KEPT, ODD, ODD_NAME, Site
 from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, MemberFile
 from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2

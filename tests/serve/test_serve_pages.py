@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import httpx
 import pytest
+from serve_site import ENDGAME, HOSTILE, KEPT, ODD, Site
 
-from conftest import ENDGAME, HOSTILE, KEPT, ODD, Site
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
 from fonoteca.search import SearchIndex
 
