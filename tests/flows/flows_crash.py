@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows_world import StoppedClock, Unsynced, copy_archive, disk, opened
+from flows_world import StoppedClock, Unsynced, bytes_of, copy_archive, disk, leftovers, opened, rebuilt_state, state_of
 
 from fonoteca.testing import Crash, CrashingCalls
 from fonoteca.wiring import Archive
@@ -93,3 +93,36 @@ def crashes(prepared: Path, deed: Deed, points: Points) -> Iterator[Crashed]:
             points.seen.add(left)
             yield Crashed(folder, place, told)
         shutil.rmtree(folder)
+
+
+class Finished:
+    """What an uncrashed run leaves, proved once, and what every crashed and repeated one must come to.
+
+    parts: folders of the archive that must be equal to the byte; what was proved of them here is so there.
+    """
+
+    def __init__(self, folder: Path, validate: Callable[[Path], None], parts: tuple[str, ...]) -> None:
+        self.parts = {part: bytes_of(folder / part) for part in parts}
+        with opened(folder) as archive:
+            self.state = state_of(archive.register)
+            _check_sound(archive)
+        validate(folder / "store")
+        assert rebuilt_state(folder, folder.parent) == self.state
+        assert leftovers(folder) == []
+
+    def check(self, folder: Path, place: str) -> None:
+        """Check that another archive is the same."""
+        for part, expected in self.parts.items():
+            found = bytes_of(folder / part)
+            assert sorted(set(found) ^ set(expected)) == [], (place, part)
+            assert [path for path in found if found[path] != expected[path]] == [], (place, part)
+        assert leftovers(folder) == [], place
+        with opened(folder) as archive:
+            assert state_of(archive.register) == self.state, place
+            _check_sound(archive)
+
+
+def _check_sound(archive: Archive) -> None:
+    """Check that an audit finds nothing."""
+    assert [damage for one in archive.store.object_ids() for damage in archive.store.audit(one)] == []
+    assert archive.store.check_root() == []

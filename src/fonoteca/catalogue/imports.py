@@ -134,6 +134,7 @@ class ImportArea:
             target = f"{IMPORTS}/{name}/{imported.digest}"
             current = self._current(name)
             if current and current[0] == target:
+                self._drop_superseded(name, imported.digest)  # a run that was killed may not have come to it
                 return current[1].source
             if self._blobs.size(f"{target}/{_SOURCE}") is None:
                 with self._staging.writer(folder / _SOURCE) as stream:
