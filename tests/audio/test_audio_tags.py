@@ -61,11 +61,14 @@ LICENCES: dict[str, tuple[str, Callable[[Path], None]]] = {
     "Vorbis LICENSE": ("beets/full.ogg", lambda p: vorbis(p, "LICENSE", URL)),
     "Opus LICENSE": ("beets/full.opus", lambda p: vorbis(p, "license", URL)),
     "FLAC LICENSE": ("beets/full.flac", lambda p: vorbis(p, "License", URL)),
-    "FLAC COPYRIGHT with an address": ("beets/full.flac", lambda p: vorbis(p, "COPYRIGHT", f"2010 A. Licensed to all: {URL}.")),
+    "FLAC COPYRIGHT in the form of Creative Commons": (
+        "beets/full.flac",
+        lambda p: vorbis(p, "COPYRIGHT", f"2010 A. Licensed to the public under {URL} verify at http://a.example/"),
+    ),
     "ID3 WCOP": ("beets/full.mp3", lambda p: frames(p, id3.WCOP(url=URL))),
     "ID3 TXXX:LICENSE": ("beets/full.mp3", lambda p: frames(p, id3.TXXX(encoding=3, desc="LICENSE", text=[URL]))),
-    "ID3 TCOP with an address": ("beets/full.mp3", lambda p: frames(p, id3.TCOP(encoding=3, text=[f"2010 A ({URL})"]))),
-    "MP4 cprt": ("beets/full.m4a", lambda p: mp4(p, "cprt", [f"© A, {URL}"])),
+    "ID3 TCOP with an address": ("beets/full.mp3", lambda p: frames(p, id3.TCOP(encoding=3, text=[f"{URL}."]))),
+    "MP4 cprt": ("beets/full.m4a", lambda p: mp4(p, "cprt", [URL])),
     "MP4 freeform": ("beets/full.m4a", lambda p: mp4(p, "----:com.apple.iTunes:LICENSE", [URL.encode()])),
     "APEv2 License": ("beets/full.ape", lambda p: ape(p, "License", URL)),
     "ASF copyright address": ("mutagen/silence-1.wma", lambda p: asf(p, "CopyrightURL", URL)),
@@ -98,12 +101,29 @@ def test_a_licence_is_read_wherever_it_stands(where: str, copy: Copy) -> None:
     assert read_tags(path).licence == URL
 
 
-def test_a_copyright_line_without_an_address_is_no_licence(copy: Copy) -> None:
+def test_a_copyright_line_that_speaks_of_no_licence_is_none(copy: Copy) -> None:
     path = copy("beets/full.ogg")
-    vorbis(path, "COPYRIGHT", "(C) 2007 Somebody, all rights reserved")
+    vorbis(path, "COPYRIGHT", "(C) 2007 Somebody, http://somebody.example/")
     tags = read_tags(path)
     assert tags.licence == ""
-    assert tags.copyright == "(C) 2007 Somebody, all rights reserved"
+    assert tags.copyright == "(C) 2007 Somebody, http://somebody.example/"
+
+
+BESIDE = {
+    "words that take it back": [("LICENSE", f"This is NOT under {URL}")],
+    "words that limit it": [("LICENSE", f"{URL} for non-commercial use only")],
+    "rights reserved in the form": [("LICENSE", f"All rights reserved. Licensed to the public under {URL}")],
+    "another licence": [("LICENSE", URL), ("LICENCE", "http://creativecommons.org/licenses/by-nc-nd/4.0/")],
+    "rights reserved in the copyright line": [("LICENSE", URL), ("COPYRIGHT", "(C) 2007 Somebody, all rights reserved")],
+}
+
+
+@pytest.mark.parametrize("stated", BESIDE.values(), ids=BESIDE)
+def test_nothing_that_stands_beside_an_address_is_left_out(stated: list[tuple[str, str]], copy: Copy) -> None:
+    path = copy("beets/full.ogg")
+    for name, text in stated:
+        vorbis(path, name, text)
+    assert read_tags(path).licence.split("\n") == [text for _, text in stated]
 
 
 def test_a_licence_in_words_is_kept_in_words(copy: Copy) -> None:

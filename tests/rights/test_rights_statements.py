@@ -132,6 +132,8 @@ def test_dep5_names(statement: str, expected: str | None) -> None:
         ("CC BY-NC 3.0 http://creativecommons.org/licenses/by/3.0/", None),
         ("for non-commercial use, http://creativecommons.org/licenses/by/3.0/", None),
         ("CC BY-NC 3.0: http://creativecommons.org/licenses/by-nc/3.0/", "CC BY-NC 3.0"),
+        ("For personal use only: http://creativecommons.org/licenses/by/3.0/", None),
+        ("Commercial use prohibited. http://creativecommons.org/licenses/by/3.0/", None),
         ("Creative Commons", None),
         ("free to share", None),
         ("http://artist.example/", None),

@@ -93,7 +93,8 @@ def test_a_slug_is_ascii() -> None:
     [
         ("http://creativecommons.org/licenses/by-sa/3.0/", "CC-BY-SA-3.0"),
         ("https://creativecommons.org/licenses/by/4.0/legalcode", "cc-by-4.0"),
-        ("Licensed to the public under http://creativecommons.org/licenses/by-nc/2.0/de/ verify at example.org", "CC-BY-NC-2.0-DE"),
+        ("http://creativecommons.org/licenses/by-nc/2.0/de/deed.de", "CC-BY-NC-2.0-DE"),
+        ("CC BY-SA 3.0\nhttp://creativecommons.org/licenses/by-sa/3.0/", "CC-BY-SA-3.0"),
         ("https://creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
         ("GPL-2+", "GPL-2.0-or-later"),
         ("GPL-3", "GPL-3.0-only"),
@@ -106,7 +107,16 @@ def test_two_spellings_of_one_licence_are_one(one: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("GPL-2", "GPL-2+"), ("GPL", "GPL-2+"), ("CC-BY-4.0", "CC-BY-SA-4.0"), ("LGPL-2.1", "GPL-2")]
+    ("one", "other"),
+    [
+        ("GPL-2", "GPL-2+"),
+        ("GPL", "GPL-2+"),
+        ("CC-BY-4.0", "CC-BY-SA-4.0"),
+        ("LGPL-2.1", "GPL-2"),
+        ("http://creativecommons.org/licenses/by/4.0/", "http://creativecommons.org/licenses/by/4.0/ for personal use"),
+        ("CC-BY-4.0", "not http://creativecommons.org/licenses/by/4.0/"),
+        ("CC-BY-4.0", "http://creativecommons.org/licenses/by/4.0/\nhttp://creativecommons.org/licenses/by-nc/4.0/"),
+    ],
 )
 def test_two_licences_are_two(one: str, other: str) -> None:
     assert plain_name(one) != plain_name(other)

@@ -118,7 +118,13 @@ _KNOWN = frozenset(name for names in _FIELDS.values() for name in names)
 _PICTURES = frozenset({"metadata_block_picture", "coverart", "coverartmime"})
 """Vorbis comments that hold a picture as text."""
 
-_URL = re.compile(r"https?://[^\s<>\"']+")
+_ADDRESS_ALONE = re.compile(r"(https?://[^\s<>\"']+?)[.,;)]*", re.IGNORECASE)
+_PUBLIC_LICENCE = re.compile(
+    r"(?:(?!\b(?:not|except|only|reserved)\b).)*\blicensed to the public under (https?://\S+?)[.,;)]*(?:\s+verify at \S+)?",
+    re.IGNORECASE,
+)
+"""Creative Commons' own form for tags: `2005 A. Name. Licensed to the public under URL verify at URL`."""
+_SPEAKS_OF_LICENCE = re.compile(r"licen[cs]|creative\s*commons|public\s+domain|reserved", re.IGNORECASE)
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -326,8 +332,16 @@ def _number(text: str) -> int | None:
 
 
 def _licence(licences: tuple[str, ...], copyrights: tuple[str, ...]) -> str:
-    """Return what the file says of its licence: an address before words, and a copyright line only for the address in it."""
-    for text in (*licences, *copyrights):
-        if url := _URL.search(text):
-            return url[0].rstrip(".,;)")
-    return next(iter(licences), "")
+    """Return all that the file says of its licence, each statement once and on lines of its own.
+
+    A copyright line counts where it speaks of a licence or reserves rights. Nothing is left out, since what stands beside an
+    address may take back what the licence there grants; only Creative Commons' own form is cut down to the address in it.
+    """
+    said = (*licences, *(text for text in copyrights if _SPEAKS_OF_LICENCE.search(text)))
+    return "\n".join(dict.fromkeys(_address_or_all(text) for text in said))
+
+
+def _address_or_all(text: str) -> str:
+    """Return the address where a text is nothing else, or nothing else but the form around it; else the text."""
+    found = _ADDRESS_ALONE.fullmatch(text) or _PUBLIC_LICENCE.fullmatch(text)
+    return found[1] if found else text

@@ -36,7 +36,8 @@ class AudioProbe:
 class Tags:
     """The tags of one file that Fonoteca understands, as text as received; `other` keeps the rest.
 
-    licence: what the file says of its own licence (Vorbis LICENSE, ID3 WCOP/TCOP with a URL, MP4 cprt, ...).
+    licence: all that the file says of its own licence (Vorbis LICENSE, ID3 WCOP, MP4 cprt that speaks of one, ...), a statement
+        a line.
     """
 
     title: str = ""

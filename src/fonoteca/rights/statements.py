@@ -64,7 +64,11 @@ _GNU_TITLES = (
 # AGPL-3 section 14, GFDL-1.1 section 10.
 _GNU_FIRST = {"gpl": "1.0", "lgpl": "2.0", "agpl": "3.0", "gfdl": "1.1"}
 
-_TURNS_ROUND = re.compile(r"\b(?:not|except|excluding|unless|all\s+rights\s+reserved)\b", re.IGNORECASE)
+_TURNS_ROUND = re.compile(
+    r"\b(?:not|except|excluding|unless|without|only|all\s+rights\s+reserved|personal|private|promo(?:tion(?:al)?)?"
+    r"|prohibit(?:s|ed)?|forbid(?:s|den)?|permission)\b",
+    re.IGNORECASE,
+)
 _LIMITS = (  # words beside an address that would contradict a licence which grants the act
     (re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE), Act.COMMERCIAL),
     (re.compile(r"\bnd\b|no-?\s?deriv", re.IGNORECASE), Act.DERIVE),
@@ -248,7 +252,7 @@ _CONJUNCTIONS: tuple[tuple[str, Callable[[list[tuple[Licence, ...]]], tuple[Lice
 def _split(text: str, word: str) -> list[str]:
     """Return the parts of the text between a word, in any case, outside brackets; `or later` is no alternative."""
     parts, depth, start, index = [], 0, 0, 0
-    folded = text.casefold()
+    folded = text.lower() if text.isascii() else text  # folding other letters may change the length, and no name has them
     while index < len(text):
         depth += (text[index] == "(") - (text[index] == ")")
         if depth == 0 and folded.startswith(word, index) and not folded.startswith(("later", "any later"), index + len(word)):

@@ -13,7 +13,8 @@ from fonoteca.model.rights import Scheme
 
 _SUFFIX_CHARS_MAX = 48
 _CC = re.compile(
-    r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z-]+)/(\d\.\d)(?:/([a-z]{2,3})(?=[/\s]|$))?",
+    r"https?://(?:www\.)?creativecommons\.org/(?:licenses|publicdomain)/([a-z+-]+)/(\d\.\d)"
+    r"(?:/(?!deed|legalcode)([a-z]{2,8}))?(?:/(?:deed|legalcode)[._a-z-]*)?/?",
     re.IGNORECASE,
 )
 _GNU = re.compile(r"(gfdl|[al]?gpl)[- ]?(?:v(?:ersion )?)?(\d(?:\.\d)?)(?:\.0)?(\+|-or-later| or later|-only)?")
@@ -28,18 +29,26 @@ def scheme_of(statement: str) -> Scheme:
 
 
 def plain_name(statement: str) -> str:
-    """Return one lower-case spelling for the many spellings of a statement: `cc-by-sa-3.0`, `gpl-2+`, or its own words."""
-    match = _CC.search(statement)
+    """Return one lower-case spelling for the many spellings of a statement: `cc-by-sa-3.0`, `gpl-2+`, or its own words.
+
+    Words beside a name or an address make it another statement: they may limit what the licence grants. Lines that say the
+    same count once.
+    """
+    return "; ".join(dict.fromkeys(_plain_line(line) for line in statement.splitlines() if line.strip()))
+
+
+def _plain_line(line: str) -> str:
+    text = " ".join(line.casefold().split())
+    match = _CC.fullmatch(text)
     if match:
-        code, version, port = (group.lower() if group else "" for group in match.groups())
+        code, version, port = match.groups()
         name = _CC_NAMES.get(code, f"cc-{code}")
         return "-".join(part for part in (name, version, port) if part)
-    text = " ".join(statement.casefold().split())
     match = _GNU.fullmatch(text)
     if match:
         family, version, later = match.groups()
         return f"{family}-{version.removesuffix('.0')}{'+' if later and later != '-only' else ''}"
-    return text
+    return text.replace(" ", "-") if text.startswith("cc ") else text
 
 
 def suffix_of(statements: Iterable[str]) -> str:
