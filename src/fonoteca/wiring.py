@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from fonoteca.audio import artwork_type, read_tags
@@ -44,9 +45,11 @@ from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm,
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
 from fonoteca.search import SearchIndex
-from fonoteca.serve import ServeRooms
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
+
+if TYPE_CHECKING:
+    from fonoteca.serve import ServeRooms
 
 SQLITE = "sqlite"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
@@ -383,6 +386,7 @@ def repair_rooms(archive: Archive, swarm: Swarm, whereabouts: Whereabouts, progr
 
 def serve_rooms(archive: Archive) -> ServeRooms:
     """Return what the site is made of."""
+    from fonoteca.serve import ServeRooms  # here: no other command needs FastAPI, which is slow to import
 
     def coverage_png(coverage: Coverage) -> bytes:
         # Imported here: Altair takes most of a second to load, and few requests draw.

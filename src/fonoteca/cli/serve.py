@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from fonoteca.cli.app import ArchiveOption, app
 from fonoteca.cli.output import say
 from fonoteca.model.errors import UsageError
-from fonoteca.serve import create_app
 from fonoteca.wiring import Archive, open_archive, serve_rooms
 
 
@@ -30,6 +28,11 @@ def serve_command(
 
 def serve(archive: Archive, listener: socket.socket) -> None:
     """Serve an archive on a socket that listens, until SIGINT or SIGTERM."""
+    # Imported here: FastAPI and what it brings double the time that every other command takes to start.
+    import uvicorn
+
+    from fonoteca.serve import create_app
+
     host, port = listener.getsockname()[:2]
     say(f"{archive.settings.title} is on http://{host}:{port}/  (stop with Ctrl-C)", "bold green")
     config = uvicorn.Config(create_app(serve_rooms(archive)), log_level="warning", access_log=False)
