@@ -81,7 +81,7 @@ def figures(scratch: Path) -> list[Figure]:
     settings = Settings("fonoteca-demo", "Fonoteca demo", editions=EditionSettings(drop_bytes_max=DROP_BYTES_MAX_DEBIAN))
     create_archive(folder, settings)
     with open_archive(folder, writing=True) as archive:
-        found = [_acquire(archive, package), _publish(archive)]
+        found = [*_acquire(archive, package), _publish(archive)]
         music = [folder / "store" / path for path in _music_drop(archive)]
     found += _follow(folder, mirror, music)
     found.append(_audit(mirror))
@@ -98,25 +98,47 @@ def _package(scratch: Path) -> Path:
         raise NotMeasurableError(str(error)) from error
 
 
-def _acquire(archive: Archive, package: Path) -> Figure:
-    """Return how fast the package's music is acquired, from the file to the store, beside only examining it on all cores."""
+def _acquire(archive: Archive, package: Path) -> list[Figure]:
+    """Return how fast the package's music is acquired, from the package and from a folder, beside only examining it."""
     rooms = acquire_rooms(archive, SILENT)
     with as_file(files("fonoteca") / "sample") as sample:
         list(acquire(rooms, "folder", str(sample)))
-    with Stopwatch() as watch:
+    with Stopwatch() as unpacking:
         taken = [each for each in acquire(rooms, "debian", str(package)) if isinstance(each, Acquired)]
-    acquired_bytes = sum(each.acquired_bytes for each in taken)
+    acquired_mb = sum(each.acquired_bytes for each in taken) / 1e6
     paths = [path for each in taken for path in _audio_paths(archive, each)]
-    with Stopwatch() as alone:
+    with Stopwatch() as examining:
         list(archive.workers.run(EXAMINE_TASK, None, [(path, path.name) for path in paths]))
-    peer = Peer("examining it, all cores", acquired_bytes / alone.seconds / 1e6)
-    name = f"acquiring {acquired_bytes / 1e6:.0f} MB of Vorbis from a .deb"
-    return Figure(name, acquired_bytes / watch.seconds / 1e6, "MB/s", peer)
+    copying_s = _acquire_folder(archive.folder.parent / "plain", paths)
+    peer = Peer("examining it, all cores", acquired_mb / examining.seconds)
+    name = f"acquiring {acquired_mb:.0f} MB of Vorbis from a"
+    return [
+        Figure(f"{name} .deb, xz unpacked on the way", acquired_mb / unpacking.seconds, "MB/s", peer),
+        Figure(f"{name} folder", acquired_mb / copying_s, "MB/s", peer),
+    ]
 
 
 def _audio_paths(archive: Archive, acquired: Acquired) -> list[Path]:
     version = archive.store.read(acquired.object_id, acquired.version)
     return [archive.store_folder / version.object_path / file.content_path for file in version.files]
+
+
+def _acquire_folder(folder: Path, paths: Sequence[Path]) -> float:
+    """Return the seconds that another archive takes to acquire these files from a folder, under what their package says."""
+    source = folder / "source"
+    source.mkdir(parents=True)
+    for path in paths:
+        os.link(path, source / path.name)
+    terms = {"id": "wesnoth", "title": "Wesnoth", "artist": "Wesnoth Project", "licence": "GPL-2.0-or-later"}
+    (source / "rights.toml").write_text("".join(f'{key} = "{value}"\n' for key, value in terms.items()))
+    create_archive(folder / "archive", Settings("bench", "Bench"))
+    with open_archive(folder / "archive", writing=True) as archive:
+        rooms = acquire_rooms(archive, SILENT)
+        with Stopwatch() as watch:
+            outcomes = list(acquire(rooms, "folder", str(source)))
+    assert [type(each) for each in outcomes] == [Acquired], outcomes
+    shutil.rmtree(folder)
+    return watch.seconds
 
 
 def _publish(archive: Archive) -> Figure:
