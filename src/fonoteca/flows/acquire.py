@@ -19,7 +19,7 @@ from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX, latest_ruling
 from fonoteca.ingest import IngestContext, stage
 from fonoteca.model.corridor import Candidate, Event, LeftOut
-from fonoteca.model.errors import FonotecaError, SourceError
+from fonoteca.model.errors import FixityError, FonotecaError, SourceError
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Hold, Policy, Refusal
 from fonoteca.ports import Clock, Progress
@@ -87,7 +87,7 @@ def _acquire_one(rooms: AcquireRooms, candidate: Candidate) -> Outcome:
     """Return what became of one candidate; refusals, holds and failures are recorded, not raised."""
     try:
         outcome = _take(rooms, _with_rulings(rooms, candidate))
-    except SourceError as error:
+    except (SourceError, FixityError) as error:  # the item is at fault, or its own object: neither is its neighbours' matter
         record_events(rooms, [_event(rooms, "failed", candidate.item, (("reason", str(error)),))])
         return Failed(candidate.item, error)
     if isinstance(outcome, Refusal | Hold):
@@ -112,8 +112,11 @@ def _take(rooms: AcquireRooms, candidate: Candidate) -> Outcome:
         staged = stage(candidate, decision, rooms.ingest, advance)
     if isinstance(staged, Refusal):
         return staged
-    salted = tuple(rooms.evidence.keep(e) for e in decision.evidence)
-    commit = rooms.store.commit(staged, salted)
+    try:
+        salted = tuple(rooms.evidence.keep(e) for e in decision.evidence)
+        commit = rooms.store.commit(staged, salted)
+    finally:
+        rooms.ingest.staging.discard(staged.folder)  # on a full disk above all
     stored = commit.version
     rooms.register.record(stored, rooms.store.rights(stored.object_id), _description(candidate))
     if commit.made or not _is_told(rooms, ACQUIRED, stored.object_id, {"version": stored.version}):
