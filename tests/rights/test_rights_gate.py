@@ -196,6 +196,32 @@ def test_notice_that_a_licence_asks_for_is_at_least_its_name_and_address() -> No
     assert admitted(decide(replace(under("by/4.0/"), notices="text"), Policy(), NOW)).notices == "text"
 
 
+@pytest.mark.parametrize(
+    ("statement", "titles"),
+    [
+        ("GPL-2.0-or-later", ["GNU GENERAL PUBLIC LICENSE Version 2, June 1991"]),
+        ("GPL-3.0-only", ["GNU GENERAL PUBLIC LICENSE Version 3, 29 June 2007"]),
+        ("LGPL-3.0-only", ["GNU LESSER GENERAL PUBLIC LICENSE Version 3", "GNU GENERAL PUBLIC LICENSE Version 3"]),
+        ("Apache-2.0 AND GFDL-1.3-only", ["Apache License Version 2.0", "GNU Free Documentation License Version 1.3"]),
+    ],
+)
+def test_text_that_must_come_with_copies_comes_whole_and_once(statement: str, titles: list[str]) -> None:
+    work = candidate(said(Scheme.SPDX, statement), notices="Copyright: 2002 A\nsee /usr/share/common-licenses")
+    admission = admitted(decide(work, Policy(), NOW))
+    plain = " ".join(admission.notices.split())
+    assert plain.startswith("Copyright: 2002 A see")
+    assert [title for title in titles if plain.count(title) != 1] == []
+    again = replace(work, notices="  " + admission.notices.replace("\n", "\r\n  "))
+    assert admitted(decide(again, Policy(), NOW)).notices == again.notices
+
+
+def test_notice_that_only_its_holder_can_write_must_be_there() -> None:
+    for name in ("MIT", "BSD-3-Clause", "ISC", "MIT AND CC0-1.0"):
+        work = candidate(said(Scheme.SPDX, name))
+        held(decide(work, Policy(), NOW), "no-notice")
+        assert admitted(decide(replace(work, notices="Copyright 2002 A ..."), Policy(), NOW)).notices == "Copyright 2002 A ..."
+
+
 # What is held or refused
 
 

@@ -27,6 +27,7 @@ from fonoteca.model.rights import (
 )
 from fonoteca.rights._admissions import HoldingAdmission, OpenAdmission
 from fonoteca.rights.rules import PROTECTED, PROTECTED_REMEDY, Case, Facts, judge, open_case
+from fonoteca.rights.table import texts_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,16 @@ def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
     """Return whether the candidate may be held: an admission with its acts, a refusal, or a hold with a question for a person.
 
     An admission that grants SHARE is a `SharingAdmission`, and no other is. AI consent is never read from a licence: `ai` is
-    empty, which means unknown for each purpose. Cost: some 60 µs; the same arguments always give the same decision.
+    empty, which means unknown for each purpose. Its notices have the licence's text where that must come with copies.
+    Cost: some 60 µs, and 1 ms where there is such a text; the same arguments always give the same decision.
     """
     credit = candidate.attribution or _credit(candidate)
-    facts = Facts(candidate.item, candidate.evidence, credit, candidate.left_out, bool(candidate.files))
+    facts = Facts(candidate.item, candidate.evidence, credit, candidate.notices, candidate.left_out, bool(candidate.files))
     case = open_case(facts, policy)
-    return judge(case) or _admit(case, _Terms(candidate.item, candidate.kind, candidate.notices, {}), now)
+    outcome = judge(case)
+    if outcome is not None:
+        return outcome
+    return _admit(case, _Terms(candidate.item, candidate.kind, _notices(_licence(case), candidate.notices), {}), now)
 
 
 def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision:
@@ -61,7 +66,7 @@ def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision
     decided_at is now: what is published takes the record's own.
     """
     evidence = tuple(Evidence(e.scheme, e.statement, e.source_uri, e.declarer, e.observed_at) for e in record.evidence)
-    case = open_case(Facts(record.item, evidence, record.attribution), policy)
+    case = open_case(Facts(record.item, evidence, record.attribution, record.notices), policy)
     outcome = judge(case)
     if outcome is not None:
         return outcome
@@ -93,7 +98,6 @@ def _admit(case: Case, terms: _Terms, now: datetime) -> Admission:
     """Return the admission of a case that passed all rules."""
     licence = _licence(case)
     acts = licence.permits & terms.acts
-    notices = terms.notices or (f"{licence.name}: {licence.uri}" if Duty.NOTICE in licence.requires else "")
     make = OpenAdmission if Act.SHARE in acts else HoldingAdmission
     return make(
         item=terms.item,
@@ -102,13 +106,23 @@ def _admit(case: Case, terms: _Terms, now: datetime) -> Admission:
         acts=acts,
         transcode=_transcode(licence, acts) if terms.may_transcode else "",
         attribution=case.facts.credit,
-        notices=notices,
+        notices=terms.notices,
         evidence=case.facts.evidence,
         rule=case.basis.value,
         decided_at=now,
         policy_digest=policy_digest(case.policy),
         ai=terms.ai,
     )
+
+
+def _notices(licence: Licence, given: str) -> str:
+    """Return what must travel with copies: the notices that the source gives, else the licence's name and address; and after
+    them each whole text that the licence wants to come along and they have not.
+    """
+    named = f"{licence.name}: {licence.uri}" if Duty.NOTICE in licence.requires else ""
+    said = " ".join(given.split())
+    missing = (text for text in texts_with(licence) if " ".join(text.split()) not in said)
+    return "\n\n".join(part for part in (given or named, *missing) if part)
 
 
 def _transcode(licence: Licence, acts: frozenset[Act]) -> str:

@@ -13,7 +13,7 @@ from functools import reduce
 from fonoteca.model.corridor import LeftOut
 from fonoteca.model.rights import Act, Duty, Evidence, Hold, Licence, Policy, Refusal, Scheme
 from fonoteca.rights.statements import best, mentions_licence, read_options
-from fonoteca.rights.table import OWN_WORK_URI, Status, find_status, narrower, table
+from fonoteca.rights.table import OWN_WORK_URI, Status, asks_own_notice, find_status, narrower, table
 
 
 class Basis(StrEnum):
@@ -35,12 +35,14 @@ class Basis(StrEnum):
 class Facts:
     """What is judged: the same facts from a candidate and, on the way out, from a rights record.
 
-    credit: the line that acknowledges the author, "" if nothing is known to build it from. offers_files: whether any is left.
+    credit: the line that acknowledges the author, "" if nothing is known to build it from. notices: legal text that comes with
+    it, "" for none. offers_files: whether any is left.
     """
 
     subject: str
     evidence: tuple[Evidence, ...]
     credit: str
+    notices: str
     left_out: tuple[LeftOut, ...] = ()
     offers_files: bool = True
 
@@ -307,6 +309,16 @@ def _no_credit(case: Case) -> tuple[str, str] | None:
     return f"{licence.name} asks for credit, and neither artist nor title is known", "Who is to be credited?"
 
 
+def _no_notice(case: Case) -> tuple[str, str] | None:
+    licence = _licence(case)
+    if case.facts.notices or not asks_own_notice(licence):
+        return None
+    return (
+        f"under {licence.name} the holder's notice must come with every copy, and there is none",
+        "Where is the notice? Put it beside the files, and name it as `notices` in rights.toml.",
+    )
+
+
 RULES: tuple[Rule, ...] = (
     Rule(PROTECTED, True, False, "protection is detected and refused, whatever the licence says", _protected),
     Rule("nothing-offered", True, False, "an item of which no file can be taken is nothing to decide about", _nothing_offered),
@@ -325,6 +337,7 @@ RULES: tuple[Rule, ...] = (
     Rule("policy-noncommercial", True, False, "the policy may decline non-commercial licences", _noncommercial_declined),
     Rule("policy-noderivatives", True, False, "the policy may decline no-derivatives licences", _noderivatives_declined),
     Rule("no-credit", False, False, "credit that a licence asks for must be possible", _no_credit),
+    Rule("no-notice", False, False, "a notice that only its holder can write must be there to travel with copies", _no_notice),
 )
 
 

@@ -38,6 +38,8 @@ class Table:
     """All rows. licences: by uri. names and addresses: what else names a licence, folded, to its uri.
 
     within: a licence's uri to the uris of the wider grants that include it. statuses: by folded address.
+    texts: a licence's uri to the names of the texts that must come whole with every copy. own_notice: uris of those whose
+    notice only the holder can write.
     """
 
     licences: Mapping[str, Licence]
@@ -45,6 +47,8 @@ class Table:
     addresses: Mapping[str, str]
     within: Mapping[str, frozenset[str]]
     statuses: Mapping[str, Status]
+    texts: Mapping[str, tuple[str, ...]]
+    own_notice: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -91,12 +95,15 @@ def table() -> Table:
         rows.add(_licence(row), spdx + row.get("names", []), row.get("addresses", []))
         rows.within[row["uri"]] = frozenset(f"https://spdx.org/licenses/{wider}.html" for wider in row.get("within", []))
     statuses = {fold_address(s.uri): s for s in map(_status, facts["status"])}
+    texts = {row["uri"]: tuple(row["texts"]) for row in facts["licence"] if "texts" in row}
     return Table(
         MappingProxyType(rows.licences),
         MappingProxyType(rows.names),
         MappingProxyType(rows.addresses),
         MappingProxyType(rows.within),
         MappingProxyType(statuses),
+        MappingProxyType(texts),
+        frozenset(row["uri"] for row in facts["licence"] if row.get("own_notice", False)),
     )
 
 
@@ -130,6 +137,22 @@ def together(parts: list[Licence]) -> Licence:
         format_change="; ".join(clauses) if all(clauses) else "",
         review="; ".join(part.review for part in distinct if part.review),
     )
+
+
+def texts_with(licence: Licence) -> tuple[str, ...]:
+    """Return the texts that must come whole with every copy under a licence, also one that stands for several."""
+    names = (name for part in licence.uri.split(AND) for name in table().texts.get(part, ()))
+    return tuple(_text(name) for name in dict.fromkeys(names))
+
+
+def asks_own_notice(licence: Licence) -> bool:
+    """Return whether copies must come with a notice that only the holder can write."""
+    return not table().own_notice.isdisjoint(licence.uri.split(AND))
+
+
+@cache
+def _text(name: str) -> str:
+    return resources.files("fonoteca.rights").joinpath("texts", f"{name}.txt").read_text(encoding="utf-8").strip("\n")
 
 
 def narrower(one: Licence, other: Licence) -> Licence | None:
