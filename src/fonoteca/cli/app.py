@@ -63,8 +63,7 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("\nInterrupted. Nothing acknowledged is lost: run the same command again to carry on.\n")
-        return EXIT_INTERRUPTED
+        status = EXIT_INTERRUPTED
     except typer.TyperException as error:
         sys.stderr.write(f"error {error}\nSee `fonoteca --help`.\n")
         return EXIT_WRONG_USE
@@ -72,4 +71,6 @@ def run(arguments: list[str] | None = None) -> int:
         # The reader of our output went away (`fonoteca search x | head`): the usual quiet end, not a failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    if status == EXIT_INTERRUPTED:  # Typer turns Ctrl-C in a command into this status
+        sys.stderr.write("\nInterrupted. Nothing acknowledged is lost: run the same command again to carry on.\n")
     return status if isinstance(status, int) else 0
