@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from fonoteca.serve import ServeRooms
 
 SQLITE = "sqlite"
+LOCK_FILE = ".lock"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
-_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", ".lock"}
+_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", LOCK_FILE}
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
@@ -140,7 +141,7 @@ class Archive:
 
         Raises: BusyError when another process writes in the archive.
         """
-        lock = self._open.enter_context(ArchiveLock(self.folder / ".lock"))
+        lock = self._open.enter_context(ArchiveLock(self.folder / LOCK_FILE))
         self.store.recover()
         if lock.after_kill:
             for name in _SWEPT:
@@ -170,10 +171,10 @@ def load_settings(folder: Path) -> Settings:
 def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> None:
     """Make a new archive: its folders, an empty store, a register and fonoteca.toml, which is written last.
 
-    Raises: UsageError when the folder is an archive already or holds something else.
+    Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is
+    making it into one at this moment.
     """
-    if (folder / FILE_NAME).exists():
-        raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
+    _check_is_none(folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
     blobs = DiskBlobs(folder, calls)
@@ -182,14 +183,23 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
         raise UsageError(
             str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
         )
-    blobs.sweep()  # what an `init` that was killed left half-written
-    archive = Archive(folder, settings, calls)
-    try:
-        archive.store.initialise()
-        _ = archive.register, archive.evidence
-    finally:
-        archive.close()
-    blobs.write(FILE_NAME, settings_toml(settings).encode())
+    blobs.create(LOCK_FILE, b"")
+    with ArchiveLock(folder / LOCK_FILE):
+        _check_is_none(folder)  # made since we looked
+        blobs.sweep()  # what an `init` that was killed left half-written
+        archive = Archive(folder, settings, calls)
+        try:
+            archive.store.initialise()
+            _ = archive.register, archive.evidence
+        finally:
+            archive.close()
+        blobs.write(FILE_NAME, settings_toml(settings).encode())
+
+
+def _check_is_none(folder: Path) -> None:
+    """Raise UsageError when the folder is an archive already."""
+    if (folder / FILE_NAME).exists():
+        raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
 
 
 @contextmanager

@@ -137,7 +137,11 @@ def _make(demo: _Demo, with_debian: bool) -> None:
     if not (demo.archive / FILE_NAME).is_file():
         limit = DROP_BYTES_MAX_DEBIAN if with_debian else DROP_BYTES_MAX
         settings = Settings(name="fonoteca-demo", title="Fonoteca demo", editions=EditionSettings(drop_bytes_max=limit))
-        create_archive(demo.archive, settings)
+        try:
+            create_archive(demo.archive, settings)
+        except UsageError:
+            if not (demo.archive / FILE_NAME).is_file():  # else another demo made it at this very moment, and holds it
+                raise
     demo.summary |= {"archive": str(demo.archive), "mirror": str(demo.mirror)}
 
 
