@@ -7,6 +7,8 @@ import math
 import re
 import shutil
 import struct
+import threading
+import time
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,19 +21,21 @@ from random import Random
 from typing import Any
 
 import av
+import uvicorn
 
 from fonoteca.audio import verdict_on
 from fonoteca.edges.disk import SystemCalls
 from fonoteca.flows.acquire import Outcome, acquire
 from fonoteca.flows.audit import Audited, audit
 from fonoteca.flows.publish import Published, publish
-from fonoteca.flows.rebuild import rebuild
+from fonoteca.flows.rebuild import Rebuilt, rebuild
 from fonoteca.flows.seed import Seeding, seed
 from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.ports import DurableCalls, Swarm
 from fonoteca.register import Register
+from fonoteca.serve import create_app
 from fonoteca.wiring import (
     EXAMINE_TASK,
     Archive,
@@ -44,6 +48,7 @@ from fonoteca.wiring import (
     publish_rooms,
     rebuild_rooms,
     seed_rooms,
+    serve_rooms,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -221,6 +226,11 @@ def check(archive: Archive) -> Audited:
     return audit(audit_rooms(archive, Quiet()))
 
 
+def make_anew(archive: Archive) -> Rebuilt:
+    """Rebuild the register from the store."""
+    return rebuild(rebuild_rooms(archive, Quiet()))
+
+
 @contextmanager
 def seeding(folder: Path, choice: SwarmChoice | None = None) -> Iterator[tuple[Swarm, Seeding]]:
     """Seed an archive in place."""
@@ -230,6 +240,25 @@ def seeding(folder: Path, choice: SwarmChoice | None = None) -> Iterator[tuple[S
         archive.clock = StoppedClock()
         swarm = open_now.enter_context(open_swarm(choice or SwarmChoice()))
         yield swarm, seed(seed_rooms(archive, swarm))
+
+
+@contextmanager
+def serving(archive: Archive) -> Iterator[str]:
+    """Serve an archive's site on a free port of this machine. Gives: its address."""
+    server = uvicorn.Server(uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
 
 
 def copy_archive(source: Path, target: Path) -> Path:

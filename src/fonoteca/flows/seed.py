@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fonoteca.editions import Editions, Index, IndexEntry, snapshot_torrent_name
 from fonoteca.formats.metainfo import parse_torrent
-from fonoteca.model.corridor import DropKind, DropMember
-from fonoteca.model.ids import DropId
+from fonoteca.model.corridor import DropKind
+from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Act, Policy, SharingAdmission
 from fonoteca.ports import Clock, Swarm
 from fonoteca.register import Register
@@ -66,16 +66,18 @@ def _root(rooms: SeedRooms, index: Index, entry: IndexEntry) -> Path:
 def _withheld(rooms: SeedRooms, entry: IndexEntry) -> str:
     """Return why a drop may not be given out, "" when it may."""
     digest = policy_digest(rooms.policy)
-    for member in rooms.register.members_of_drop(entry.id):
-        if not _may_share(rooms, member, digest):
-            return f"{member.object_id} may not be shared any more"
+    for object_id in dict.fromkeys(member.object_id for member in rooms.register.members_of_drop(entry.id)):
+        if not _may_share(rooms, object_id, digest):
+            return f"{object_id} may not be shared any more"
     return ""
 
 
-def _may_share(rooms: SeedRooms, member: DropMember, digest: str) -> bool:
-    """Return whether a version may be shared today. Under the policy that admitted it, the register's own word is enough."""
-    row = next((row for row in rooms.register.versions(member.object_id) if row.version == member.version), None)
-    if row is not None and row.policy_digest == digest:
-        return Act.SHARE in row.acts
-    decision = judge_again(rooms.store.rights(member.object_id), rooms.policy, rooms.clock.now())
+def _may_share(rooms: SeedRooms, object_id: ObjectId, digest: str) -> bool:
+    """Return whether an object may be shared today, as the rights of its newest version say: they can take back what an older
+    one granted. Under the policy that admitted it, the register's own word is enough.
+    """
+    versions = rooms.register.versions(object_id)
+    if versions and versions[-1].policy_digest == digest:
+        return Act.SHARE in versions[-1].acts
+    decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now())
     return isinstance(decision, SharingAdmission)
