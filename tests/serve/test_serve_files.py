@@ -13,9 +13,10 @@ import pytest
 from serve_site import ENDGAME, KEPT, ODD, ODD_NAME, Site
 
 from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, MemberFile
-from fonoteca.model.errors import StoreError
+from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2
 from fonoteca.model.rights import Policy
+from fonoteca.register import FileRow, Register
 from fonoteca.serve.paths import file_url
 
 LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -164,6 +165,40 @@ def test_rights_that_cannot_be_read_let_nothing_out(site: Site) -> None:
         answer = client.get(first_url(site, ENDGAME))
         assert answer.status_code == 503
         assert "secret" not in answer.text
+
+
+class ClaimedType:
+    """A register whose files claim a type: on a mirror the metadata is another archive's, and may be hostile."""
+
+    def __init__(self, register: Register, media_type: str) -> None:
+        self._register = register
+        self._media_type = media_type
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._register, name)
+
+    def file(self, object_id: str, logical_path: str) -> FileRow | None:
+        row = self._register.file(object_id, logical_path)
+        return row and replace(row, media_type=self._media_type)
+
+
+@pytest.mark.parametrize("claimed", ["text/html", "text/javascript", "image/svg+xml", "audio/ogg\r\nX-Own: 1", "audio/Ω", ""])
+def test_file_that_claims_to_be_a_page_is_served_as_mere_bytes(site: Site, claimed: str) -> None:
+    with site.client(register=ClaimedType(site.rooms.register, claimed)) as client:
+        answer = client.get(first_url(site, ENDGAME))
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; sandbox")
+
+
+def test_object_that_the_store_lost_is_not_the_reader_s_mistake(site: Site) -> None:
+    class Lost:
+        def rights(self, object_id: str) -> object:
+            raise UsageError(object_id, "no such object is held")
+
+    with site.client(store=Lost()) as client:
+        for address in (first_url(site, ENDGAME), f"/objects/{ENDGAME}"):
+            assert client.get(address).status_code == 503
 
 
 def test_file_known_to_be_damaged_is_never_served(site: Site, client: httpx.Client) -> None:

@@ -30,6 +30,8 @@ _PUBLISHED_TYPES = {
     ".zst": "application/zstd",
 }
 _BINARY = "application/octet-stream"
+_HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
+"""The types that held files are served as. On a mirror another archive's metadata names them, and it may say `text/html`."""
 _NO_SUCH_FILE = "There is no such file in this archive."
 
 
@@ -63,7 +65,7 @@ class Files:
             tag=row.stored.hashes.sha256,
             file_bytes=row.file_bytes,
             modified_at=owner.head_at,
-            media_type=row.media_type,
+            media_type=row.media_type if _HELD_TYPE.fullmatch(row.media_type) else _BINARY,
             file_name=row.logical_path.rsplit("/", 1)[-1],
         )
         return deliver(request, self._rooms.blobs, parcel)

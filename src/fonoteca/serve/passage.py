@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fonoteca.model.errors import BlobMissing, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import Decision, Hold, Licence, Refusal, RightsRecord, SharingAdmission
 from fonoteca.rights import judge_again, licence_named
@@ -48,6 +49,10 @@ class Passage:
 
 
 def judge_passage(rooms: ServeRooms, object_id: ObjectId) -> Passage:
-    """Return what rights say of an object now. Raises: StoreError when the store has no rights for it."""
-    record = rooms.store.rights(object_id)
+    """Return what rights say of an object that the register knows. Raises: StoreError when the store has no rights for it."""
+    try:
+        record = rooms.store.rights(object_id)
+    except UsageError as error:
+        # It is no fault of who asks: the register knows the object, and the store has lost it.
+        raise BlobMissing(object_id, f"in the register, and not in the store: {error.problem}", error.remedy) from error
     return Passage(record, judge_again(record, rooms.settings.rights, rooms.clock.now()))
