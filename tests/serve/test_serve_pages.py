@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import httpx
@@ -10,6 +13,9 @@ import pytest
 from serve_site import ENDGAME, HOSTILE, KEPT, ODD, Site
 
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
+from fonoteca.model.catalogue import Coverage
+from fonoteca.model.corridor import Drop, DropKind, Event
+from fonoteca.model.ids import DropId, InfohashV1, InfohashV2
 from fonoteca.search import SearchIndex
 
 PAGES = (
@@ -125,11 +131,37 @@ def test_release_that_is_only_kept_has_no_player_and_says_why(client: httpx.Clie
     assert "Not shared." in text
 
 
-def test_synthetic_listening_is_labelled_wherever_it_is_shown(client: httpx.Client) -> None:
-    for path in ("/", "/coverage"):
+def test_what_a_person_wrote_for_this_archive_stays_inside(site: Site, client: httpx.Client) -> None:
+    facts = (("licence", "https://creativecommons.org/licenses/by/4.0/"), ("reason", "Ms Lark told me on the telephone"))
+    site.rooms.register.record_events([Event(datetime(2026, 3, 1, tzinfo=UTC), "ruled", ENDGAME, facts)])
+    page = client.get(f"/objects/{ENDGAME}").text
+    assert "ruled" in page
+    assert "Lark" not in page
+
+
+def test_synthetic_listening_is_labelled_wherever_it_is_shown(site: Site, client: httpx.Client) -> None:
+    digests = InfohashV1("ef" * 20), InfohashV2("01" * 32)
+    drop = Drop(DropId("audio-00000000000000ff"), DropKind.AUDIO, (), *digests, 1, 1, 0.25, datetime(2026, 2, 1, tzinfo=UTC))
+    site.rooms.register.record_drop(drop)
+    for path in ("/", "/coverage", "/drops"):
         assert "synthetic" in client.get(path).text.lower(), path
     assert client.get("/api/coverage").json()["synthetic"] is True
+    assert {each["synthetic"] for each in client.get("/api/drops").json()} == {True}
     assert client.get("/coverage.png").content.startswith(b"\x89PNG")
+
+
+def test_curve_is_drawn_once_however_many_ask(site: Site) -> None:
+    drawn: list[Coverage] = []
+
+    def draw(coverage: Coverage) -> bytes:
+        drawn.append(coverage)
+        time.sleep(0.1)
+        return b"\x89PNG"
+
+    with site.client(coverage_png=draw) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(client.get, ["/coverage.png"] * 8))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(drawn) == 1
 
 
 def test_releases_are_paged_to_the_end(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

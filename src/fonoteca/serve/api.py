@@ -9,8 +9,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from fonoteca import __version__
+from fonoteca.model.catalogue import Coverage
 from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, Found, find
-from fonoteca.serve.latest import LatestCoverage
+from fonoteca.serve.latest import Latest
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.views import drop_views
@@ -43,13 +44,14 @@ class CoverageAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DropAnswer:
-    """A drop. bytes and files: without pad files. coverage_share: of all listening."""
+    """A drop. bytes and files: without pad files. coverage_share: of all listening; synthetic: which is made up."""
 
     id: str
     kind: str
     bytes: int
     files: int
     coverage_share: float
+    synthetic: bool
     created_at: datetime
     infohash_v1: str
     infohash_v2: str
@@ -72,7 +74,7 @@ class HealthAnswer:
     bytes: int
 
 
-def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
+def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     """Return the routes of the API."""
     router = APIRouter()
 
@@ -102,6 +104,7 @@ def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
 
     @router.get("/api/drops", summary="All that can be mirrored, in order of publication")
     def drops() -> list[DropAnswer]:
+        snapshot = rooms.catalogue.snapshot()
         return [
             DropAnswer(
                 id=view.row.id,
@@ -109,6 +112,7 @@ def api_router(rooms: ServeRooms, coverage: LatestCoverage) -> APIRouter:
                 bytes=view.row.drop_bytes,
                 files=view.row.file_count,
                 coverage_share=view.row.coverage_share,
+                synthetic=snapshot is not None and snapshot.synthetic,
                 created_at=view.row.created_at,
                 infohash_v1=view.row.infohash_v1,
                 infohash_v2=view.row.infohash_v2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fonoteca import __version__
 from fonoteca.model.errors import FonotecaError
 from fonoteca.serve.api import api_router
 from fonoteca.serve.files import Files
-from fonoteca.serve.latest import LatestCoverage
+from fonoteca.serve.latest import Latest
 from fonoteca.serve.pages import SitePages
 from fonoteca.serve.problems import ProblemAnswers
 from fonoteca.serve.rendering import Pages
@@ -50,9 +51,10 @@ def create_app(rooms: ServeRooms) -> FastAPI:
         redoc_url=None,
     )
     pages = Pages(rooms)
-    coverage = LatestCoverage(rooms.catalogue)
+    coverage = Latest(rooms.catalogue, rooms.catalogue.coverage)
+    picture = Latest(rooms.catalogue, lambda: rooms.coverage_png(rooms.catalogue.coverage()))
     app.include_router(api_router(rooms, coverage))
-    app.router.routes.extend([*Files(rooms).routes(), *SitePages(rooms, pages, coverage).routes()])
+    app.router.routes.extend([*Files(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()])
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static))
     answers = ProblemAnswers(pages)
@@ -82,8 +84,9 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                page = headers.get("content-type", "").startswith("text/html")
-                headers.setdefault("Content-Security-Policy", _FILE_POLICY if is_file and not page else _PAGE_POLICY)
+                # Of what lies at a file's address only refusals are pages of ours, whatever type the file claims.
+                page = not is_file or message["status"] >= HTTPStatus.BAD_REQUEST
+                headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else _FILE_POLICY)
             await send(message)
 
         await self._app(scope, receive, send_safely)

@@ -1,28 +1,34 @@
-"""The coverage of the snapshot in force, measured once a snapshot and not once a visit."""
+"""What is made of the snapshot in force, once a snapshot and not once a visit."""
 
 from __future__ import annotations
 
-from fonoteca.model.catalogue import Coverage
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, TypeVar
+
 from fonoteca.serve.rooms import Atlas
 
+_T = TypeVar("_T")
 
-class LatestCoverage:
-    """Remembers the last measurement: a snapshot never changes, so its name says whether it still holds.
 
-    Measuring is a scan of the snapshot. Two visitors at once may both measure; no harm.
+class Latest(Generic[_T]):
+    """Remembers what was last made: a snapshot never changes, so its name says whether that still holds.
+
+    Measuring scans the snapshot and drawing takes a core for half a second, so visitors who come at once wait for the first.
     """
 
-    def __init__(self, catalogue: Atlas) -> None:
+    def __init__(self, catalogue: Atlas, make: Callable[[], _T]) -> None:
         self._catalogue = catalogue
-        self._measured: tuple[str, Coverage] | None = None
+        self._make = make
+        self._made: tuple[str, _T] | None = None
+        self._making = Lock()
 
-    def __call__(self) -> Coverage | None:
-        """Return the coverage, None before the first snapshot."""
+    def __call__(self) -> _T | None:
+        """Return it, None before the first snapshot."""
         snapshot = self._catalogue.snapshot()
         if snapshot is None:
             return None
-        measured = self._measured
-        if measured is None or measured[0] != snapshot.name:
-            measured = (snapshot.name, self._catalogue.coverage())
-            self._measured = measured
-        return measured[1]
+        with self._making:
+            if self._made is None or self._made[0] != snapshot.name:
+                self._made = (snapshot.name, self._make())
+            return self._made[1]

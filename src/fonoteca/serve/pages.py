@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from fonoteca.model.catalogue import Coverage
 from fonoteca.model.rights import Kind
 from fonoteca.serve.curve import curve_view
 from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, find
-from fonoteca.serve.latest import LatestCoverage
+from fonoteca.serve.latest import Latest
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rendering import Pages
@@ -28,10 +29,11 @@ ARTIST_ROWS_MAX = 500
 class SitePages:
     """The routes that people read."""
 
-    def __init__(self, rooms: ServeRooms, pages: Pages, coverage: LatestCoverage) -> None:
+    def __init__(self, rooms: ServeRooms, pages: Pages, coverage: Latest[Coverage], picture: Latest[bytes]) -> None:
         self._rooms = rooms
         self._pages = pages
         self._coverage = coverage
+        self._picture = picture
 
     def routes(self) -> list[Route]:
         """Return the routes, for GET and HEAD."""
@@ -107,19 +109,19 @@ class SitePages:
 
     def coverage_picture(self, request: Request) -> Response:
         """Return the curve as PNG."""
-        coverage = self._coverage()
-        if coverage is None:
+        picture = self._picture()
+        if picture is None:
             raise Problem(404, "There is no coverage to draw before a catalogue is built.")
-        return Response(self._rooms.coverage_png(coverage), media_type="image/png", headers={"Cache-Control": "no-cache"})
+        return Response(picture, media_type="image/png", headers={"Cache-Control": "no-cache"})
 
     def drops(self, request: Request) -> Response:
         """Return all that can be mirrored, and how."""
         drops = drop_views(self._rooms)
-        coverage = self._coverage()
+        snapshot = self._rooms.catalogue.snapshot()
         facts = {
             "drops": drops,
             "share": share_of(drops),
-            "synthetic": coverage.synthetic if coverage else False,
+            "synthetic": snapshot is not None and snapshot.synthetic,
             "site": str(request.base_url).rstrip("/"),
         }
         return self._page(request, "drops.html", facts)

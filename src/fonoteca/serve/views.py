@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fonoteca.formats.metainfo import Announce, Metainfo, magnet
 from fonoteca.model.corridor import DropKind, Event
@@ -22,6 +22,9 @@ PICTURES_MAX = 12
 """Of one release; more are found on the artwork's own page."""
 
 EVENTS_MAX = 20
+
+_TOLD = frozenset({"version", "licence", "rule", "pieces"})
+"""The facts of events that pages tell. Reasons are what a person wrote for this archive, and may name people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,13 @@ def object_view(rooms: ServeRooms, row: ObjectRow) -> ObjectView:
         licence=licence_view(passage),
         pictures=pictures,
         siblings=siblings,
-        events=rooms.register.events(EVENTS_MAX, subject=row.object_id),
+        events=[_as_told(event) for event in rooms.register.events(EVENTS_MAX, subject=row.object_id)],
     )
+
+
+def _as_told(event: Event) -> Event:
+    """Return an event with the facts that anyone may know."""
+    return replace(event, facts=tuple((name, value) for name, value in event.facts if name in _TOLD))
 
 
 def card(rooms: ServeRooms, row: ObjectRow) -> Card:
