@@ -331,16 +331,37 @@ def test_register_made_anew_in_another_order_is_equal(register: Register, tmp_pa
         assert list(anew.natural_rows()) == list(register.natural_rows())
 
 
-def test_forgetting_keeps_decisions_and_nothing_else(register: Register) -> None:
+def test_register_made_anew_keeps_decisions_and_events_and_nothing_else(register: Register) -> None:
     keep(register, made("folder:a"))
     register.record_decision(Refusal("folder:x", "rule", "reason", "remedy"), "folder:x", NOON)
     register.record_drop(drop_of((DropMember(ObjectId.of("audio", "folder:a"), 1),)))
     register.record_events([Event(NOON, "acquired", "folder:a")])
-    register.forget_all()
+    with register.made_anew():
+        pass
     assert list(register.natural_rows()) == []
     assert register.totals() == Totals(0, 0, 0, 0)
-    assert register.events() == []
-    assert len(register.decisions()) == 1
+    assert len(register.events()) == len(register.decisions()) == 1
+
+
+def test_register_that_cannot_be_made_anew_stays_as_it_was(register: Register) -> None:
+    keep(register, made("folder:a"))
+    before = list(register.natural_rows())
+
+    def fails() -> None:
+        with register.made_anew() as anew:
+            keep(anew, made("folder:b"))
+            assert list(register.natural_rows()) == before
+            raise StoreError("folder:c", "damaged")
+
+    with pytest.raises(StoreError, match="damaged"):
+        fails()
+    assert list(register.natural_rows()) == before
+    with register.made_anew() as anew:
+        keep(anew, made("folder:b"))
+        anew.record_events([Event(NOON, "acquired", "folder:b")])
+        assert [row.object_id for row in anew.objects()] == [ObjectId.of("audio", "folder:b")]
+    assert [row.object_id for row in register.objects()] == [ObjectId.of("audio", "folder:b")]
+    assert len(register.events()) == 1
 
 
 def test_address_of_another_kind_of_database_is_wrong_use() -> None:

@@ -81,20 +81,7 @@ def read_drop(fetch_read: FetchRead, index: Index, entry: IndexEntry) -> Manifes
         members: tuple[DropMember, ...] = ()
     else:
         members = tuple(each.member for each in _check_member_list(index, entry, metainfo, rows).members)
-    drop = Drop(
-        id=entry.id,
-        kind=entry.kind,
-        members=members,
-        infohash_v1=entry.infohash_v1,
-        infohash_v2=entry.infohash_v2,
-        drop_bytes=entry.drop_bytes,
-        file_count=entry.file_count,
-        coverage_share=entry.coverage_share,
-        created_at=entry.created_at,
-        needs=entry.needs,
-        supersedes=entry.supersedes,
-    )
-    return ManifestedDrop(drop, torrent, rows)
+    return ManifestedDrop(entry.with_members(members), torrent, rows)
 
 
 def list_members(kind: DropKind, needs: Iterable[DropId], rows: Sequence[ManifestRow]) -> MemberList:

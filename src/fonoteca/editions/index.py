@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from fonoteca.editions.memberlist import count, instant, parse_instant, share
 from fonoteca.formats import merkle
 from fonoteca.formats.strictjson import json_bytes, parse_json
-from fonoteca.model.corridor import Drop, DropKind
+from fonoteca.model.corridor import Drop, DropKind, DropMember
 from fonoteca.model.errors import FonotecaError, FormatError, TrustError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, Sha256
 
@@ -66,6 +66,22 @@ class IndexEntry:
     def files(self) -> tuple[TargetFile, ...]:
         """The files of this drop in the edition."""
         return self.torrent, self.manifest_parquet, self.manifest_jsonl
+
+    def with_members(self, members: Sequence[DropMember]) -> Drop:
+        """Return the drop whole; a snapshot has no members."""
+        return Drop(
+            id=self.id,
+            kind=self.kind,
+            members=tuple(members),
+            infohash_v1=self.infohash_v1,
+            infohash_v2=self.infohash_v2,
+            drop_bytes=self.drop_bytes,
+            file_count=self.file_count,
+            coverage_share=self.coverage_share,
+            created_at=self.created_at,
+            needs=self.needs,
+            supersedes=self.supersedes,
+        )
 
 
 @dataclass(frozen=True, slots=True)

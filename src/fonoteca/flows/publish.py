@@ -3,8 +3,9 @@
 Rules of order:
   1. the catalogue is brought up to date, so that drops know how much listening they carry;
   2. rights judge every version again: what may not be shared today goes into no drop;
-  3. a drop is recorded and its member list stored before an edition names it; `index.json` is written last.
-Killed in between, the next run puts out what was recorded and not published, and goes on.
+  3. a drop of the store is recorded and its member list stored before an edition names it; `index.json` is written last;
+  4. a snapshot's drop is recorded after that: nothing but the edition knows it.
+Killed in between, the next run puts out what was recorded and not published, records what was put out, and goes on.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from fonoteca.editions import (
     rows_of_snapshot,
 )
 from fonoteca.flows.catalogue import CatalogueRooms, refresh
-from fonoteca.flows.records import store_member_list
+from fonoteca.flows.records import record_snapshots, store_member_list
 from fonoteca.formats.hashing import FileHasher
 from fonoteca.formats.torrentreading import Announce
 from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
+from fonoteca.model.errors import StoreError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import Kind, Refusal, SharingAdmission
@@ -79,13 +81,31 @@ class Published:
 
 
 def publish(rooms: PublishRooms) -> Published:
-    """Return the edition that has everything which may be shared, after it is out. With nothing new, nothing changes."""
+    """Return the edition that has everything which may be shared, after it is out. With nothing new, nothing changes.
+
+    Raises: StoreError when the register does not know a drop that is out: its members would go out a second time.
+    """
+    _check_known(rooms)
     snapshot = refresh(rooms.catalogue)
     press = _Press(rooms, snapshot.name)
     settings = rooms.settings
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
     publication = rooms.editions.publish(heading, press.drops(), rooms.catalogue.clock.now())
+    index = rooms.editions.index()
+    assert index is not None, "an edition is out"
+    record_snapshots(rooms.register, index)
     return Published(publication.number, publication.made, tuple(press.made), tuple(press.withheld))
+
+
+def _check_known(rooms: PublishRooms) -> None:
+    """Raise StoreError unless the register knows every drop of the store that is out."""
+    index = rooms.editions.index()
+    known = {row.id for row in rooms.register.drops()}
+    for entry in index.entries if index else ():
+        if entry.kind is not DropKind.METADATA and entry.id not in known:
+            raise StoreError(
+                entry.id, "it is published, but the register does not know it", "Run `fonoteca rebuild`, then publish again."
+            )
 
 
 class _Press:
@@ -128,10 +148,8 @@ class _Press:
         plan = SnapshotPlan(self._snapshot, files, supersedes=self._current_snapshot)
         if plan.id in self._published:
             return
-        recorded = next((row.created_at for row in rooms.register.drops() if row.id == plan.id), None)
         settings = rooms.settings
-        made = cut_snapshot(plan, settings.name, settings.piece_bytes, rooms.announce, recorded or rooms.catalogue.clock.now())
-        rooms.register.record_drop(made.drop)
+        made = cut_snapshot(plan, settings.name, settings.piece_bytes, rooms.announce, rooms.catalogue.clock.now())
         yield ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
 
     def _unfinished(self, row: DropRow) -> Iterator[ManifestedDrop]:

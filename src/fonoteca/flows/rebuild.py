@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fonoteca.editions import Editions, parse_drop_record, parse_member_list
-from fonoteca.flows.records import MEMBERS_FILE, RECORD_FILE, record_document, record_stored
+from fonoteca.flows.records import MEMBERS_FILE, RECORD_FILE, record_document, record_snapshots, record_stored
 from fonoteca.flows.replay import replay
-from fonoteca.model.corridor import Drop, DropKind
+from fonoteca.model.corridor import Drop
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import Kind
 from fonoteca.ports import Progress
@@ -30,46 +30,55 @@ class RebuildRooms:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild entered in the register."""
+    """What a rebuild entered in the register. damaged_log: segments of the event log that could not be read, by path."""
 
     object_count: int
     version_count: int
     drop_count: int
     event_count: int
+    damaged_log: tuple[str, ...]
 
 
 def rebuild(rooms: RebuildRooms) -> Rebuilt:
     """Return what the register knows again, made from the store alone; metadata drops come from the edition that is out.
 
-    Media files are not read: an audit proves them. Raises: FixityError for an object whose own records are damaged: repair first.
+    The new register takes the old one's place when it is whole. Media files are not read: an audit proves them.
+    Raises: FixityError for an object whose own records are damaged; the register stays as it was then, so that it can be
+    repaired first.
     """
-    rooms.register.forget_all()
-    objects = versions = 0
-    with rooms.progress.task("reading the store", None, "objects") as advance:
-        for object_id in rooms.store.object_ids():
-            versions += _record_object(rooms, object_id)
-            objects += 1
-            advance(1)
-    drops = [*_stored_drops(rooms.store), *_published_snapshots(rooms.editions)]
-    for drop in drops:
-        rooms.register.record_drop(drop)
-    events = list(rooms.store.events())
-    rooms.register.record_events(events)
-    replay(rooms.register, events)
-    return Rebuilt(objects, versions, len(drops), len(events))
+    with rooms.register.made_anew() as register:
+        objects = versions = 0
+        with rooms.progress.task("reading the store", None, "objects") as advance:
+            for object_id in rooms.store.object_ids():
+                versions += _record_object(rooms.store, register, object_id)
+                objects += 1
+                advance(1)
+        for drop in _stored_drops(rooms.store):
+            register.record_drop(drop)
+        index = rooms.editions.index()
+        if index is not None:
+            record_snapshots(register, index)
+        events, damaged = 0, []
+        for segment in rooms.store.log():
+            register.record_events(segment.events)
+            replay(register, segment.events)
+            events += len(segment.events)
+            if segment.damage:
+                damaged.append(segment.path)
+        return Rebuilt(objects, versions, len(register.drops()), events, tuple(damaged))
 
 
-def _record_object(rooms: RebuildRooms, object_id: ObjectId) -> int:
+def _record_object(store: Store, register: Register, object_id: ObjectId) -> int:
     """Return how many versions of an object were recorded."""
     if object_id.kind == "events":
         return 0
-    head = rooms.store.head(object_id)
+    head = store.head(object_id)
     for number in range(1, head + 1):
-        stored = rooms.store.read(object_id, number)
+        stored = store.read(object_id, number)
         if object_id.kind in _OF_ITEMS:
-            record_stored(rooms.store, rooms.register, stored)
+            record_stored(store, register, stored)
         else:
-            record_document(rooms.register, stored)
+            record_document(register, stored)
     return head
 
 
@@ -90,22 +99,3 @@ def _stored_drops(store: Store) -> Iterator[Drop]:
             created_at=record.created_at,
             needs=members.needs,
         )
-
-
-def _published_snapshots(editions: Editions) -> Iterator[Drop]:
-    """Yield the metadata drops of the edition that is out: snapshots are outside the store."""
-    index = editions.index()
-    for entry in index.entries if index else ():
-        if entry.kind is DropKind.METADATA:
-            yield Drop(
-                id=entry.id,
-                kind=entry.kind,
-                members=(),
-                infohash_v1=entry.infohash_v1,
-                infohash_v2=entry.infohash_v2,
-                drop_bytes=entry.drop_bytes,
-                file_count=entry.file_count,
-                coverage_share=entry.coverage_share,
-                created_at=entry.created_at,
-                supersedes=entry.supersedes,
-            )

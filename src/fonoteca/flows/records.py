@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fonoteca.editions import drop_record
-from fonoteca.model.corridor import Drop, StoredVersion
+from fonoteca.editions import Index, drop_record
+from fonoteca.model.corridor import Drop, DropKind, StoredVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.register import Description, Register
 from fonoteca.store import Store
@@ -21,6 +21,14 @@ def record_stored(store: Store, register: Register, stored: StoredVersion) -> No
 def record_document(register: Register, stored: StoredVersion) -> None:
     """Enter a version of a drop's document in the register."""
     register.record(stored, None, Description(title=stored.object_id.key, artist="", source_uri=""))
+
+
+def record_snapshots(register: Register, index: Index) -> None:
+    """Enter the metadata drops of an edition that is out: snapshots are outside the store, so the edition is what knows them."""
+    known = {row.id for row in register.drops()}
+    for entry in index.entries:
+        if entry.kind is DropKind.METADATA and entry.id not in known:
+            register.record_drop(entry.with_members(()))
 
 
 def store_member_list(store: Store, register: Register, drop: Drop, members: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from fonoteca.flows.rulings import RULED, settlement
 from fonoteca.model.corridor import Event
@@ -12,7 +12,7 @@ from fonoteca.register import Register
 REFUSED, HELD_FOR_REVIEW = "refused", "held-for-review"
 
 
-def replay(register: Register, events: Sequence[Event]) -> None:
+def replay(register: Register, events: Iterable[Event]) -> None:
     """Enter the decisions that the events tell of, in their order."""
     for event in events:
         facts = {name: str(value) for name, value in event.facts}

@@ -271,7 +271,7 @@ def _check_same(connection: Connection, stored: StoredVersion, version_key: int)
 def split_path(path: str) -> tuple[str, int, str] | None:
     """Return a path below the storage root as object path, version and path below `vN/`; None for any other path.
 
-    Segments of object paths are hexadecimal (OCFL extension 0004), so the first `vN` is the version's.
+    No segment of an object path looks like `vN` (OCFL extension 0003: three digits, or an encoded id): the first is the version's.
     """
     match = _MEMBER_PATH.fullmatch(path)
     return (match["object"], int(match["version"]), match["tail"]) if match else None

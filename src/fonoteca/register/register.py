@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from hashlib import blake2b
 from types import TracebackType
@@ -66,10 +66,11 @@ class Register:
     Raises, from every method: StoreError when the database fails.
     """
 
-    def __init__(self, engine: Engine, before_commit: Callable[[], None] | None) -> None:
-        """Take an engine whose tables are there; use `Register.open`."""
+    def __init__(self, engine: Engine, before_commit: Callable[[], None] | None, within: Connection | None = None) -> None:
+        """Take an engine whose tables are there; use `Register.open`. within: a transaction that all is part of."""
         self._engine = engine
         self._before_commit = before_commit
+        self._within = within
 
     @classmethod
     def open(cls, url_or_path: str | os.PathLike[str], *, before_commit: Callable[[], None] | None = None) -> Self:
@@ -242,7 +243,6 @@ class Register:
             statement = insert_or(connection, drop).values(**row)
             rest = {name: statement.excluded[name] for name in row if name != "id"}
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
-            connection.execute(delete(drop_member).where(drop_member.c.drop_id == published.id))
             record_drop_members(connection, published)
 
     def drops(self) -> list[DropRow]:
@@ -320,12 +320,18 @@ class Register:
 
     # Made anew ------------------------------------------------------------------------------------------------------
 
-    def forget_all(self) -> None:
-        """Empty every table that a rebuild fills from the store. Decisions stay: those of a person are nowhere else."""
+    @contextmanager
+    def made_anew(self) -> Iterator[Register]:
+        """Give a register with nothing held or published in it, which takes this one's place when the context ends well.
+
+        All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions
+        and past events stay: here they may be known when nowhere else.
+        """
         with self._writing() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table not in (decision, item):
+                if table not in (decision, event, item):
                     connection.execute(delete(table))
+            yield Register(self._engine, None, connection)
 
     def natural_rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield (table, column, ...) of all that is held and published, in order of table and natural key.
@@ -338,10 +344,10 @@ class Register:
     # Plumbing -------------------------------------------------------------------------------------------------------
 
     def _reading(self) -> AbstractContextManager[Connection]:
-        return reading_from(self._engine)
+        return nullcontext(self._within) if self._within is not None else reading_from(self._engine)
 
     def _writing(self) -> AbstractContextManager[Connection]:
-        return writing(self._engine, self._before_commit)
+        return nullcontext(self._within) if self._within is not None else writing(self._engine, self._before_commit)
 
     def _all(self, query: Select[Any], noun: Callable[[Any], _T]) -> list[_T]:
         with self._reading() as connection:

@@ -1,7 +1,8 @@
 """Will they still be here in fifty years? OCFL object versions, fixity, repair."""
 
 from fonoteca.store.commit import Commit
+from fonoteca.store.events import Segment
 from fonoteca.store.mirror import VersionNeededError
 from fonoteca.store.store import Store
 
-__all__ = ["Commit", "Store", "VersionNeededError"]
+__all__ = ["Commit", "Segment", "Store", "VersionNeededError"]

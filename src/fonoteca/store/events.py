@@ -7,10 +7,11 @@ costs one small durable file; a version of an object for each would cost seven.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from fonoteca.formats import eventlog, ocfl
 from fonoteca.model.corridor import Event
-from fonoteca.model.errors import FixityError, FormatError, StoreError
+from fonoteca.model.errors import FormatError, StoreError
 from fonoteca.model.ids import LogicalPath
 from fonoteca.store.commit import commit_document
 from fonoteca.store.logs import EVENTS, LOGS
@@ -22,6 +23,15 @@ Its folder `logs` has a file for each batch of events, `yyyy/mm/dd/hhmmss.ffffff
 line with `at`, `what`, `subject` and `facts`. A file's name holds the time of its first event and the SHA-256 of its
 bytes. Files are never changed; all of them in order of name are the log.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment of the log. path: below the storage root. damage: why its bytes are not those of its name, "" when they are."""
+
+    path: str
+    events: tuple[Event, ...]
+    damage: str
 
 
 def make_log(root: Root) -> None:
@@ -40,13 +50,9 @@ def append_events(root: Root, events: Sequence[Event]) -> None:
         raise StoreError(key, "the segment is there with other bytes than its name says", DAMAGED_REMEDY)
 
 
-def events(root: Root) -> Iterator[Event]:
-    """Yield all events in order of the time of their segment. Raises: FixityError when a segment is damaged."""
-    for key in root.blobs.keys(LOGS):
-        try:
-            yield from eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key))
-        except FormatError as error:
-            raise FixityError(key, error.problem, DAMAGED_REMEDY) from error
+def segments(root: Root) -> Iterator[Segment]:
+    """Yield the segments of the log in order of their time. Cost: one read of each."""
+    return (_segment(root, key) for key in root.blobs.keys(LOGS))
 
 
 def newest_events(root: Root) -> list[Event]:
@@ -60,23 +66,15 @@ def newest_events(root: Root) -> list[Event]:
         if not names:
             return []
         folder = f"{folder}/{names[-1]}"
-    segments = list(root.blobs.children(folder))
-    moment = segments[-1].partition("-")[0] if segments else ""
-    found: list[Event] = []
-    for key in (f"{folder}/{name}" for name in segments if name.startswith(f"{moment}-")):
-        try:
-            found += eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key))
-        except FormatError:
-            continue
-    return found
+    names = list(root.blobs.children(folder))
+    moment = names[-1].partition("-")[0] if names else ""
+    newest = (_segment(root, f"{folder}/{name}") for name in names if name.startswith(f"{moment}-"))
+    return [event for segment in newest for event in segment.events]
 
 
-def damaged_segments(root: Root) -> list[str]:
-    """Return the paths of segments whose bytes are not those of their name, in order."""
-    damaged = []
-    for key in root.blobs.keys(LOGS):
-        try:
-            list(eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key)))
-        except (FormatError, StoreError):
-            damaged.append(key)
-    return damaged
+def _segment(root: Root, key: str) -> Segment:
+    """Return a segment, with no events and the damage told when its bytes are not those of its name."""
+    try:
+        return Segment(key, tuple(eventlog.parse_segment(key.removeprefix(f"{LOGS}/"), root.blobs.read(key))), damage="")
+    except (FormatError, StoreError) as error:
+        return Segment(key, (), damage=error.problem)

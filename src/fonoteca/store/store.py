@@ -15,6 +15,7 @@ from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.store import commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
+from fonoteca.store.events import Segment
 from fonoteca.store.root import Root, head_of, held, object_ids, read_logical
 
 
@@ -126,7 +127,7 @@ class Store:
 
     def check_root(self) -> list[str]:
         """Return the damaged files of the storage root itself and damaged segments of the event log, by path."""
-        return [*self._wrong_root_files(), *events.damaged_segments(self._root)]
+        return [*self._wrong_root_files(), *(segment.path for segment in self.log() if segment.damage)]
 
     def mend_root(self) -> list[str]:
         """Write the storage root's own files anew where they are damaged. Returns: paths mended."""
@@ -160,8 +161,12 @@ class Store:
         events.append_events(self._root, happened)
 
     def events(self) -> Iterator[Event]:
-        """Yield all events, in order of their segments' times. Raises: FixityError when a segment is damaged."""
-        return events.events(self._root)
+        """Yield all events, in order of their segments' times, without those of damaged segments, which `log` tells of."""
+        return (event for segment in self.log() for event in segment.events)
+
+    def log(self) -> Iterator[Segment]:
+        """Yield the event log by its segments, in order of their times; a damaged one says so and gives no events."""
+        return events.segments(self._root)
 
     def newest_events(self) -> list[Event]:
         """Return the events of the newest moment: what a kill may have kept from the register. Damaged ones are left to audit."""
