@@ -84,6 +84,11 @@ def demo_archive(demo_run: DemoRun) -> Path:
     return demo_run.archive
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marks of this project's tests."""
+    config.addinivalue_line("markers", "network: fetches Debian packages with apt-get; leave out with -m 'not network'")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Send all tests that use the one demo to the worker that made it. Before xdist reads the groups, hence first."""
