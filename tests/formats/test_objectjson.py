@@ -249,7 +249,9 @@ def test_raw_evidence_and_long_free_text_stay_private() -> None:
         objectjson.published(_admission(*evidence), ["ab"])
 
 
-facts = st.dictionaries(texts, texts | st.integers() | st.floats(allow_nan=False, allow_infinity=False), max_size=3)
+facts = st.dictionaries(
+    texts, texts | st.integers(1 - 2**53, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False), max_size=3
+)
 events = st.builds(Event, moments, texts, texts, facts.map(lambda f: tuple(f.items())))
 
 
@@ -265,3 +267,9 @@ def test_what_is_no_event_is_refused(line: bytes) -> None:
     name = segment_name([Event(AT, "x", "y")], line + b"\n")
     with pytest.raises(FormatError, match="line 1"):
         list(parse_segment(name, line + b"\n"))
+
+
+def test_an_event_with_half_a_character_can_be_read_again() -> None:
+    content = segment([Event(AT, "ruled", "a", (("reason", "told by \udcff"),))])
+    (event,) = parse_segment(segment_name([Event(AT, "ruled", "a")], content), content)
+    assert event.facts == (("reason", "told by \ufffd"),)

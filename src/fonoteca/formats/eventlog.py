@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from fonoteca.formats.strictjson import parse_json
+from fonoteca.formats.strictjson import parse_json, whole_text
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
 
@@ -16,7 +16,10 @@ _NAME = re.compile(r"\d{4}/\d\d/\d\d/\d{6}\.\d{6}-([0-9a-f]{64})\.jsonl")
 
 
 def segment(events: Sequence[Event]) -> bytes:
-    """Return the segment of some events, at least one. Facts keep their order, names of facts being unique."""
+    """Return the segment of some events, at least one. Facts keep their order, names of facts being unique.
+
+    Lone surrogates in text become U+FFFD, as no reader of the log would take them.
+    """
     return b"".join(_line(event) for event in events)
 
 
@@ -42,7 +45,8 @@ def _line(event: Event) -> bytes:
     if len(facts) < len(event.facts):
         raise FormatError(event.what, "an event names a fact twice")
     try:
-        found = {"at": _instant(event.at), "what": event.what, "subject": event.subject, "facts": facts}
+        told = {whole_text(name): whole_text(value) if isinstance(value, str) else value for name, value in facts.items()}
+        found = {"at": _instant(event.at), "what": whole_text(event.what), "subject": whole_text(event.subject), "facts": told}
         # ASCII, so that no text can break a line: splitlines() knows more line ends than JSON escapes.
         return json.dumps(found, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     except ValueError as error:

@@ -1,19 +1,39 @@
-"""JSON that can mean one thing only: UTF-8, no key twice, no NaN, no lone surrogates, bounded depth."""
+"""JSON that can mean one thing only: UTF-8, no key twice, no lone surrogates, bounded depth, numbers that every reader reads
+alike (I-JSON, RFC 7493 section 2).
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any, NoReturn
 
 from fonoteca.model.errors import FormatError
+
+INTEGER_MAX = 2**53 - 1
+"""RFC 7493 section 2.2: many readers keep numbers as doubles, which hold no larger integer exactly."""
+
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_json(content: bytes, subject: str) -> Any:
     """Return the value. Raises: FormatError naming `subject` for anything that two readers could read differently."""
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+        if _ESCAPED_SURROGATE.search(content):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise FormatError(subject, "the JSON is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise FormatError(subject, "an escape stands for half a character") from None
     except UnicodeDecodeError as error:
         raise FormatError(subject, f"not UTF-8 at byte {error.start}") from None
     except FormatError as error:
@@ -31,7 +51,12 @@ def json_bytes(value: object, subject: str) -> bytes:
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     except ValueError as error:
         raise FormatError(subject, f"cannot be written as JSON: {error}") from None
-    return (text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") + "\n").encode()
+    return (whole_text(text) + "\n").encode()
+
+
+def whole_text(text: str) -> str:
+    """Return text as UTF-8 can carry it: lone surrogates become U+FFFD, and two that make a character that character."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -40,6 +65,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise FormatError("", "a key is there twice in one object")
     return found
+
+
+def _finite(digits: str) -> float:
+    """Return a number that a double can hold."""
+    number = float(digits)
+    if not math.isfinite(number):
+        raise FormatError("", f"{digits[:40]} is too large for a number")
+    return number
+
+
+def _integer(digits: str) -> int:
+    """Return an integer that every reader can hold."""
+    number = int(digits) if len(digits) <= 17 else INTEGER_MAX + 1
+    if abs(number) > INTEGER_MAX:
+        raise FormatError("", f"{digits[:40]} is too large for an integer")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from fonoteca.formats.strictjson import whole_text
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, StoredFile
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, ItemKey, LogicalPath, ObjectId, Sha256
@@ -213,7 +214,7 @@ def storable(text: str) -> str:
 
     The JSON columns keep titles and names whole.
     """
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "")
+    whole = whole_text(text).replace("\x00", "")
     return whole if len(whole) <= TEXT_CHARACTERS_MAX else whole[: TEXT_CHARACTERS_MAX - 1] + "…"
 
 
