@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 _FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 _DEMO_FIXTURES = frozenset({"demo_run", "demo_archive"})
@@ -85,7 +86,13 @@ def demo_archive(demo_run: DemoRun) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marks of this project's tests."""
+    """Declare the marks of this project's tests, and let no example fail for being slow on a busy machine.
+
+    Where CI is set, Hypothesis has a profile of its own for that.
+    """
+    if not os.environ.get("CI"):
+        settings.register_profile("busy", deadline=None)
+        settings.load_profile("busy")
     config.addinivalue_line("markers", "network: fetches Debian packages with apt-get; leave out with -m 'not network'")
 
 
