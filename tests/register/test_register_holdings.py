@@ -268,6 +268,23 @@ def test_version_recorded_after_its_drop_is_dropped(register: Register) -> None:
     assert list(register.undropped("audio")) == []
 
 
+def test_a_drop_that_is_forgotten_frees_what_no_other_one_has(register: Register) -> None:
+    members = []
+    for key in ("folder:a", "folder:b"):
+        keep(register, made(key))
+        members.append(DropMember(ObjectId.of("audio", key), 1))
+    register.record_drop(drop_of(tuple(members)))
+    register.record_drop(drop_of((members[1],), "audio-1111111111111111"))
+    before = list(register.natural_rows())
+    register.forget_drop("audio-0123456789abcdef")
+    register.forget_drop("audio-0123456789abcdef")
+    assert list(register.undropped("audio")) == [members[0]]
+    assert [row.id for row in register.drops()] == ["audio-1111111111111111"]
+    assert register.members_of_drop("audio-0123456789abcdef") == []
+    register.record_drop(drop_of(tuple(members)))
+    assert list(register.natural_rows()) == before
+
+
 def test_drops_are_listed_in_order_of_publication(register: Register) -> None:
     less = replace(drop_of((), "audio-1111111111111111"), coverage_share=0.1)
     art = drop_of((), "artwork-2222222222222222", DropKind.ARTWORK)

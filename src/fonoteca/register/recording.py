@@ -12,11 +12,12 @@ from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import RecordingId
 from fonoteca.model.rights import Kind, RightsRecord
 from fonoteca.register.engine import insert_or
-from fonoteca.register.queries import dropped_in, member_at
+from fonoteca.register.queries import dropped_in, member_at, members_of_drop
 from fonoteca.register.rows import SOUND, Check, Description, numbers_json, probe_json, storable, tags_json
 from fonoteca.register.schema import (
     TALLY_BUCKETS,
     digest_key,
+    drop,
     drop_member,
     file,
     fixity_check,
@@ -288,6 +289,18 @@ def record_drop_members(connection: Connection, published: Drop) -> None:
     carried = (version.c.object_key == of_object, version.c.version == bindparam("member_version"))
     marks = [{"member_object": each.object_id, "member_version": each.version} for each in published.members]
     connection.execute(update(version).where(*carried).values(dropped=True), marks)
+
+
+def forget_drop(connection: Connection, drop_id: str) -> None:
+    """Remove a drop and its members; a version that no other drop carries is marked as undropped."""
+    members = connection.execute(members_of_drop(drop_id)).all()
+    connection.execute(delete(drop_member).where(drop_member.c.drop_id == drop_id))
+    connection.execute(delete(drop).where(drop.c.id == drop_id))
+    for member in members:
+        if connection.execute(dropped_in(member.object_id, member.version)).first() is None:
+            of_object = select(object_.c.id).where(object_.c.object_id == member.object_id).scalar_subquery()
+            free = (version.c.object_key == of_object, version.c.version == member.version)
+            connection.execute(update(version).where(*free).values(dropped=False))
 
 
 def record_check(connection: Connection, check: Check) -> None:

@@ -21,7 +21,7 @@ from fonoteca.register.engine import insert_or, open_engine, writing
 from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
-from fonoteca.register.recording import record_check, record_drop_members, record_version, split_path
+from fonoteca.register.recording import forget_drop, record_check, record_drop_members, record_version, split_path
 from fonoteca.register.rows import (
     Check,
     CheckRow,
@@ -244,6 +244,11 @@ class Register:
             rest = {name: statement.excluded[name] for name in row if name != "id"}
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
             record_drop_members(connection, published)
+
+    def forget_drop(self, drop_id: str) -> None:
+        """Take a drop back that was recorded and never published: its versions are undropped again, if no other one has them."""
+        with self._writing() as connection:
+            forget_drop(connection, drop_id)
 
     def drops(self) -> list[DropRow]:
         """Return all drops in order of publication: by time, then metadata, audio by what it carries, artwork."""
