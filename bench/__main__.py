@@ -38,7 +38,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 """In this order; together they need 4 GB of disk at once and some minutes on two cores."""
 
 JSON_FILE = Path("test-output/bench.json")
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 COLUMNS_IN_FILES = 180
 _CONSOLE = Console(stderr=True, highlight=False)
 

@@ -168,12 +168,9 @@ def _measured(same: Sequence[Figure]) -> Measured:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count, and whole where it is."""
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.{2 if abs(value) >= 1 else 3}f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.2g}"
+    """Return a number with three digits that count; whole ones, and those of three digits and more, without a fraction."""
+    whole = value == int(value) or abs(value) >= 100
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 
 def table_of(report: Report) -> Table:

@@ -60,7 +60,7 @@ def test_several_runs_give_median_and_range_and_the_median_is_judged(report: Mod
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (150, "150"), (1234.56, "1,235"), (12.345, "12.35"), (0.8, "0.8"), (0.05123, "0.051"), (0.00123, "0.0012")],
+    [(0, "0"), (150, "150"), (1234.56, "1,235"), (12.345, "12.3"), (99.96, "100"), (0.8, "0.8"), (0.05123, "0.0512")],
 )
 def test_numbers_are_short(report: ModuleType, value: float, shown: str) -> None:
     assert report.number(value) == shown
