@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import io
 import lzma
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from deb_builder import PACKERS, DebBuilder, ar_of, tar_of
+from deb_builder import CONTROL, PACKERS, DebBuilder, ar_of, tar_of
 
-from fonoteca.model.corridor import Candidate
+from fonoteca.model.corridor import Candidate, LeftOut
 from fonoteca.model.errors import SourceError, UsageError
 from fonoteca.model.rights import Kind, Scheme
 from fonoteca.sources import SOURCES, SourceContext
 from fonoteca.sources import deb as deb_module
+from fonoteca.sources.nested import unzip
+from fonoteca.sources.spool import Spool, SpooledFile
 
 FORMAT = (
     "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nSource: see https://upstream.example/ for more\n"
@@ -140,8 +144,49 @@ def test_hostile_zip_members_are_left_out(deb: DebBuilder, context: SourceContex
         "a.zip//etc/abs.ogg": "name",
         "a.zip/bomb.ogg": "limit",
         "l.zip/locked.ogg": "protected",
-        "o.zip/odd.ogg": "damaged",
+        "o.zip/odd.ogg": "unsupported",
     }
+
+
+def test_zip_that_would_fill_disk_or_memory_is_left_out(deb: DebBuilder, context: SourceContext, tagged: Tagged) -> None:
+    many = zipped({f"{number}.wav": bytes(15 << 20) for number in range(3)})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.ogg", tagged())
+    listed = bytearray(zipped({"a.ogg": tagged()}))
+    at = listed.index(b"PK\5\6") + 12
+    listed[at : at + 4] = (1 << 30).to_bytes(4, "little")
+    deb.copyright(DEP5).add("./many.zip", many).add("./lzma.zip", buffer.getvalue()).add("./listed.zip", bytes(listed))
+    (one,) = offered(deb.add(MUSIC + "ok.ogg", tagged()).write(), context)
+    assert left(one) == {"many.zip": "limit", "lzma.zip/a.ogg": "unsupported", "listed.zip": "damaged"}
+    assert names(one) == ["0.wav", "ok.ogg"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_damage_to_a_zip_gives_an_error(tmp_path: Path, context: SourceContext, tagged: Tagged, seed: int) -> None:
+    whole, chance = zipped({"music/a.ogg": tagged(), "b": b"x" * 300}), random.Random(seed)
+    for _ in range(200):
+        torn = bytearray(whole)
+        for _ in range(chance.randint(1, 5)):
+            place = chance.choice((chance.randrange(len(torn)), -1 - chance.randrange(150)))
+            torn[place] = chance.choice((0, 255, chance.randrange(256)))
+        path = tmp_path / "torn.zip"
+        path.write_bytes(torn)
+        for taken in unzip(path, b"torn.zip", Spool(context.staging, "torn")):
+            assert isinstance(taken, SpooledFile | LeftOut)
+
+
+def test_control_fields_that_are_not_utf_8_are_read_the_same_everywhere(
+    deb: DebBuilder, context: SourceContext, tagged: Tagged, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = deb.copyright(DEP5).add(MUSIC + "a.ogg", tagged()).parts()
+    control = CONTROL.format(name="tunes").replace("tunes for", "t\u00fcnes for").encode("latin-1")
+    info = tarfile.TarInfo("./control")
+    info.size = len(control)
+    parts["control.tar.gz"] = gzip.compress(tar_of([(info, control)]))
+    (one,) = offered(deb.write(parts), context)
+    assert one.title == "t\ufffdnes for a test"
+    assert caplog.records == []
 
 
 def test_pictures_are_taken_only_beside_music_and_only_covers(

@@ -81,6 +81,7 @@ def test_an_empty_one_states_nothing() -> None:
         ('id = "Not This"', "id 'Not This'"),
         ('id = "../up"', "id '../up'"),
         ('notices = "../secret"', "notices '../secret'"),
+        (r'notices = "a\u0000b"', "notices 'a"),
         ("licence = ", "is not TOML"),
         ('title = "\ud800"', "is not UTF-8"),
     ],

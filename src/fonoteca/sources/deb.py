@@ -113,7 +113,8 @@ class Deb:
         try:
             for member in _tar_members(_Forward(self._chunks(self._control_name), CONTROL_BYTES_MAX * 8), self._subject):
                 if member.name in (b"./control", b"control") and member.content is not None:
-                    fields = Deb822(member.content.read(CONTROL_BYTES_MAX))
+                    # As text: of bytes that are not UTF-8 python-debian would make what other packages installed here make of them.
+                    fields = Deb822(member.content.read(CONTROL_BYTES_MAX).decode("utf-8", "replace"))
                     return Control(
                         package=str(fields.get("Package", "")),
                         version=str(fields.get("Version", "")),

@@ -81,7 +81,7 @@ def parse_rights(content: bytes, subject: str) -> RightsFile:
     if item_id and not _ID.fullmatch(item_id):
         raise _wrong(subject, f"id {item_id!r}: expected lower-case letters, digits, '.', '_', '-', at most 100")
     notices = _text(table, "notices", subject)
-    if "/" in notices or notices in (".", ".."):
+    if "/" in notices or "\0" in notices or notices in (".", ".."):
         raise _wrong(subject, f"notices {notices!r}: expected the name of a text file beside it")
     artwork = table.get("artwork")
     return RightsFile(
