@@ -1,20 +1,22 @@
 #!/bin/sh
 # Make sure that programs are there: debian.sh PROGRAM=PACKAGE... Installs what is missing with apt-get where it may.
 set -eu
+exec 1>&2
 missing=""
 for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+    command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"
 done
-[ -z "$missing" ] && exit 0
-exec 1>&2
+[ -n "$missing" ] || exit 0
+
+advice="please run \"apt-get install$missing\" as root, then make again."
 sudo=""
-if [ "$(id -u)" != 0 ]; then
-    if command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then sudo="sudo -n"; else
-        echo "Please install the Debian package(s)$missing (apt-get install$missing), then run make again."
-        exit 1
-    fi
-fi
-echo "Installing the Debian package(s)$missing"
-$sudo apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
-    { echo "apt-get could not install$missing: please install them, then run make again."; exit 1; }
+[ "$(id -u)" = 0 ] || sudo="sudo -n"
+{ command -v apt-get && $sudo true; } >/dev/null 2>&1 || { echo "Fonoteca needs the Debian package$missing: $advice"; exit 1; }
+
+# An update may fail in part and the package be found all the same; another apt-get may be at work.
+install() {
+    $sudo apt-get update -qq
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing
+}
+echo "Installing the Debian package$missing"
+said=$(install 2>&1) || { echo "$said" | tail -n 5; echo "apt-get could not install$missing: $advice"; exit 1; }
