@@ -1,9 +1,11 @@
 # The house's commands. `make demo` and `make test` need only Python 3.11, make, git and the package registries.
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench lock clean
+.NOTPARALLEL:
 PYTHON := .venv/bin/python
 DEMO_ARGS ?=
 TEST_ARGS ?=
+LOCK_ARGS ?=
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -13,8 +15,8 @@ demo: ## The whole corridor on real music, then the site (DEMO_ARGS="DIR --no-se
 	@.venv/bin/fonoteca demo $(DEMO_ARGS)
 
 test: ## Every check: style, types, floors, then the tests (TEST_ARGS="-k store")
-	@sh tools/bootstrap.sh dev
 	@sh tools/debian.sh chromium=chromium
+	@sh tools/bootstrap.sh dev
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist loadgroup $(TEST_ARGS)
 
@@ -23,16 +25,14 @@ check: ## Style, types and floors alone
 	@.venv/bin/ruff check --quiet
 	@.venv/bin/ruff format --quiet --check
 	@.venv/bin/mypy --no-error-summary
-	@.venv/bin/lint-imports --no-cache >test-output.lint 2>&1 || { cat test-output.lint; rm -f test-output.lint; exit 1; }
-	@rm -f test-output.lint
+	@said=$$(.venv/bin/lint-imports --no-cache 2>&1) || { echo "$$said"; exit 1; }
 
 bench: ## Measure every figure that the README quotes (a table, and JSON in test-output/bench.json)
 	@sh tools/bootstrap.sh dev
 	@$(PYTHON) -m bench
 
-lock: ## Pin every package anew, with hashes
-	@sh tools/bootstrap.sh dev
-	@sh tools/lock.sh
+lock: ## Pin every package, with hashes (LOCK_ARGS=--upgrade for the newest)
+	@sh tools/lock.sh $(LOCK_ARGS)
 
-clean: ## Remove what was made here (.venv, .tools, demo)
-	rm -rf .venv .tools demo test-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove what was made here (.venv, .tools, demo and the rest)
+	rm -rf .venv .tools build dist demo test-output .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
