@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import settings
 
 _FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
@@ -96,9 +97,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "network: fetches Debian packages with apt-get; leave out with -m 'not network'")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Send all tests that use the one demo to the worker that made it. Before xdist reads the groups, hence first."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Send all tests that use the one demo to the worker that made it."""
     for item in items:
         if _DEMO_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("demo"))
+    yield
+    # pytest-xdist 3.8 tells its scheduler of groups by a name in `_nodeid`, which pytest 9.2 reads no more (pytest-xdist
+    # issue 1386): without this, `--dist loadgroup` silently spreads each group over all workers.
+    for item in items:
+        if (grouped := getattr(item, "_nodeid", item.nodeid)) != item.nodeid:
+            item._id = NodeId.parse(grouped)  # type: ignore[attr-defined]

@@ -16,7 +16,6 @@ import libtorrent as lt
 import mutagen
 import ocfl
 
-from fonoteca.editions import snapshot_torrent_name
 from fonoteca.formats.metainfo import v1_only, v2_only
 
 FORMS: Mapping[str, Callable[[bytes], bytes]] = {"hybrid": lambda content: content, "v1": v1_only, "v2": v2_only}
@@ -53,7 +52,8 @@ def payloads(archive: Path, drops: Sequence[Mapping[str, Any]]) -> list[Payload]
         root = archive / "store"
         if drop["kind"] == "metadata":
             name = lt.load_torrent_buffer(torrent).ti.name()
-            root = archive / "catalogue" / name.removeprefix(snapshot_torrent_name("fonoteca-demo", ""))
+            named = [path for path in (archive / "catalogue").iterdir() if path.is_dir() and name.endswith(f"-{path.name}")]
+            root = max(named, key=lambda path: len(path.name))
         found.append(Payload(torrent, root))
     return found
 
