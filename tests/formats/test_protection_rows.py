@@ -189,6 +189,14 @@ def test_each_row_of_the_table_is_found(row: str) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS)
+def test_no_row_hides_behind_a_tag(row: str) -> None:
+    content, marker, _ = ROWS[row]
+    found = verdict(id3_tag((b"TIT2", b"\3A")) * 2 + content)
+    assert found is not None
+    assert marker in found.marker
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_no_protected_file_is_decoded(row: str, tmp_path: Path) -> None:
     path = tmp_path / "music.ogg"
     path.write_bytes(ROWS[row][0])

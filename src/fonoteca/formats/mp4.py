@@ -54,12 +54,12 @@ class Box:
         return self.path[-1:] == (ENTRIES,)
 
 
-def walk(window: Window) -> Iterator[Box]:
-    """Yield the boxes of a file's structure, each before those inside it.
+def walk(window: Window, start: int = 0) -> Iterator[Box]:
+    """Yield the boxes of a file's structure from `start` on, each before those inside it.
 
     Raises: FormatError at a limit of the window, or at a compressed header (`cmov`), which cannot be looked into.
     """
-    pending = list(reversed(_children(window, (), 0, window.file_bytes)[0]))
+    pending = list(reversed(_children(window, (), start, window.file_bytes)[0]))
     while pending:
         box = pending.pop()
         if box.kind == b"cmov":

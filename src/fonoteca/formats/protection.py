@@ -175,9 +175,9 @@ def _frame_signs(window: Window, tag: id3.Tag) -> Iterator[_Sign]:
             yield _Sign(0, f"ID3 frame {frame.id.decode()}", system)
 
 
-def _mp4_signs(window: Window, _start: int) -> Iterator[_Sign]:
+def _mp4_signs(window: Window, start: int) -> Iterator[_Sign]:
     """Yield what sample entries, boxes, scheme types, brands, system ids and user types of an MP4 file say."""
-    for box in mp4.walk(window):
+    for box in mp4.walk(window, start):
         name = box.kind.decode("latin-1")
         if box.is_sample_entry and box.kind in SAMPLE_ENTRIES:
             yield _Sign(0, f"sample entry {name}", SAMPLE_ENTRIES[box.kind])
