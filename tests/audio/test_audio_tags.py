@@ -15,7 +15,7 @@ from mutagen.apev2 import APEv2
 from mutagen.asf import ASF
 from mutagen.mp4 import MP4
 
-from fonoteca.audio import read_tags
+from fonoteca.audio import examine, read_tags
 from fonoteca.audio.tags import NAMES_MAX, VALUE_CHARS_MAX, VALUES_MAX
 from fonoteca.model.errors import AudioError
 
@@ -167,6 +167,27 @@ def test_a_tag_that_inflates_without_end_is_refused(fixtures: Path, tmp_path: Pa
     path.write_bytes(b"ID3\x03\0\0" + size + frame + (fixtures / "audio" / "mutagen" / "no-tags.mp3").read_bytes())
     with pytest.raises(AudioError, match="compressed ID3 frames"):
         read_tags(path)
+
+
+def test_a_tag_that_inflates_without_end_is_refused_inside_a_chunk(tmp_path: Path) -> None:
+    bomb = (100_000_000).to_bytes(4, "big") + zlib.compress(bytes(100_000_000), 9)
+    frame = b"TIT2" + len(bomb).to_bytes(4, "big") + b"\0\x80" + bomb
+    tag = b"ID3\x03\0\0" + bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0)) + frame
+    sound = b"fmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\4\0\0\0\1\2\3\4"
+    chunks = b"WAVE" + sound + b"id3 " + len(tag).to_bytes(4, "little") + tag + bytes(len(tag) % 2)
+    path = tmp_path / "bomb.wav"
+    path.write_bytes(b"RIFF" + len(chunks).to_bytes(4, "little") + chunks)
+    with pytest.raises(AudioError, match="compressed ID3 frames"):
+        read_tags(path)
+    with pytest.raises(AudioError, match="compressed ID3 frames"):
+        examine(path, "bomb.wav")
+
+
+def test_who_bought_a_copy_is_not_among_the_tags(copy: Copy) -> None:
+    path = copy("beets/full.m4a")
+    for name in ("apID", "ownr", "purd"):
+        mp4(path, name, ["buyer@example.org"])
+    assert "buyer@example.org" not in str(read_tags(path))
 
 
 def test_tags_that_lead_in_a_circle_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

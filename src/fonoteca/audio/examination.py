@@ -1,4 +1,7 @@
-"""The examination of one file, in the order that costs least and risks nothing: protection, identity, sound, tags."""
+"""The examination of one file, in the order that costs least and risks nothing: protection, identity, tags, sound.
+
+Tags come before sound because FFmpeg inflates them without a limit, and the reader of tags refuses those that it may not.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +55,11 @@ def examine(path: Path, name: str) -> Examined | Protected:
                 return found
             if damage := _STRUCTURE.get(found.kind, _no_damage)(found):
                 raise DamagedAudioError(name, f"damaged: {damage}", "Fetch the file again from its source, or find a whole copy.")
+            tags = read_tags(path, name)
             decoded = decode(path, name, CONTAINERS[found.kind])
             if promised := mpeg.promise(found.window(), found.start):
                 check_length(name, decoded, Fraction(promised.samples, promised.sample_rate_hz))
-            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), read_tags(path, name))
+            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), tags)
     except OSError as error:
         raise AudioError(
             name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."

@@ -115,6 +115,8 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 """Our field to the names it goes by, in order of trust: Vorbis comments and APEv2, ID3v2, MP4, ASF, Matroska (all lower case)."""
 
 _KNOWN = frozenset(name for names in _FIELDS.values() for name in names)
+_BUYER = frozenset({"apid", "ownr", "purd", "town"})
+"""Names under which shops write who bought a copy and when (iTunes; ID3 TOWN): nobody's to publish in a metadata.json."""
 _PICTURES = frozenset({"metadata_block_picture", "coverart", "coverartmime"})
 """Vorbis comments that hold a picture as text."""
 
@@ -153,21 +155,28 @@ def read_tags(path: Path, name: str = "") -> Tags:
 
 
 class _BoundedReader:
-    """A file that can be read only so often: what mutagen is given to read from."""
+    """A file that can be read only so often, and whose ID3 tags inflate only so far: what mutagen is given to read from.
 
-    __slots__ = ("_bytes_left", "_name", "_reads_left", "_source")
+    A tag is checked when its header is read, wherever that is: at the start of a file, or in a chunk of a WAVE, AIFF or DSD file.
+    """
 
-    def __init__(self, name: str, source: BinaryIO) -> None:
-        self._name, self._source = name, source
+    __slots__ = ("_bytes_left", "_name", "_reads_left", "_source", "_window")
+
+    def __init__(self, name: str, source: BinaryIO, window: Window) -> None:
+        self._name, self._source, self._window = name, source, window
         self._reads_left, self._bytes_left = READS_MAX, READ_BYTES_MAX
 
     def read(self, length: int = -1) -> bytes:
-        """Return the next bytes. Raises: DamagedAudioError when the budget is spent."""
+        """Return the next bytes. Raises: DamagedAudioError when the budget is spent, UnsupportedAudioError for such a tag."""
+        start = self._source.tell()
         content = self._source.read(length)
         self._reads_left -= 1
         self._bytes_left -= len(content)
         if min(self._reads_left, self._bytes_left) < 0:
             raise DamagedAudioError(self._name, "damaged: its tags lead in a circle", "Retag the file.")
+        if content.startswith(b"ID3"):
+            self._check_compression(start)
+            self._source.seek(start + len(content))
         return content
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -178,6 +187,16 @@ class _BoundedReader:
         """Return the position."""
         return self._source.tell()
 
+    def _check_compression(self, start: int) -> None:
+        """Raise UnsupportedAudioError where inflating the frames of a tag could fill the memory."""
+        try:
+            tag = id3.tag_at(self._window, start)
+            compressed = sum(frame.frame_bytes for frame in id3.frames(self._window, tag) if frame.compressed) if tag else 0
+        except FormatError as error:
+            raise UnsupportedAudioError(self._name, f"has a tag that cannot be checked: {error.problem}", error.remedy) from error
+        if compressed > COMPRESSED_BYTES_MAX:
+            raise UnsupportedAudioError(self._name, f"has {compressed} bytes of compressed ID3 frames", "Retag the file.")
+
 
 def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
     """Return the raw names and values of the tags of a file."""
@@ -187,7 +206,6 @@ def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
         return source.read(length)
 
     window = Window(read_at, source.seek(0, 2))
-    _check_compression(name, window)
     start = id3.content_start(window)
     head = window.read(start, HEAD_BYTES)
     kind = identify(head)
@@ -197,7 +215,7 @@ def _read(name: str, path: Path, source: BinaryIO) -> Iterable[tuple[str, Any]]:
     if reader is None:
         raise UnsupportedAudioError(name, "has no tags that are understood")
     source.seek(0)
-    tags = reader(_BoundedReader(name, source)).tags
+    tags = reader(_BoundedReader(name, source, window)).tags
     return [] if tags is None else _items(tags)
 
 
@@ -205,17 +223,6 @@ def _ogg_reader(head: bytes) -> type[FileType] | None:
     """Return the reader for the codec that the first page names; the packet begins after the segment table."""
     packet = head[27 + head[26] :] if len(head) > 27 else b""
     return next((reader for magic, reader in _OGG_READERS if packet.startswith(magic)), None)
-
-
-def _check_compression(name: str, window: Window) -> None:
-    """Raise UnsupportedAudioError where inflating a tag's frames could fill the memory."""
-    try:
-        for tag in id3.leading_tags(window):
-            compressed = sum(frame.frame_bytes for frame in id3.frames(window, tag) if frame.compressed)
-            if compressed > COMPRESSED_BYTES_MAX:
-                raise UnsupportedAudioError(name, f"has {compressed} bytes of compressed ID3 frames", "Retag the file.")
-    except FormatError as error:
-        raise UnsupportedAudioError(name, f"has a tag that cannot be checked: {error.problem}", error.remedy) from error
 
 
 def _matroska(path: Path) -> Iterable[tuple[str, Any]]:
@@ -236,7 +243,7 @@ def _bounded(items: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, tuple[str,
     """Yield names and texts within the limits, names that we know first; those that hold no text (pictures) are left out."""
     count = 0
     for name, value in sorted(items, key=lambda item: (_plain(item[0]) not in _KNOWN, item[0])):
-        if name.lower() in _PICTURES:
+        if name.lower() in _PICTURES or _plain(name) in _BUYER:
             continue
         texts = tuple(text for text in (_clean(t) for t in _texts(value)) if text)[:VALUES_MAX]
         if texts and count < NAMES_MAX:
