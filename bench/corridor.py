@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from bench.proof import prove
 from bench.report import Figure, Goal, Peer
@@ -61,9 +62,9 @@ class TimedSwarm:
     def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
         self._swarm.seed(torrent, root, verify)
 
-    def fetch(self, torrent: bytes, folder: Path, peers: Sequence[tuple[str, int]], advance: Callable[[int], None]) -> int:
+    def fetch(self, *arguments: Any, **named: Any) -> int:
         with Stopwatch() as watch:
-            fetched_bytes = self._swarm.fetch(torrent, folder, peers, advance)
+            fetched_bytes = self._swarm.fetch(*arguments, **named)
         self.fetched.append((fetched_bytes, watch.seconds))
         return fetched_bytes
 
