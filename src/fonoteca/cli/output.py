@@ -34,6 +34,7 @@ def print_json(answer: Mapping[str, Any]) -> None:
     """Print the one JSON object of a `--json` run on stdout."""
     json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
+    sys.stdout.flush()  # `serve` and `seed` go on after it
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:

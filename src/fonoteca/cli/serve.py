@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from fonoteca.cli.app import ArchiveOption, app
-from fonoteca.cli.output import say
+from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.output import print_json, say
 from fonoteca.model.errors import UsageError
 from fonoteca.wiring import Archive, open_archive, serve_rooms
 
@@ -19,22 +19,27 @@ def serve_command(
     host: Annotated[str, typer.Option(help="The address to listen on. Default: as the settings say.")] = "",
     port: Annotated[int, typer.Option(help="The port to listen on. Default: as the settings say.", min=0, max=65535)] = -1,
     archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
 ) -> None:
     """Serve the site, the music that may be shared, and the edition, until interrupted."""
     with open_archive(archive) as opened:
         settings = opened.settings.server
-        serve(opened, listen(host or settings.host, settings.port if port < 0 else port))
+        serve(opened, listen(host or settings.host, settings.port if port < 0 else port), as_json)
 
 
-def serve(archive: Archive, listener: socket.socket) -> None:
-    """Serve an archive on a socket that listens, until SIGINT or SIGTERM."""
+def serve(archive: Archive, listener: socket.socket, as_json: bool = False) -> None:
+    """Serve an archive on a socket that listens, after saying where, until SIGINT or SIGTERM."""
     # Imported here: FastAPI and what it brings double the time that every other command takes to start.
     import uvicorn
 
     from fonoteca.serve import create_app
 
     host, port = listener.getsockname()[:2]
-    say(f"{archive.settings.title} is on http://{host}:{port}/  (stop with Ctrl-C)", "bold green")
+    address = f"http://{host}:{port}/"
+    if as_json:
+        print_json({"title": archive.settings.title, "url": address})
+    else:
+        say(f"{archive.settings.title} is on {address}  (stop with Ctrl-C)", "bold green")
     config = uvicorn.Config(create_app(serve_rooms(archive)), log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
 
