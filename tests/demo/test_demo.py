@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from demo_checks import (
     FORMS,
@@ -25,7 +27,6 @@ from demo_checks import (
     payloads,
     whole_shares,
 )
-from fastapi.testclient import TestClient
 
 import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
 from fonoteca.cli.app import run
@@ -172,14 +173,22 @@ def test_commands_that_show_listening_say_that_it_is_synthetic(
 
 @pytest.mark.parametrize("name", PLACES)
 def test_pages_that_show_listening_say_that_it_is_synthetic(demo_run: DemoRun, name: str) -> None:
-    with open_archive(place(demo_run, name)) as archive, TestClient(create_app(serve_rooms(archive))) as client:
-        for address in ("/", "/coverage", "/drops"):
-            page = client.get(address).text
-            assert "of all listening" in page, address
-            assert "synthetic" in page, address
-        assert "made-up listening history" in client.get("/coverage").text
-        assert client.get("/api/coverage").json()["synthetic"] is True
-        assert client.get("/coverage.png").content.startswith(b"\x89PNG")
+    pages = ("/", "/coverage", "/drops")
+    answers = asyncio.run(asked(place(demo_run, name), (*pages, "/api/coverage", "/coverage.png")))
+    for address in pages:
+        assert "of all listening" in answers[address].text, address
+        assert "synthetic" in answers[address].text, address
+    assert "made-up listening history" in answers["/coverage"].text
+    assert answers["/api/coverage"].json()["synthetic"] is True
+    assert answers["/coverage.png"].content.startswith(b"\x89PNG")
+
+
+async def asked(folder: Path, addresses: Sequence[str]) -> dict[str, httpx.Response]:
+    """Return the site's answer at each address."""
+    with open_archive(folder) as archive:
+        transport = httpx.ASGITransport(create_app(serve_rooms(archive)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return {address: await client.get(address) for address in addresses}
 
 
 # Run again, by make
