@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -204,18 +204,24 @@ class Swarm(Protocol):
         """
         ...
 
-    def fetch(self, torrent: bytes, folder: Path, peers: Sequence[tuple[str, int]], advance: Callable[[int], None]) -> int:
+    def fetch(
+        self,
+        torrent: bytes,
+        folder: Path,
+        peers: Sequence[tuple[str, int]],
+        advance: Callable[[int], None],
+        without: Collection[str] = (),
+    ) -> int:
         """Fetch a whole torrent into `folder` (its own name left out), all of it handed to the file system on return.
 
         Whole pieces that `folder` already holds are kept. Synchronising to the medium is for whoever adopts the folder.
+        without: paths of files that are not wanted.
         Returns: payload bytes downloaded. Raises: SourceError when nothing arrives for the edge's time limit, TrustError when
             that is because peers send bad bytes, StoreError when the disk fails.
         """
         ...
 
-    def fetch_pieces(
-        self, torrent: bytes, folder: Path, pieces: Sequence[int], peers: Sequence[tuple[str, int]]
-    ) -> FetchedPieces:
+    def fetch_pieces(self, torrent: bytes, folder: Path, pieces: Sequence[int], peers: Sequence[tuple[str, int]]) -> FetchedPieces:
         """Fetch single pieces, each proved by the torrent's hashes, by way of `folder`, which the caller then discards.
 
         pieces: indexes in the torrent. Raises: as `fetch`.

@@ -330,3 +330,18 @@ def flip(path: Path, position: int) -> None:
     content = bytearray(path.read_bytes())
     content[position] ^= 0xFF
     path.write_bytes(bytes(content))
+
+
+def test_files_that_are_not_wanted_do_not_arrive(tmp_path: Path, open_swarm: OpenSwarm) -> None:
+    sizes = small_sizes()
+    torrent = write_root(tmp_path / "root", sizes)
+    seeder, mirror = open_swarm(), open_swarm()
+    seeder.seed(torrent, tmp_path / "root")
+    advanced: list[int] = []
+    without = {"b2/v1/content/two.ogg", "b2/v1/empty"}
+    fetched_bytes = mirror.fetch(torrent, tmp_path / "copy", [seeder.address], advanced.append, without)
+    expected = {path: content for path, content in files_below(tmp_path / "root").items() if path not in without}
+    assert files_below(tmp_path / "copy") == expected
+    assert sum(map(len, expected.values())) == sum(advanced) <= fetched_bytes < 350_000
+    assert mirror.fetch(torrent, tmp_path / "none", [], advanced.append, set(sizes)) == 0
+    assert files_below(tmp_path / "none") == {}

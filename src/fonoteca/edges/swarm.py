@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from fonoteca.edges.swarm_session import (
     check_peers,
     info_of,
     load_torrent,
+    payload_files,
     piece_payload,
     wrapped,
 )
@@ -37,6 +38,9 @@ _FLUSH_TIMEOUT_S = 600.0
 
 _LEAVE_TIMEOUT_S = 30.0
 _STATUS_INTERVAL_S = 0.2
+_PRIORITY = 4
+"""libtorrent's default, of 1 to 7; 0 is not wanted."""
+
 _CHECKING = (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data)
 
 
@@ -46,6 +50,15 @@ class _Seed:
     root: Path
     verify: bool
     handle: lt.torrent_handle
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What to fetch: a torrent into a folder, without the files at these paths."""
+
+    torrent: bytes
+    folder: Path
+    without: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +129,34 @@ class LibtorrentSwarm:
             if seed is not None:
                 self._leave(seed.handle)
 
-    def fetch(self, torrent: bytes, folder: Path, peers: Sequence[Peer], advance: Callable[[int], None]) -> int:
+    def fetch(
+        self,
+        torrent: bytes,
+        folder: Path,
+        peers: Sequence[Peer],
+        advance: Callable[[int], None],
+        without: Collection[str] = (),
+    ) -> int:
         """Fetch a whole torrent into `folder` (its own name left out), every byte handed to the file system on return.
 
         What `folder` already holds is checked and kept, so that a fetch that was interrupted goes on; what is there and
         wrong is replaced. Pad files are not written. Synchronising to the medium is for whoever adopts the folder.
-        advance: called with payload bytes as they arrive or are found in `folder`, in all the torrent's payload.
+        without: paths of files that are not wanted; all of them wants no peer. Pieces of a hybrid hold one file each, so
+            nothing of these arrives.
+        advance: called with payload bytes as they arrive or are found in `folder`, in all what is wanted.
         Returns: payload bytes downloaded, of pads at most what fills the last 16 KiB block of each file.
         Raises: SourceError when nothing new arrives for `idle_timeout_s`; TrustError when that is because peers sent bytes
             that fail the torrent's hashes, or for a torrent that cannot be used; StoreError when the disk fails.
         """
         together = check_peers(peers)
+        wanted = _Wanted(torrent, folder, frozenset(without))
         reached = _Reached(advance)
-        tries = [self._try_fetch(torrent, folder, together, reached)]
+        tries = [self._try_fetch(wanted, together, reached)]
         # libtorrent may ban an honest peer for a piece that a liar had a part in. So after a ban each is asked by itself:
         # then who sent what is beyond doubt.
         alone = together if isinstance(tries[0].failure, TrustError) and len(together) > 1 else []
         for peer in alone:
-            tries.append(self._try_fetch(torrent, folder, [peer], reached))
+            tries.append(self._try_fetch(wanted, [peer], reached))
             if tries[-1].failure is None:
                 break
         if tries[-1].failure is not None:
@@ -194,11 +217,14 @@ class LibtorrentSwarm:
         """Leave the swarm."""
         self.close()
 
-    def _try_fetch(self, torrent: bytes, folder: Path, peers: list[Peer], reached: _Reached) -> _Try:
-        params = load_torrent(torrent, folder)
+    def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: _Reached) -> _Try:
+        params = load_torrent(wanted.torrent, wanted.folder)
+        if wanted.without:
+            unwanted = {index for index, path, _ in payload_files(params) if path in wanted.without}
+            params.file_priorities = [0 if index in unwanted else _PRIORITY for index in range(info_of(params).num_files())]
         params.peers = peers
         failure: SourceError | TrustError | None = None
-        with self._fetching(params, folder) as fetching:
+        with self._fetching(params, wanted.folder) as fetching:
             try:
                 fetching.await_finish(reached)
                 fetching.flush()
@@ -355,7 +381,7 @@ def _want_only(params: lt.add_torrent_params, pieces: Sequence[int]) -> None:
         raise UsageError(f"torrent {info.name()}", f"has pieces 0 to {count - 1}, not {pieces[0]} to {pieces[-1]}")
     priorities = [0] * count
     for piece in pieces:
-        priorities[piece] = 4
+        priorities[piece] = _PRIORITY
     params.piece_priorities = priorities
 
 
