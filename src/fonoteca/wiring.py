@@ -303,6 +303,7 @@ def open_swarm(choice: SwarmChoice) -> Iterator[Swarm]:
 def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
     """Return what seeding needs."""
     return SeedRooms(
+        name=archive.settings.name,
         store=archive.store,
         register=archive.register,
         editions=archive.editions,
@@ -369,6 +370,7 @@ class Mirroring:
 def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> FollowRooms:
     """Return what a mirror needs."""
     return FollowRooms(
+        settings=archive.settings,
         store=archive.store,
         register=archive.register,
         editions=archive.editions,

@@ -11,7 +11,7 @@ import libtorrent
 import pytest
 from editions_payload import HEADING, NOW, PIECE_BYTES, Payload, manifested
 
-from fonoteca.editions import cut, cut_snapshot, drop_record, parse_drop_record, plan_drops
+from fonoteca.editions import cut, cut_snapshot, drop_record, parse_drop_record, plan_drops, snapshot_of
 from fonoteca.formats.metainfo import Announce, parse_torrent
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FormatError, TrustError
@@ -98,3 +98,10 @@ def test_the_record_that_the_store_keeps_of_a_drop_comes_back() -> None:
         if damage != drop_record(drop):
             with pytest.raises(FormatError):
                 parse_drop_record(damage)
+
+
+def test_snapshot_is_named_by_its_torrent_and_never_leads_out_of_its_folder() -> None:
+    assert snapshot_of("jazz-catalogue-2026-11-22-2", "jazz") == "2026-11-22-2"
+    for name in ("jazz", "jazz-catalogue-", "jazz-catalogue-..", "jazz-catalogue-a/b", "blues-catalogue-2026-11-22"):
+        with pytest.raises(TrustError):
+            snapshot_of(name, "jazz")

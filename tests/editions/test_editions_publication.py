@@ -171,7 +171,7 @@ def test_a_damaged_index_of_ones_own_is_a_fault_of_the_store(tmp_path: Path) -> 
     editions = Editions(DiskBlobs(tmp_path))
     editions.publish(HEADING, drops_of(Payload()), NOW)
     (tmp_path / "index.json").write_bytes(b"{")
-    with pytest.raises(StoreError, match="publish again"):
+    with pytest.raises(StoreError, match="from a mirror"):
         editions.publish(HEADING, drops_of(Payload()), LATER)
 
 
@@ -203,7 +203,7 @@ def lying(published: dict[str, bytes], change: Callable[[dict[str, Any]], object
     """Return the edition with its index changed."""
     index = json.loads(published["index.json"])
     change(index)
-    return {**published, "index.json": json.dumps(index).encode()}
+    return {**published, "index.json": (json.dumps(index, ensure_ascii=False, sort_keys=True, indent=1) + "\n").encode()}
 
 
 HEAD_LIES: dict[str, Any] = {
@@ -284,6 +284,13 @@ ORDER_LIES: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_an_index_whose_drops_do_not_fit_together_is_refused(published: dict[str, bytes], change: Any) -> None:
     with pytest.raises(TrustError):
         read_edition(fetch_from(lying(published, change)))
+
+
+def test_an_index_in_another_form_is_refused_since_mirrors_put_out_the_same_bytes(published: dict[str, bytes]) -> None:
+    assert lying(published, lambda index: None) == published
+    for content in (json.dumps(json.loads(published["index.json"])).encode(), published["index.json"] + b"\n"):
+        with pytest.raises(TrustError, match="one form"):
+            read_edition(fetch_from({**published, "index.json": content}))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ The way of a drop: `plan_drops` (or a `SnapshotPlan`) says what goes into it, `m
 out, `cut` makes the torrent from stored hashes, `Editions.publish` puts it out, and `read_edition` believes it elsewhere.
 """
 
-from fonoteca.editions.cutting import CutDrop, SnapshotPlan, cut, cut_snapshot, snapshot_torrent_name
+from fonoteca.editions.cutting import CutDrop, SnapshotPlan, cut, cut_snapshot, snapshot_of, snapshot_torrent_name
 from fonoteca.editions.following import ManifestedDrop, check_drops, list_members, read_drop, read_edition, read_index
 from fonoteca.editions.index import Heading, Index, IndexEntry, TargetFile
 from fonoteca.editions.manifest import ManifestRow, rows_of_plan, rows_of_snapshot
@@ -49,5 +49,6 @@ __all__ = [
     "restore_plan",
     "rows_of_plan",
     "rows_of_snapshot",
+    "snapshot_of",
     "snapshot_torrent_name",
 ]

@@ -8,7 +8,9 @@ from datetime import datetime
 from fonoteca.editions.memberlist import facts_of, snapshot_id
 from fonoteca.editions.planning import DropPlan, member_of
 from fonoteca.formats.metainfo import Announce, hybrid_torrent
+from fonoteca.formats.torrentpaths import check_name
 from fonoteca.model.corridor import Drop, DropKind, MemberFile
+from fonoteca.model.errors import TrustError
 from fonoteca.model.ids import DropId
 
 CATALOGUE = "catalogue"
@@ -88,3 +90,16 @@ def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce:
 def snapshot_torrent_name(root_name: str, snapshot: str) -> str:
     """Return the name of a snapshot's torrent."""
     return f"{root_name}-{CATALOGUE}-{snapshot}"
+
+
+def snapshot_of(torrent_name: str, root_name: str) -> str:
+    """Return the name of the snapshot whose torrent has this name: also that of its folder.
+
+    Raises: TrustError when it is not the name of a snapshot of this archive, or would lead out of its folder.
+    """
+    prefix = snapshot_torrent_name(root_name, "")
+    snapshot = torrent_name.removeprefix(prefix)
+    if not torrent_name.startswith(prefix):
+        raise TrustError(f"torrent {torrent_name}", f"not named as a snapshot of {root_name!r} is: {prefix}NAME")
+    check_name(f"torrent {torrent_name}", snapshot)
+    return snapshot

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NoReturn
 
-from fonoteca.editions.cutting import snapshot_torrent_name
+from fonoteca.editions.cutting import snapshot_of
 from fonoteca.editions.index import INDEX, INDEX_BYTES_MAX, Index, IndexEntry, TargetFile, parse_index
 from fonoteca.editions.manifest import ManifestRow, from_jsonl
 from fonoteca.editions.memberlist import ListedMember, MemberList, listed_member, member_list_of, snapshot_id
@@ -123,15 +123,12 @@ def fetch_target(fetch_read: FetchRead, file: TargetFile, bytes_max: int = MANIF
 def _check_torrent(index: Index, entry: IndexEntry, metainfo: Metainfo) -> None:
     """Raise TrustError unless the torrent is the hybrid that the index describes."""
     heading = index.heading
-    snapshot = entry.kind == DropKind.METADATA
-    named = metainfo.name.startswith(snapshot_torrent_name(heading.root_name, "")) if snapshot else None
     claims = (
         ("infohash_v1", entry.infohash_v1, metainfo.infohash_v1),
         ("infohash_v2", entry.infohash_v2, metainfo.infohash_v2),
         ("piece_bytes", heading.piece_bytes, metainfo.piece_bytes),
         ("bytes", entry.drop_bytes, metainfo.payload_bytes),
         ("files", entry.file_count, len(metainfo.files)),
-        ("root_name", heading.root_name, heading.root_name if named else metainfo.name),
     )
     for field, claimed, found in claims:
         if claimed != found:
@@ -152,7 +149,7 @@ def _check_snapshot(index: Index, entry: IndexEntry, metainfo: Metainfo, rows: S
     """Raise TrustError unless the id is that of these files under this name."""
     if any(row.object_id is not None for row in rows):
         _refuse(entry, "a file of a snapshot belongs to an object")
-    name = metainfo.name.removeprefix(snapshot_torrent_name(index.heading.root_name, ""))
+    name = snapshot_of(metainfo.name, index.heading.root_name)
     found = snapshot_id(name, [(row.path, row.file_bytes, row.sha256) for row in rows])
     if found != entry.id:
         _refuse(entry, f"its files are those of {found}")

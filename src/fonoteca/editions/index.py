@@ -178,8 +178,11 @@ def parse_index(content: bytes) -> Index:
         entries = tuple(_parse_entry(each) for each in found["drops"])
         index = Index(heading, count(found["number"], 1), parse_instant(found["published_at"]), entries)
     except (FonotecaError, TypeError, ValueError, KeyError, OverflowError) as error:
-        raise TrustError(INDEX, str(error), "Ask the archive's operator; nothing was taken.") from None
+        problem = str(error).removeprefix(f"{INDEX}: ")
+        raise TrustError(INDEX, problem, "Ask the archive's operator; nothing was taken.") from None
     _check_laws(index.entries)
+    if index_bytes(index) != content:  # a mirror puts out the same bytes, so that what binds them still does
+        raise TrustError(INDEX, "not in the one form that says this", "Ask the archive's operator; nothing was taken.")
     return index
 
 

@@ -23,6 +23,7 @@ from fonoteca.editions.memberlist import count
 from fonoteca.editions.planning import DropPlan
 from fonoteca.formats.metainfo import torrent_order
 from fonoteca.formats.strictjson import parse_json
+from fonoteca.formats.torrentreading import FILES_MAX
 from fonoteca.model.corridor import Shareable
 from fonoteca.model.errors import FonotecaError, FormatError
 from fonoteca.model.ids import DropId, ObjectId, Sha256
@@ -144,6 +145,8 @@ def from_jsonl(content: bytes, bytes_max: int = MANIFEST_BYTES_MAX) -> tuple[Man
         raise FormatError("manifest", f"not one whole frame of Zstandard: {error}") from None
     if text and not text.endswith(b"\n"):
         raise FormatError("manifest", "the last line is not whole")
+    if (rows := text.count(b"\n")) > FILES_MAX:
+        raise FormatError("manifest", f"{rows} rows, expected at most {FILES_MAX}, as a torrent has files")
     return tuple(_row(parse_json(line, f"manifest line {number}")) for number, line in enumerate(text.splitlines(), 1))
 
 

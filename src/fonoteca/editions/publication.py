@@ -23,7 +23,7 @@ from fonoteca.editions.index import (
 )
 from fonoteca.editions.manifest import to_jsonl, to_parquet
 from fonoteca.model.corridor import Edition
-from fonoteca.model.errors import StoreError, TrustError, UsageError
+from fonoteca.model.errors import FixityError, StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.ports import Blobs
 
@@ -55,21 +55,32 @@ class Editions:
         try:
             return parse_index(self._blobs.read(INDEX))
         except TrustError as error:
-            raise StoreError(
-                error.subject, error.problem, f"Move {INDEX} away and publish again: drops come from the store."
-            ) from None
+            remedy = f"Put {INDEX} back from a mirror or a backup: mirrors take an edition made anew for an older one."
+            raise StoreError(error.subject, error.problem, remedy) from None
 
     def read(self) -> Edition | None:
         """Return the published edition, every file read and proved, or None before the first. Raises: TrustError."""
         return None if self._blobs.size(INDEX) is None else read_edition(self._read_at_most)
 
     def torrent(self, drop_id: DropId) -> bytes:
-        """Return a published torrent. Raises: UsageError when the edition has no such drop."""
+        """Return a published torrent. Raises: UsageError when the edition has no such drop, and as `torrent_of`.
+
+        Cost: reads the index; who wants many torrents has read it once.
+        """
         index = self.index()
-        for entry in index.entries if index else ():
-            if entry.id == drop_id:
-                return self._blobs.read(entry.torrent.path)
-        raise UsageError(drop_id, "there is no such drop in the edition", "`fonoteca torrents` lists them.")
+        entry = next((entry for entry in index.entries if entry.id == drop_id), None) if index else None
+        if entry is None:
+            raise UsageError(drop_id, "there is no such drop in the edition", "`fonoteca torrents` lists them.")
+        return self.torrent_of(entry)
+
+    def torrent_of(self, entry: IndexEntry) -> bytes:
+        """Return the torrent of an entry of the index. Raises: FixityError when it is not the one that was published."""
+        content = self._blobs.read(entry.torrent.path)
+        found = TargetFile.of(entry.torrent.path, content)
+        if found != entry.torrent:
+            problem = f"sha256 is {found.sha256}, the index says {entry.torrent.sha256}"
+            raise FixityError(f"editions/{entry.torrent.path}", problem, "Put it back from a mirror: it has the same bytes.")
+        return content
 
     def publish(self, heading: Heading, drops: Iterable[ManifestedDrop], published_at: datetime) -> Publication:
         """Return the edition that has these drops beside all drops before, published. See `stage`."""

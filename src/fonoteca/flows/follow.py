@@ -4,39 +4,41 @@ Rules of order:
   1. the index is believed only as far as torrents, manifests and member lists prove each other;
   2. a drop is fetched into staging, where a killed run carries on;
   3. every file is read again and held against its inventory and the manifest before its version is renamed in;
-  4. the register hears of a version after the store has it; of a drop after all its versions are there;
+  4. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
   5. the edition is copied last, so that whoever follows this mirror finds only what it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.editions import Editions, Index, IndexEntry, ManifestedDrop, check_drops, list_members, read_drop, read_index
 from fonoteca.flows.catalogue import CatalogueRooms, index_for_search
-from fonoteca.flows.records import record_stored, store_member_list
+from fonoteca.flows.records import record_snapshots, record_stored, store_member_list
 from fonoteca.flows.whereabouts import Whereabouts
-from fonoteca.formats.hashing import FileHasher
+from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.metainfo import Announce, announced_also
 from fonoteca.formats.ocfl import object_path, version_folder
-from fonoteca.model.corridor import DropKind, StoredVersion
+from fonoteca.model.corridor import DropKind, DropMember
 from fonoteca.model.errors import TrustError
+from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.ids import DropId
+from fonoteca.model.settings import Settings
 from fonoteca.ports import Fetch, Staging, Swarm
 from fonoteca.register import Register
-from fonoteca.store import Store
+from fonoteca.store import Claims, Store
 
 FOLLOW_PREFIX = "follow-"
 """How the names of staging folders begin in which downloads are under way: they are kept for the next run."""
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class FollowRooms:
-    """What a mirror needs. fetch: reads the edition that is followed."""
+    """What a mirror needs. settings: its own. fetch: reads the edition that is followed."""
 
+    settings: Settings
     store: Store
     register: Register
     editions: Editions
@@ -64,100 +66,123 @@ def follow(rooms: FollowRooms) -> Followed:
     before stays, nothing else is taken. SourceError when nobody sends; run again to carry on.
     """
     index = read_index(rooms.fetch.read)
-    _check_same_archive(rooms.editions, index)
-    superseded = {entry.supersedes for entry in index.entries}
-    wanted = _proved_entries(rooms, index, [entry for entry in index.entries if entry.id not in superseded])
-    verified = fetched_bytes = 0
-    for entry in wanted:
-        fetched_bytes += _take(rooms, index, entry)
-        verified += entry.file_count
+    own = rooms.editions.index()
+    _check_same_archive(rooms.settings, index)
+    if own is not None:
+        _check_goes_on(own, index)
+    wanted = _proved_entries(rooms, index, frozenset(own.entries if own else ()))
+    taken = [_take(rooms, index, entry) for entry in wanted]
     rooms.editions.mirror(index, rooms.fetch.read)
+    record_snapshots(rooms.register, index)
     index_for_search(rooms.catalogue)
-    return Followed(index.number, tuple(entry.id for entry in wanted), verified, fetched_bytes)
+    return Followed(
+        number=index.number,
+        drops=tuple(entry.id for entry in wanted),
+        verified_count=sum(one.verified_count for one in taken),
+        fetched_bytes=sum(one.fetched_bytes for one in taken),
+    )
 
 
-def _check_same_archive(editions: Editions, index: Index) -> None:
-    """Raise TrustError when this mirror holds another archive, or a newer edition of this one."""
-    own = editions.index()
-    if own is None:
-        return
-    if (own.heading.root_name, own.heading.piece_bytes) != (index.heading.root_name, index.heading.piece_bytes):
-        problem = f"an edition of {index.heading.root_name!r}, but this folder mirrors {own.heading.root_name!r}"
+def _check_same_archive(settings: Settings, index: Index) -> None:
+    """Raise TrustError when the edition is another archive's than the one that this folder mirrors."""
+    heading = index.heading
+    if (heading.root_name, heading.piece_bytes) != (settings.name, settings.piece_bytes):
+        problem = f"an edition of {heading.root_name!r} in pieces of {heading.piece_bytes} bytes, but this folder mirrors "
+        problem += f"{settings.name!r} in pieces of {settings.piece_bytes}"
         raise TrustError("index.json", problem, "Follow another archive in another folder.")
+
+
+def _check_goes_on(own: Index, index: Index) -> None:
+    """Raise TrustError when the edition is older than the one that this mirror has, or takes back what that one said."""
     if index.number < own.number:
         problem = f"edition {index.number} is older than edition {own.number}, which was seen already"
         raise TrustError("index.json", problem, "Someone may be serving an old copy: follow another mirror.")
+    if index.number == own.number and index != own:
+        problem = f"edition {index.number} was seen already, and said something else"
+        raise TrustError("index.json", problem, "Ask the archive's operator.")
     listed = set(index.entries)
     for entry in own.entries:
         if entry not in listed:
             raise TrustError(f"drop {entry.id}", "it was changed or taken out of the edition", "Ask the archive's operator.")
 
 
-def _proved_entries(rooms: FollowRooms, index: Index, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
-    """Return the entries that are not held yet, after all drops of the edition were proved to fit together."""
+def _proved_entries(rooms: FollowRooms, index: Index, seen: Set[IndexEntry]) -> list[IndexEntry]:
+    """Return the entries that are to be taken, after all drops of the edition were proved to fit together.
+
+    seen: those of an edition that is mirrored: they were proved then. A snapshot that another one replaced is not wanted any
+    more, but this mirror names it in its own edition, so it is proved all the same.
+    """
     rows = {row.id: row for row in rooms.register.drops()}
+    superseded = {entry.supersedes for entry in index.entries}
     drops, wanted = [], []
-    for entry in entries:
+    for entry in index.entries:
         row = rows.get(entry.id)
-        if row is None:
-            wanted.append(entry)
-            drops.append(read_drop(rooms.fetch.read, index, entry).drop)
-        elif (row.infohash_v1, row.infohash_v2) != (entry.infohash_v1, entry.infohash_v2):
+        if row is not None and (row.infohash_v1, row.infohash_v2) != (entry.infohash_v1, entry.infohash_v2):
             problem = f"held with infohash {row.infohash_v2}, the index says {entry.infohash_v2}"
             raise TrustError(f"drop {entry.id}", problem, "Ask the archive's operator.")
+        if row is not None:
+            drops.append(entry.with_members(rooms.register.members_of_drop(entry.id)))
+        elif entry.id in superseded and entry in seen:
+            drops.append(entry.with_members(()))
         else:
-            drops.append(row.with_members(rooms.register.members_of_drop(entry.id)))
+            drops.append(read_drop(rooms.fetch.read, index, entry).drop)
+            wanted += [] if entry.id in superseded else [entry]
     check_drops(drops)
     return wanted
 
 
-def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> int:
-    """Return the payload bytes that one drop cost, after all of it is held."""
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one drop cost. verified_count: files whose sha256 was computed here."""
+
+    verified_count: int
+    fetched_bytes: int
+
+
+def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken:
+    """Return what one drop cost, after all of it is held. Versions that a killed run took in are not fetched again."""
     manifested = read_drop(rooms.fetch.read, index, entry)
+    drop = manifested.drop
+    held = {member for member in drop.members if rooms.store.head(member.object_id) >= member.version}
+    without = {row.path for row in manifested.rows if row.object_id and DropMember(row.object_id, row.version) in held}
     folder = rooms.staging.kept_folder(f"{FOLLOW_PREFIX}{entry.id}")
-    with rooms.catalogue.progress.task(f"fetching {entry.id}", entry.drop_bytes, "B") as advance:
+    wanted_bytes = sum(row.file_bytes for row in manifested.rows if row.path not in without)
+    with rooms.catalogue.progress.task(f"fetching {entry.id}", wanted_bytes, "B") as advance:
         torrent = announced_also(manifested.torrent, Announce(web_seeds=rooms.whereabouts.web_seeds))
-        fetched_bytes = rooms.swarm.fetch(torrent, folder, rooms.whereabouts.peers, advance)
+        fetched_bytes = rooms.swarm.fetch(torrent, folder, rooms.whereabouts.peers, advance, without)
     if entry.kind is DropKind.METADATA:
         _check_files(folder, manifested)
         rooms.catalogue.catalogue.adopt_snapshot(folder)
-        rooms.register.record_drop(manifested.drop)
     else:
-        _adopt(rooms, folder, manifested)
+        _adopt(rooms, folder, manifested, held)
+    rooms.register.record_drop(drop)
     rooms.staging.discard(folder)
-    return fetched_bytes
+    return _Taken(entry.file_count - len(without), fetched_bytes)
 
 
 def _check_files(folder: Path, manifested: ManifestedDrop) -> None:
     """Raise TrustError unless every file of a snapshot has the sha256 that its manifest says."""
     for row in manifested.rows:
-        hasher = FileHasher(_CHUNK_BYTES)
         with (folder / row.path).open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                hasher.update(chunk)
-        if (found := hasher.finish().sha256) != row.sha256:
+            found = hash_stream(stream, BLOCK_BYTES).sha256
+        if found != row.sha256:
             raise TrustError(row.path, f"expected sha256 {row.sha256}, found {found}", "Follow another mirror of this archive.")
 
 
-def _adopt(rooms: FollowRooms, folder: Path, manifested: ManifestedDrop) -> None:
-    """Take the versions of a drop into the store and the register, then the drop itself."""
+def _adopt(rooms: FollowRooms, folder: Path, manifested: ManifestedDrop, held: Set[DropMember]) -> None:
+    """Take the versions of a drop into the store and the register, and then keep its member list."""
     drop = manifested.drop
+    claims = Claims(rooms.settings.piece_bytes, {row.path: row.sha256 for row in manifested.rows})
     arrived = [
         (folder / object_path(m.object_id) / version_folder(m.version), m.object_id, m.version)
-        for m in sorted(drop.members, key=lambda m: (m.object_id, m.version))
+        for m in drop.members
+        if m not in held
     ]
-    claimed = {row.path: row.sha256 for row in manifested.rows}
-    for stored in rooms.store.adopt_versions(arrived):
-        _check_claims(stored, claimed)
+    for member in held:
+        stored = rooms.store.read(member.object_id, member.version)
+        claims.check(stored)
         record_stored(rooms.store, rooms.register, stored)
-    rooms.register.record_drop(drop)
+    for stored in rooms.store.adopt_versions(arrived, claims):
+        record_stored(rooms.store, rooms.register, stored)
     members = list_members(drop.kind, drop.needs, manifested.rows)
     store_member_list(rooms.store, rooms.register, drop, members.to_bytes())
-
-
-def _check_claims(stored: StoredVersion, claimed: Mapping[str, str]) -> None:
-    """Raise TrustError when the manifest claims other digests than were proved."""
-    for member in stored.members:
-        if claimed.get(member.path) != member.hashes.sha256:
-            problem = f"the manifest says sha256 {claimed.get(member.path)}, its bytes have {member.hashes.sha256}"
-            raise TrustError(member.path, problem, "Tell the archive's operator.")

@@ -31,7 +31,7 @@ from fonoteca.editions import (
 )
 from fonoteca.flows.catalogue import CatalogueRooms, refresh
 from fonoteca.flows.records import record_snapshots, store_member_list
-from fonoteca.formats.hashing import FileHasher
+from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.torrentreading import Announce
 from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
 from fonoteca.model.errors import StoreError
@@ -42,8 +42,6 @@ from fonoteca.model.settings import Settings
 from fonoteca.register import DropRow, Register
 from fonoteca.rights import judge_again
 from fonoteca.store import Store
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +192,8 @@ class _Press:
 
 def _hash_file(path: Path, piece_bytes: int) -> FileHashes:
     """Return the hashes of a file of a snapshot."""
-    hasher = FileHasher(piece_bytes)
     with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            hasher.update(chunk)
-    return hasher.finish()
+        return hash_stream(stream, piece_bytes)
 
 
 def _listening_by_item(rooms: PublishRooms) -> defaultdict[str, float]:

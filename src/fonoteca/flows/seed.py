@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fonoteca.editions import Editions, Index, IndexEntry, snapshot_torrent_name
+from fonoteca.editions import Editions, IndexEntry, snapshot_of
 from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.model.corridor import DropKind
-from fonoteca.model.ids import DropId, ObjectId
-from fonoteca.model.rights import Act, Policy, SharingAdmission
+from fonoteca.model.errors import FonotecaError
+from fonoteca.model.ids import DropId
+from fonoteca.model.rights import Policy, SharingAdmission
 from fonoteca.ports import Clock, Swarm
 from fonoteca.register import Register
-from fonoteca.rights import judge_again, policy_digest
+from fonoteca.rights import judge_again
 from fonoteca.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class SeedRooms:
-    """What seeding needs. store_folder and catalogue_folder: where the bytes lie, read in place."""
+    """What seeding needs. name: of the archive. store_folder and catalogue_folder: where the bytes lie, read in place."""
 
+    name: str
     store: Store
     register: Register
     editions: Editions
@@ -39,45 +41,42 @@ class Seeding:
 
 
 def seed(rooms: SeedRooms) -> Seeding:
-    """Return what the swarm gives out from now on: every drop of the edition that is whole and may be shared today."""
+    """Return what the swarm gives out from now on: every drop of the edition that is whole and may be shared today.
+
+    Rights are judged again for every object, by its newest version: what a mirror holds was admitted by someone else. A drop
+    whose rights or torrent cannot be read is withheld, and the others have their turn. Cost: one read of the rights of each.
+    """
     index = rooms.editions.index()
-    given, withheld = [], []
+    given: list[DropId] = []
+    withheld: list[tuple[DropId, str]] = []
     for entry in index.entries if index else ():
-        reason = _withheld(rooms, entry)
-        root = _root(rooms, index, entry) if index else rooms.store_folder
-        if not reason and not root.is_dir():
-            reason = "its snapshot was deleted"
+        try:
+            reason = _withheld(rooms, entry) or _give(rooms, entry)
+        except FonotecaError as error:
+            reason = str(error)
         if reason:
             withheld.append((entry.id, reason))
-            continue
-        rooms.swarm.seed(rooms.editions.torrent(entry.id), root)
-        given.append(entry.id)
+        else:
+            given.append(entry.id)
     return Seeding(tuple(given), tuple(withheld))
 
 
-def _root(rooms: SeedRooms, index: Index, entry: IndexEntry) -> Path:
-    """Return the folder below which a drop's files lie at the torrent's paths."""
-    if entry.kind is not DropKind.METADATA:
-        return rooms.store_folder
-    name = parse_torrent(rooms.editions.torrent(entry.id)).name
-    return rooms.catalogue_folder / name.removeprefix(snapshot_torrent_name(index.heading.root_name, ""))
+def _give(rooms: SeedRooms, entry: IndexEntry) -> str:
+    """Return why a drop cannot be given out, "" when it is from now on."""
+    torrent = rooms.editions.torrent_of(entry)
+    root = rooms.store_folder
+    if entry.kind is DropKind.METADATA:
+        root = rooms.catalogue_folder / snapshot_of(parse_torrent(torrent).name, rooms.name)
+        if not root.is_dir():
+            return "its snapshot was deleted"
+    rooms.swarm.seed(torrent, root)
+    return ""
 
 
 def _withheld(rooms: SeedRooms, entry: IndexEntry) -> str:
     """Return why a drop may not be given out, "" when it may."""
-    digest = policy_digest(rooms.policy)
     for object_id in dict.fromkeys(member.object_id for member in rooms.register.members_of_drop(entry.id)):
-        if not _may_share(rooms, object_id, digest):
+        decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now())
+        if not isinstance(decision, SharingAdmission):
             return f"{object_id} may not be shared any more"
     return ""
-
-
-def _may_share(rooms: SeedRooms, object_id: ObjectId, digest: str) -> bool:
-    """Return whether an object may be shared today, as the rights of its newest version say: they can take back what an older
-    one granted. Under the policy that admitted it, the register's own word is enough.
-    """
-    versions = rooms.register.versions(object_id)
-    if versions and versions[-1].policy_digest == digest:
-        return Act.SHARE in versions[-1].acts
-    decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now())
-    return isinstance(decision, SharingAdmission)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha1, sha256
+from typing import BinaryIO
 
 from fonoteca.formats import merkle
 from fonoteca.model.hashes import BLOCK_BYTES, FileHashes
 from fonoteca.model.ids import Sha256
+
+_CHUNK_BYTES = 1 << 20
+"""Whole blocks and pieces, and still in the cache when the third hash reads it."""
 
 _ZEROS = memoryview(bytes(1 << 20))
 """What BEP 47 pad files are made of."""
@@ -117,6 +121,14 @@ class FileHasher:
             padded.update(zeros)
             pad_bytes -= len(zeros)
         return padded.digest()
+
+
+def hash_stream(stream: BinaryIO, piece_bytes: int) -> FileHashes:
+    """Return what is proved of the bytes from where a stream is to its end. Raises: what reading raises."""
+    hasher = FileHasher(piece_bytes)
+    while chunk := stream.read(_CHUNK_BYTES):
+        hasher.update(chunk)
+    return hasher.finish()
 
 
 def hash_bytes(content: bytes | bytearray | memoryview, piece_bytes: int) -> FileHashes:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from fonoteca.formats.strictjson import whole_text
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
-from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, StoredFile
+from fonoteca.model.corridor import Damage, DropKind, StoredFile
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, ItemKey, LogicalPath, ObjectId, Sha256
 
 
@@ -145,22 +145,6 @@ class DropRow:
     created_at: datetime
     needs: tuple[DropId, ...]
     supersedes: DropId | None
-
-    def with_members(self, members: Sequence[DropMember]) -> Drop:
-        """Return the drop whole."""
-        return Drop(
-            id=self.id,
-            kind=self.kind,
-            members=tuple(members),
-            infohash_v1=self.infohash_v1,
-            infohash_v2=self.infohash_v2,
-            drop_bytes=self.drop_bytes,
-            file_count=self.file_count,
-            coverage_share=self.coverage_share,
-            created_at=self.created_at,
-            needs=self.needs,
-            supersedes=self.supersedes,
-        )
 
 
 @dataclass(frozen=True, slots=True)

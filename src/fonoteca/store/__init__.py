@@ -2,7 +2,7 @@
 
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
-from fonoteca.store.mirror import VersionNeededError
+from fonoteca.store.mirror import Claims, VersionNeededError
 from fonoteca.store.store import Store
 
-__all__ = ["Commit", "Segment", "Store", "VersionNeededError"]
+__all__ = ["Claims", "Commit", "Segment", "Store", "VersionNeededError"]

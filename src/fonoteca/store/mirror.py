@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.formats import ocfl
-from fonoteca.formats.hashing import FileHasher
+from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.objectjson import METADATA, RIGHTS, ObjectMetadata, parse_metadata, parse_rights
 from fonoteca.formats.ocfl import INVENTORY, SIDECAR, Inventory
 from fonoteca.model.corridor import StoredVersion
 from fonoteca.model.errors import FormatError, StoreError, TrustError
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import ContentPath, ObjectId
+from fonoteca.model.ids import ContentPath, ObjectId, Sha256
+from fonoteca.model.rights import Kind
 from fonoteca.store.commit import place_object_root
 from fonoteca.store.reading import check_agrees, describe, known_hashes, read_metadata, read_version
 from fonoteca.store.recovery import enter_head, settled_head, under_way
 from fonoteca.store.root import Proved, Root
 
-_CHUNK_BYTES = 1 << 20
 _REMEDY = "Nothing was taken in. Fetch it from another mirror, and tell the archive's operator."
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an edition claims of versions before anyone has read them here. sha256_of: by path below the storage root."""
+
+    piece_bytes: int
+    sha256_of: Mapping[str, Sha256]
+
+    def check(self, stored: StoredVersion) -> None:
+        """Raise TrustError unless the files of a version, which were proved, are what is claimed of them."""
+        for member in stored.members:
+            claimed = (self.piece_bytes, self.sha256_of.get(member.path))
+            found = (member.hashes.piece_bytes, member.hashes.sha256)
+            if claimed != found:
+                raise TrustError(member.path, f"piece length and sha256 are claimed to be {claimed}, found {found}", _REMEDY)
 
 
 class VersionNeededError(StoreError):
@@ -29,10 +46,10 @@ class VersionNeededError(StoreError):
     code = "store.version-needed"
 
 
-def adopt_version(root: Root, folder: Path, object_id: ObjectId, version: int) -> StoredVersion:
+def adopt_version(root: Root, folder: Path, object_id: ObjectId, version: int, claims: Claims | None = None) -> StoredVersion:
     """Return a downloaded `vN` folder as a stored version; the folder, which is below staging, is used up.
 
-    Every file is read and proved: sha256 against the folder's own inventory, all hashes against metadata.json.
+    Every file is read and proved: sha256 against the folder's own inventory, all hashes against metadata.json and the claims.
     Raises: TrustError when the folder lies, and VersionNeededError when vN-1 is not there; in both cases nothing is changed.
     A version that is there already with the same inventory is returned as it is.
     """
@@ -43,8 +60,11 @@ def adopt_version(root: Root, folder: Path, object_id: ObjectId, version: int) -
         if head is not None and version <= held_head:
             if new.inventory != head.inventory.at(version):
                 raise TrustError(object_id, f"v{version} is held already, and the one sent says otherwise", _REMEDY)
+            stored = read_version(root, object_id, version)
+            if claims is not None:
+                claims.check(stored)
             root.staging.discard(folder)
-            return read_version(root, object_id, version)
+            return stored
         if version > held_head + 1:
             raise VersionNeededError(
                 object_id, f"v{version} needs v{version - 1}, the newest held is v{held_head}", "Fetch it first."
@@ -54,14 +74,18 @@ def adopt_version(root: Root, folder: Path, object_id: ObjectId, version: int) -
         stored = _prove(root, folder, new)
     except FormatError as error:
         raise TrustError(f"{object_id} v{version}", f"{error.subject}: {error.problem}", _REMEDY) from error
+    if claims is not None:
+        claims.check(stored)
     _take_in(root, folder, new)
     return stored
 
 
-def adopt_versions(root: Root, arrived: Iterable[tuple[Path, ObjectId, int]]) -> Iterator[StoredVersion]:
+def adopt_versions(
+    root: Root, arrived: Iterable[tuple[Path, ObjectId, int]], claims: Claims | None = None
+) -> Iterator[StoredVersion]:
     """Yield downloaded versions as stored, whatever the order they arrived in: earlier versions of an object first."""
     for folder, object_id, version in sorted(arrived, key=lambda one: (one[1], one[2])):
-        yield adopt_version(root, folder, object_id, version)
+        yield adopt_version(root, folder, object_id, version, claims)
 
 
 def _take_in(root: Root, folder: Path, new: Proved) -> None:
@@ -99,6 +123,8 @@ def _prove(root: Root, folder: Path, new: Proved) -> StoredVersion:
     expected = inventory.of_version(inventory.head)
     _check_files(folder, name, {INVENTORY, SIDECAR, *(path.split("/", 1)[1] for path in expected)})
     metadata = _metadata(root, folder, inventory)
+    if metadata is None and inventory.object_id.kind in frozenset(Kind):
+        raise TrustError(name, "it has no metadata.json", _REMEDY)
     piece_bytes = root.piece_bytes if metadata is None else metadata.piece_bytes
     hashes = {path: _hash_file(folder / path.split("/", 1)[1], piece_bytes) for path in expected}
     for path, digest in expected.items():
@@ -170,8 +196,5 @@ def _small(path: Path, bytes_max: int) -> bytes:
 
 def _hash_file(path: Path, piece_bytes: int) -> FileHashes:
     """Return the hashes of a file in staging."""
-    hasher = FileHasher(piece_bytes)
     with path.open("rb") as source:
-        while chunk := source.read(_CHUNK_BYTES):
-            hasher.update(chunk)
-    return hasher.finish()
+        return hash_stream(source, piece_bytes)

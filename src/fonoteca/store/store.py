@@ -16,6 +16,7 @@ from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.store import commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
+from fonoteca.store.mirror import Claims
 from fonoteca.store.root import Root, head_of, held, object_ids, read_logical
 
 
@@ -145,16 +146,19 @@ class Store:
         """
         fixity.heal(self._root, member, pieces)
 
-    def adopt_version(self, folder: Path, object_id: ObjectId, version: int) -> StoredVersion:
+    def adopt_version(self, folder: Path, object_id: ObjectId, version: int, claims: Claims | None = None) -> StoredVersion:
         """Return a downloaded `vN` folder as a stored version, after proving every file of it.
 
-        folder: below staging; used up. Raises: TrustError when it lies, VersionNeededError before vN-1; then nothing is changed.
+        folder: below staging; used up. claims: what else its files must come up to.
+        Raises: TrustError when it lies, VersionNeededError before vN-1; then nothing is changed.
         """
-        return mirror.adopt_version(self._root, folder, object_id, version)
+        return mirror.adopt_version(self._root, folder, object_id, version, claims)
 
-    def adopt_versions(self, arrived: Iterable[tuple[Path, ObjectId, int]]) -> Iterator[StoredVersion]:
+    def adopt_versions(
+        self, arrived: Iterable[tuple[Path, ObjectId, int]], claims: Claims | None = None
+    ) -> Iterator[StoredVersion]:
         """Yield downloaded versions as stored, earlier versions of an object first, whatever the order they came in."""
-        return mirror.adopt_versions(self._root, arrived)
+        return mirror.adopt_versions(self._root, arrived, claims)
 
     def append_events(self, happened: Sequence[Event]) -> None:
         """Append events to the log as one durable segment. The same events again change nothing."""
