@@ -1,0 +1,31 @@
+"""The search index is built once for each snapshot, whatever became of an earlier try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from wiring_world import Quiet, archive_in, put_item, take
+
+from fonoteca.flows.catalogue import refresh
+from fonoteca.search import SearchIndex
+from fonoteca.wiring import catalogue_rooms
+
+
+def test_index_that_a_kill_left_unnamed_is_built_once_more_and_not_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    build = SearchIndex.build
+
+    def counted(index: SearchIndex, recordings: object, name: str) -> int:
+        built.append(name)
+        return build(index, recordings, name)  # type: ignore[arg-type]
+
+    with archive_in(tmp_path / "archive") as archive:
+        take(archive, put_item(tmp_path / "items", "one"))
+        rooms = catalogue_rooms(archive, Quiet())
+        refresh(rooms)
+        (tmp_path / "archive" / "search" / "current").unlink()  # as if killed before the index was named
+        monkeypatch.setattr(SearchIndex, "build", counted)
+        for _ in range(3):
+            refresh(rooms)
+    assert len(built) == 1
