@@ -151,6 +151,17 @@ def what_a_register_says(archive: Path) -> dict[str, list[Any]]:
         }
 
 
+def test_a_reader_that_goes_away_is_no_failure(demo_run: DemoRun, fonoteca_command: Sequence[str]) -> None:
+    words = [*fonoteca_command, "plan", "--budget", "100GB", "--json", "--archive", str(demo_run.archive)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stderr is not None
+        assert command.stdout.read(1) == b"{"
+        command.stdout.close()
+        assert command.stderr.read() == b""
+        assert command.wait(60) == 0
+
+
 # Synthetic listening is labelled wherever its shares are shown
 
 

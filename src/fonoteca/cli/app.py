@@ -67,8 +67,11 @@ def run(arguments: list[str] | None = None) -> int:
     except typer.TyperException as error:
         sys.stderr.write(f"error {error}\nSee `fonoteca --help`.\n")
         return EXIT_WRONG_USE
-    except BrokenPipeError:
-        # The reader of our output went away (`fonoteca search x | head`): the usual quiet end, not a failure.
+    except (BrokenPipeError, SystemExit) as stop:
+        # The reader of our output went away (`fonoteca search x | head`): the usual quiet end, not a failure. Typer makes it
+        # an exit with status 1.
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if status == EXIT_INTERRUPTED:  # Typer turns Ctrl-C in a command into this status
