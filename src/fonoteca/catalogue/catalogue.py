@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import duckdb
 
+from fonoteca.catalogue.adoption import adopt_snapshot
 from fonoteca.catalogue.building import ARTISTS_FILE, RECORDINGS_FILE, RELEASES_FILE, gather, write_files
 from fonoteca.catalogue.coverage import measure_coverage
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
@@ -21,7 +22,7 @@ from fonoteca.catalogue.imports import ROWS_FILE, ImportArea
 from fonoteca.catalogue.mapping import LISTENING, TableMapping
 from fonoteca.catalogue.planning import make_plan
 from fonoteca.catalogue.popularity import ListeningTotals
-from fonoteca.catalogue.snapshots import StoredSnapshot, adopt_snapshot, current_snapshot, put_snapshot
+from fonoteca.catalogue.snapshots import StoredSnapshot, current_snapshot, put_snapshot
 from fonoteca.catalogue.sourcefile import digests_of
 from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
@@ -211,9 +212,10 @@ class Catalogue:
     def adopt_snapshot(self, folder: Path) -> Snapshot:
         """Put a snapshot in force that another archive made; the folder, which is below staging, is used up.
 
-        Raises: TrustError when it is not as its snapshot.json says; the old one stays in force then.
+        Raises: TrustError when it is not as its snapshot.json says, or no catalogue; the old one stays in force then.
         """
-        return adopt_snapshot(self._blobs, folder)
+        with self._cursor() as cursor:
+            return adopt_snapshot(self._blobs, folder, cursor)
 
     def _stored(self) -> StoredSnapshot:
         stored = self.stored_snapshot()

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
 from fonoteca.catalogue.popularity import METHOD, ListeningTotals
-from fonoteca.catalogue.sourcefile import parse_json, parse_snapshot_source, sha256_of, to_json
+from fonoteca.catalogue.sourcefile import parse_json, parse_snapshot_source, to_json
 from fonoteca.model.catalogue import Snapshot
-from fonoteca.model.errors import StoreError, TrustError
+from fonoteca.model.errors import StoreError
 from fonoteca.ports import Blobs, Staging
 
 FORMAT = "fonoteca-catalogue/1"
 CURRENT = "current"
 SNAPSHOT_FILE = "snapshot.json"
-_SNAPSHOT_NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-[0-9]{1,4})?")
-_ADOPT_REMEDY = "Nothing was taken in. Follow another mirror of this archive."
 BUILDS_A_DAY_MAX = 1000
 """More differing snapshots than this on one day are a loop gone wrong."""
 
@@ -106,33 +103,6 @@ def put_snapshot(blobs: Blobs, staging: Staging, folder: Path, made: StoredSnaps
         blobs.write(CURRENT, name.encode() + b"\n")
         return named.snapshot
     raise StoreError("catalogue", f"{BUILDS_A_DAY_MAX} snapshots made on {day}", "Something builds in a loop; stop it.")
-
-
-def adopt_snapshot(blobs: Blobs, folder: Path) -> Snapshot:
-    """Move a snapshot that another archive made in, and make it current; the folder, below staging, is used up.
-
-    Raises: TrustError when its files are not those that its snapshot.json names, or another snapshot of its name is here.
-    """
-    try:
-        made = parse_snapshot((folder / SNAPSHOT_FILE).read_bytes(), SNAPSHOT_FILE).snapshot
-    except (OSError, StoreError) as error:
-        raise TrustError(SNAPSHOT_FILE, f"cannot be read: {error}", _ADOPT_REMEDY) from error
-    if not _SNAPSHOT_NAME.fullmatch(made.name):
-        raise TrustError(SNAPSHOT_FILE, f"{made.name!r} is not a snapshot's name", _ADOPT_REMEDY)
-    listed = {SNAPSHOT_FILE, *(path for path, _ in made.files)}
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    if found != listed:
-        raise TrustError(made.name, f"expected the files {sorted(listed)}, found {sorted(found)}", _ADOPT_REMEDY)
-    for path, digest in made.files:
-        if (actual := sha256_of(folder / path)) != digest:
-            raise TrustError(f"{made.name}/{path}", f"expected sha256 {digest}, found {actual}", _ADOPT_REMEDY)
-    key = f"{made.name}/{SNAPSHOT_FILE}"
-    if blobs.size(key) is None:
-        blobs.adopt(folder, made.name)
-    elif blobs.read(key) != (folder / SNAPSHOT_FILE).read_bytes():
-        raise TrustError(made.name, "another snapshot of this name is here already", _ADOPT_REMEDY)
-    blobs.write(CURRENT, made.name.encode() + b"\n")
-    return made
 
 
 def _renamed(snapshot: Snapshot, name: str) -> Snapshot:
