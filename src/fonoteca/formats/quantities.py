@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from fonoteca.model.errors import UsageError
 
@@ -47,5 +48,11 @@ def show_duration(duration_ms: int) -> str:
 
 
 def show_share(share: float) -> str:
-    """Return a share of 0 to 1 as a percentage with as many digits as it takes to be read: `99.6 %`, `0.012 %`."""
-    return f"{100 * share:.3g} %"
+    """Return a share of 0 to 1 as a percentage with three digits that count: `99.6 %`, `0.012 %`, `0.0000989 %`.
+
+    `100 %` is all of it and nothing less: `over 99.9 %`.
+    """
+    digits = f"{100 * share:.3g}"
+    if digits == "100" and share < 1:
+        return "over 99.9 %"
+    return f"{Decimal(digits):f} %"
