@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows_world import StoppedClock, Unsynced, bytes_of, copy_archive, disk, leftovers, opened, rebuilt_state, state_of
+from flows_world import StoppedClock, Unsynced, bytes_of, copy_archive, disk, killed, leftovers, opened, rebuilt_state, state_of
 
 from fonoteca.testing import Crash, CrashingCalls
 from fonoteca.wiring import Archive
@@ -87,7 +87,7 @@ def crashes(prepared: Path, deed: Deed, points: Points) -> Iterator[Crashed]:
                 told.append(each)
             ended = True
         assert not ended, f"no crash at {place}"
-        (folder / ".lock").write_text('{"pid": 1, "command": "fonoteca"}')  # who is killed gives no lock back in order
+        killed(folder)
         left = (disk(folder), doom.commit_count)
         if left not in points.seen:
             points.seen.add(left)

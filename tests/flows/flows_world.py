@@ -266,6 +266,11 @@ def copy_archive(source: Path, target: Path) -> Path:
     return shutil.copytree(source, target)
 
 
+def killed(folder: Path) -> None:
+    """Leave an archive as a killed process does, which gives no lock back in order."""
+    (folder / ".lock").write_text('{"pid": 1, "command": "fonoteca"}')
+
+
 # What is compared ---------------------------------------------------------------------------------------------------
 
 

@@ -243,8 +243,11 @@ def _fetch(rooms: RepairRooms, drop_id: DropId | None, damages: Sequence[Damage]
 def _note_repairs(rooms: RepairRooms, damages: Sequence[Damage], paths: Sequence[str]) -> None:
     """Date the files that are sound again, and tell the event log."""
     at = rooms.clock.now()
-    sound = {damage.member.path: damage for damage in damages if damage.member.path in paths}
-    known = [d for d in sound.values() if rooms.register.file_by_path(d.member.path)]
+    damaged = {damage.member.path: damage for damage in damages}
+    sound = [damaged[path] for path in dict.fromkeys(paths) if path in damaged]
+    known = [d for d in sound if rooms.register.file_by_path(d.member.path)]
     rooms.register.record_checks(Check(d.object_id, d.member.path, at, None) for d in known)
-    events = [Event(at, "healed", path, (("pieces", len(d.pieces)), ("object", d.object_id))) for path, d in sound.items()]
+    events = [Event(at, "healed", d.member.path, (("pieces", len(d.pieces)), ("object", d.object_id))) for d in sound]
+    # An object's own inventory is not among the damages when nothing could say what it should be; nor are the root's files.
+    events += [Event(at, "healed", path) for path in dict.fromkeys(paths) if path not in damaged]
     record_events(rooms, events)

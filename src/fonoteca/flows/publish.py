@@ -36,8 +36,8 @@ from fonoteca.formats.torrentreading import Announce
 from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
 from fonoteca.model.errors import StoreError
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import ObjectId
-from fonoteca.model.rights import Kind, Refusal, SharingAdmission
+from fonoteca.model.ids import DropId, ObjectId
+from fonoteca.model.rights import Hold, Kind, Refusal, SharingAdmission
 from fonoteca.model.settings import Settings
 from fonoteca.register import DropRow, Register
 from fonoteca.rights import judge_again
@@ -118,6 +118,7 @@ class _Press:
         self._current_snapshot = index.current_snapshot() if index else None
         self.made: list[Drop] = []
         self.withheld: list[Withheld] = []
+        self._taken_back: set[DropId] = set()
 
     def drops(self) -> Iterator[ManifestedDrop]:
         """Yield the drops to put out, in order: metadata, what an earlier run left unpublished, audio, artwork."""
@@ -151,12 +152,19 @@ class _Press:
         yield ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
 
     def _unfinished(self, row: DropRow) -> Iterator[ManifestedDrop]:
-        """Yield a drop that was recorded and not published, unless something in it may no longer be shared."""
-        members = self._rooms.register.members_of_drop(row.id)
-        shareables = tuple(self._shareables(iter(members)))
-        if len(shareables) == len(members):
-            plan = DropPlan(row.id, row.kind, shareables, row.needs, row.coverage_share)
-            yield self._store(plan, self._cut(plan, row))
+        """Yield a drop that was recorded and not published.
+
+        One of which something may no longer be shared is taken back, and so are those that need it: what may be shared of
+        them goes into new drops.
+        """
+        judged = [self._judged(member) for member in self._rooms.register.members_of_drop(row.id)]
+        shareables = tuple(each for each in judged if isinstance(each, Shareable))
+        if len(shareables) < len(judged) or self._taken_back.intersection(row.needs):
+            self._rooms.register.forget_drop(row.id)
+            self._taken_back.add(row.id)
+            return
+        plan = DropPlan(row.id, row.kind, shareables, row.needs, row.coverage_share)
+        yield self._store(plan, self._cut(plan, row))
 
     def _record(self, plan: DropPlan) -> Iterator[ManifestedDrop]:
         """Yield a planned drop after the register and the store have it."""
@@ -177,17 +185,24 @@ class _Press:
 
     def _shareables(self, members: Iterator[DropMember]) -> Iterator[Shareable]:
         """Yield the versions that rights let us share, with the listening that their items carry; note the others."""
-        rooms = self._rooms
         for member in members:
-            record = rooms.store.rights(member.object_id)
-            decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
-            if not isinstance(decision, SharingAdmission):
-                reason = decision.reason if isinstance(decision, Refusal) else "it may be held but not shared"
-                self.withheld.append(Withheld(member, reason))
-                continue
-            version = rooms.register.stored_version(member.object_id, member.version)
-            assert version is not None, "the register gave this member"
-            yield Shareable(version, decision, self._shares[member.object_id.key])
+            judged = self._judged(member)
+            if isinstance(judged, Shareable):
+                yield judged
+            else:
+                self.withheld.append(judged)
+
+    def _judged(self, member: DropMember) -> Shareable | Withheld:
+        """Return the version as it may be shared now, or why it may not."""
+        rooms = self._rooms
+        record = rooms.store.rights(member.object_id)
+        decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
+        if not isinstance(decision, SharingAdmission):
+            reason = decision.reason if isinstance(decision, Refusal | Hold) else "it may be held but not shared"
+            return Withheld(member, reason)
+        version = rooms.register.stored_version(member.object_id, member.version)
+        assert version is not None, "the register gave this member"
+        return Shareable(version, decision, self._shares[member.object_id.key])
 
 
 def _hash_file(path: Path, piece_bytes: int) -> FileHashes:
