@@ -14,7 +14,7 @@ _TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_
 
 
 @given(
-    title=_TEXT,
+    title=_TEXT.filter(str.isprintable),
     policy=st.builds(Policy, st.booleans(), st.booleans(), st.sampled_from(["admit", "hold"]), st.booleans()),
     editions=st.builds(
         EditionSettings,
@@ -35,6 +35,13 @@ def test_settings_survive_the_file(title: str, policy: Policy, editions: Edition
     [
         ("", "archive.name"),
         ("[archive]\nname = 'Über'", "Über"),
+        ("[archive]\nname = 'con'", "con"),
+        ("[archive]\nname = 'a'\ntitle = ''", "title"),
+        ('[archive]\nname = "a"\ntitle = "a\\nb"', "title"),
+        ("[archive]\nname = 'a'\npiece_bytes = 1000", "piece length"),
+        ("[archive]\nname = 'a'\nworkers = -1", "workers"),
+        ("[archive]\nname = 'a'\n[editions]\ndrop_files_max = 0", "drop_files_max"),
+        ("[archive]\nname = 'a'\n[server]\nport = 99999", "port"),
         ("[archive]\nname = 'a'\ncolour = 1", "archive.colour"),
         ("[archive]\nname = 'a'\n[rights]\npublic_domain = 'maybe'", "rights.public_domain"),
         ("[archive]\nname = 'a'\n[editions]\ntrackers = 'x'", "editions.trackers"),
