@@ -17,6 +17,9 @@ from fonoteca.register import DecisionRow
 from fonoteca.rights import describe, licence_named
 from fonoteca.wiring import open_archive
 
+DECISIONS_MAX = 10_000
+"""As many as a person may want to scroll through; more are told of."""
+
 rights_app = typer.Typer(no_args_is_help=True, help="Why something may be held, what waits for a person, and their word on it.")
 app.add_typer(rights_app, name="rights")
 
@@ -42,12 +45,14 @@ def review_command(
 ) -> None:
     """List what waits for a person to decide."""
     with open_archive(archive) as opened:
-        rows = [row for row in opened.register.decisions("open") if refused or row.outcome == "hold"]
+        rows = opened.register.decisions("open", DECISIONS_MAX, None if refused else "hold")
     if as_json:
         print_json({"decisions": [decision_json(row) for row in rows]})
         return
     table = [(row.subject, row.outcome, row.rule, row.reason, row.remedy) for row in rows]
     print_table("for a person to decide", ("id", "", "rule", "reason", "question"), table)
+    if len(rows) == DECISIONS_MAX:
+        say(f"these are the newest {DECISIONS_MAX}; there may be more", "yellow")
     if rows:
         say("decide with: fonoteca rights set ID --licence URI --reason TEXT, then acquire it again")
 

@@ -261,9 +261,10 @@ def members_of_drop(drop_id: str) -> Select[Any]:
     )
 
 
-def decisions_in(state: str, limit: int) -> Select[Any]:
-    """Select decisions in a state, newest first."""
-    return select(decision).where(decision.c.state == state).order_by(decision.c.at.desc(), decision.c.id.desc()).limit(limit)
+def decisions_in(state: str, limit: int, outcome: str | None = None) -> Select[Any]:
+    """Select decisions in a state, newest first, of one outcome or of any."""
+    query = select(decision).where(decision.c.state == state).order_by(decision.c.at.desc(), decision.c.id.desc()).limit(limit)
+    return query.where(decision.c.outcome == outcome) if outcome is not None else query
 
 
 def decisions_about(item_key: str) -> Select[Any]:
@@ -339,6 +340,7 @@ HOT: Mapping[str, Select[Any]] = {
     "drops of a version": dropped_in("urn:fonoteca:audio:a:b", 1),
     "members of a drop": members_of_drop("audio-0000000000000000"),
     "decisions in a state": decisions_in("open", 50),
+    "decisions of an outcome": decisions_in("open", 50, "hold"),
     "decisions about an item": decisions_about("a:b"),
     "events, newest": events_newest(50, None),
     "events of a subject": events_newest(50, "a"),

@@ -205,9 +205,11 @@ class Register:
             statement = insert_or(connection, decision).values(**key, **said, state=DecisionState.OPEN, settlement="")
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
 
-    def decisions(self, state: str = DecisionState.OPEN, limit: int = LIMIT_DEFAULT) -> list[DecisionRow]:
-        """Return decisions in a state (`open`, `settled`), newest first."""
-        return self._all(queries.decisions_in(state, limit), reading.decision_row)
+    def decisions(
+        self, state: str = DecisionState.OPEN, limit: int = LIMIT_DEFAULT, outcome: str | None = None
+    ) -> list[DecisionRow]:
+        """Return decisions in a state (`open`, `settled`), newest first, of one outcome (`refusal`, `hold`) or of both."""
+        return self._all(queries.decisions_in(state, limit, outcome), reading.decision_row)
 
     def decisions_about(self, item_key: str) -> list[DecisionRow]:
         """Return all decisions about an item, oldest first."""
