@@ -11,20 +11,20 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from fonoteca.editions.memberlist import count, instant, parse_instant, share
+from fonoteca.editions.memberlist import count, share
 from fonoteca.formats import merkle
+from fonoteca.formats.instants import instant, parse_instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.model.corridor import Drop, DropKind, DropMember
 from fonoteca.model.errors import FonotecaError, FormatError, TrustError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, Sha256
+from fonoteca.model.settings import TITLE_CHARS_MAX
 
 INDEX = "index.json"
 FORMAT = "fonoteca-edition/1"
 
 INDEX_BYTES_MAX = 256 * 2**20
 """About 200,000 drops: an edition of 300 TB has some 8,000."""
-
-TEXT_CHARACTERS_MAX = 500
 
 _HEAD_FIELDS = {"format", "archive", "root_name", "number", "published_at", "piece_bytes", "drops"}
 _FILE_FIELDS = {"path", "bytes", "sha256"}
@@ -273,6 +273,6 @@ def _parse_file(found: Any, path: str) -> TargetFile:
 
 def _text(value: Any) -> str:
     """Return short printable text."""
-    if not isinstance(value, str) or not 0 < len(value) <= TEXT_CHARACTERS_MAX or not value.isprintable():
+    if not isinstance(value, str) or not 0 < len(value) <= TITLE_CHARS_MAX or not value.isprintable():
         raise ValueError(f"expected a short line of text, found {value!r}"[:200])
     return value

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from fonoteca.formats.instants import instant, parse_instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, StoredVersion
 from fonoteca.model.errors import FormatError, StoreError
@@ -173,21 +174,6 @@ def check_same(subject: str, expected: ListedMember, found: ListedMember) -> Non
             f"{expected.object_id} v{expected.version} was listed as {expected.sha256}, found {found.sha256}",
             "Run `fonoteca audit`: files under vN/ never change.",
         )
-
-
-def instant(moment: datetime) -> str:
-    """Return a moment as RFC 3339 text in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_instant(text: Any) -> datetime:
-    """Return the moment. Raises: ValueError for text that `instant` would not have written, TypeError for no text."""
-    if not isinstance(text, str):
-        raise TypeError(f"expected a time, found {type(text).__name__}")
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None or instant(moment) != text:
-        raise ValueError(f"expected a time in UTC such as 2026-11-22T12:00:00Z, found {text!r}")
-    return moment
 
 
 def share(value: Any) -> float:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import parse_json, whole_text
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
@@ -46,7 +47,7 @@ def _line(event: Event) -> bytes:
         raise FormatError(event.what, "an event names a fact twice")
     try:
         told = {whole_text(name): whole_text(value) if isinstance(value, str) else value for name, value in facts.items()}
-        found = {"at": _instant(event.at), "what": whole_text(event.what), "subject": whole_text(event.subject), "facts": told}
+        found = {"at": instant(event.at), "what": whole_text(event.what), "subject": whole_text(event.subject), "facts": told}
         # ASCII, so that no text can break a line: splitlines() knows more line ends than JSON escapes.
         return json.dumps(found, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     except ValueError as error:
@@ -69,7 +70,3 @@ def _event(subject: str, line: bytes) -> Event:
     ):
         raise FormatError(subject, "not an event: a field has another type than expected")
     return event
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
 from fonoteca.model.corridor import LeftOut, StoredFile
@@ -136,12 +137,12 @@ def record_json(record: RightsRecord) -> bytes:
                     "statement": e.statement,
                     "source_uri": e.source_uri,
                     "declarer": e.declarer,
-                    "observed_at": _instant(e.observed_at),
+                    "observed_at": instant(e.observed_at),
                     "salted_sha256": e.salted_sha256,
                 }
                 for e in record.evidence
             ],
-            "decided_at": _instant(record.decided_at),
+            "decided_at": instant(record.decided_at),
             "ai": dict(record.ai),
             **{name: getattr(record, name) for name in _RECORD_TEXTS},
         },
@@ -283,10 +284,6 @@ def _member(subject: str, name: str, value: Any, kind: type[_E]) -> _E:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.model.errors import FormatError
 from fonoteca.model.ids import CONTENT_PATH_BYTES_MAX, ContentPath, LogicalPath, ObjectId, Sha256
@@ -180,7 +181,7 @@ class Inventory:
         """Return the inventory as JSON, the same bytes for the same inventory."""
         versions = {
             version_folder(number): {
-                "created": _instant(version.created_at),
+                "created": instant(version.created_at),
                 "message": version.message,
                 "state": _by_digest(version.state),
                 "user": _USER,
@@ -377,10 +378,6 @@ def _parse_instant(object_id: str, name: str, found: Any) -> datetime:
         return datetime.fromisoformat(found).astimezone(UTC)
     except (ValueError, OverflowError):
         _fail("E049", object_id, f"created of {name} is {found!r}, which is no time")
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _by_digest(paths: Mapping[Any, Sha256]) -> dict[str, list[str]]:
