@@ -76,9 +76,9 @@ class Spread:
         return cls(median(values), min(values), max(values), tuple(values))
 
     def shown(self, unit: str = "") -> str:
-        """Return the median, with the range where there were several runs."""
+        """Return the median, with the range where runs differ."""
         text = f"{number(self.median)} {unit}".rstrip()
-        return text if len(self.values) < 2 else f"{text} ({number(self.low)} to {number(self.high)})"
+        return text if self.low == self.high else f"{text} ({number(self.low)} to {number(self.high)})"
 
 
 @dataclass(frozen=True, slots=True)
