@@ -17,14 +17,14 @@ from fonoteca.wiring import Archive, open_archive, serve_rooms
 @app.command("serve")
 def serve_command(
     host: Annotated[str, typer.Option(help="The address to listen on. Default: as the settings say.")] = "",
-    port: Annotated[int, typer.Option(help="The port to listen on. Default: as the settings say.", min=0, max=65535)] = -1,
+    port: Annotated[int | None, typer.Option(help="The port to listen on. Default: as the settings say.", min=0, max=65535)] = None,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Serve the site, the music that may be shared, and the edition, until interrupted."""
     with open_archive(archive) as opened:
         settings = opened.settings.server
-        serve(opened, listen(host or settings.host, settings.port if port < 0 else port), as_json)
+        serve(opened, listen(host or settings.host, settings.port if port is None else port), as_json)
 
 
 def serve(archive: Archive, listener: socket.socket, as_json: bool = False) -> None:
