@@ -14,8 +14,9 @@ demo: ## The whole corridor on real music, then the site (DEMO_ARGS="DIR --no-se
 	@sh tools/bootstrap.sh run
 	@.venv/bin/fonoteca demo $(DEMO_ARGS)
 
+# Playwright's driver needs libatomic, which neither its wheel nor Chromium brings.
 test: ## Every check: style, types, floors, then the tests (TEST_ARGS="-k store")
-	@sh tools/debian.sh chromium=chromium
+	@sh tools/debian.sh chromium=chromium libatomic.so.1=libatomic1
 	@sh tools/bootstrap.sh dev
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist loadgroup $(TEST_ARGS)

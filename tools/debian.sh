@@ -1,22 +1,23 @@
 #!/bin/sh
-# Make sure that programs are there: debian.sh PROGRAM=PACKAGE... Installs what is missing with apt-get where it may.
+# Make sure that programs and libraries are there: debian.sh NAME=PACKAGE... Installs what is missing with apt-get where it may.
 set -eu
 exec 1>&2
+have() { command -v "$1" || /sbin/ldconfig -p | grep -F "$1 "; }
 missing=""
 for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"
+    have "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
 done
 [ -n "$missing" ] || exit 0
 
 advice="please run \"apt-get install$missing\" as root, then make again."
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo -n"
-{ command -v apt-get && $sudo true; } >/dev/null 2>&1 || { echo "Fonoteca needs the Debian package$missing: $advice"; exit 1; }
+{ command -v apt-get && $sudo true; } >/dev/null 2>&1 || { echo "Fonoteca needs$missing from Debian: $advice"; exit 1; }
 
 # An update may fail in part and the package be found all the same; another apt-get may be at work.
 install() {
     $sudo apt-get update -qq
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing
 }
-echo "Installing the Debian package$missing"
+echo "Installing from Debian:$missing"
 said=$(install 2>&1) || { echo "$said" | tail -n 5; echo "apt-get could not install$missing: $advice"; exit 1; }
