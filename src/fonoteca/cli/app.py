@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fonoteca import __version__
-from fonoteca.cli.output import print_error
+from fonoteca.cli.output import print_error, print_json
 from fonoteca.model.errors import FonotecaError
 
 EXIT_WRONG_USE, EXIT_INTERRUPTED = 2, 130
@@ -54,10 +53,10 @@ def run(arguments: list[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(args=words, standalone_mode=False)
+        status = app(args=words, prog_name="fonoteca", standalone_mode=False)
     except FonotecaError as error:
         if "--json" in words:
-            sys.stdout.write(json.dumps({"error": error.as_json()}, ensure_ascii=False) + "\n")
+            print_json({"error": error.as_json()})
         print_error(error)
         return error.exit_status
     except typer.Exit as stop:

@@ -31,10 +31,11 @@ def printable(text: str) -> str:
 
 
 def print_json(answer: Mapping[str, Any]) -> None:
-    """Print the one JSON object of a `--json` run on stdout."""
-    json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
-    sys.stdout.write("\n")
-    sys.stdout.flush()  # `serve` and `seed` go on after it
+    """Print the one JSON object of a `--json` run on stdout, at once: who waits for it may do so while the command goes on."""
+    text = json.dumps(answer, ensure_ascii=False, indent=2) + "\n"
+    # A name that was no text has lone surrogates. UTF-8 cannot carry them, JSON's escapes can, and are spelt as Python's are.
+    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    sys.stdout.flush()
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
