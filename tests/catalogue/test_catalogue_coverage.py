@@ -109,6 +109,16 @@ def _coverage(held_count: int, synthetic: bool, count: int = 1000) -> Coverage:
     return Coverage(points, count, *held, synthetic)
 
 
+def test_where_no_listening_is_known_the_coverage_and_its_picture_say_so(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table(recordings_csv(tmp_path / "r.csv", 20), mapping_of())
+    catalogue.build()
+    assert not catalogue.coverage().heard
+    assert "No listening is known" in coverage_svg(catalogue.coverage())
+    catalogue.import_table(listening_of(tmp_path / "l.csv", {"k1": (5, 1)}), mapping_of("heard", "listening", key_source="table"))
+    catalogue.build()
+    assert catalogue.coverage().heard
+
+
 @pytest.mark.parametrize("log_scale", [False, True])
 def test_a_picture_of_made_up_listening_says_so(log_scale: bool) -> None:
     drawn = coverage_svg(_coverage(20, True), log_scale)

@@ -19,6 +19,7 @@ from fonoteca.formats.quantities import show_share
         (0.996, "99.6 %"),
         (0.9994, "99.9 %"),
         (0.99999, "over 99.9 %"),
+        (1 - 1e-12, "100 %"),
         (1.0, "100 %"),
     ],
 )
@@ -30,4 +31,4 @@ def test_shares(share: float, shown: str) -> None:
 def test_no_share_is_shown_with_an_exponent_or_as_all_when_it_is_not(share: float) -> None:
     shown = show_share(share)
     assert "e" not in shown.replace("over", "")
-    assert (shown == "100 %") == (share == 1)
+    assert (shown == "100 %") == (share >= 1 - 1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -13,7 +14,7 @@ import pytest
 from serve_site import ENDGAME, HOSTILE, KEPT, ODD, Site
 
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
-from fonoteca.model.catalogue import Coverage
+from fonoteca.model.catalogue import Coverage, Snapshot
 from fonoteca.model.corridor import Drop, DropKind, Event
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2
 from fonoteca.search import SearchIndex
@@ -148,6 +149,21 @@ def test_synthetic_listening_is_labelled_wherever_it_is_shown(site: Site, client
     assert client.get("/api/coverage").json()["synthetic"] is True
     assert {each["synthetic"] for each in client.get("/api/drops").json()} == {True}
     assert client.get("/coverage.png").content.startswith(b"\x89PNG")
+
+
+def test_where_no_listening_is_known_no_share_of_it_is_claimed(site: Site) -> None:
+    class Unheard:
+        def snapshot(self) -> Snapshot | None:
+            return site.rooms.catalogue.snapshot()
+
+        def coverage(self) -> Coverage:
+            return replace(site.rooms.catalogue.coverage(), heard=False, synthetic=False)
+
+    with site.client(catalogue=Unheard()) as client:
+        for path in ("/", "/drops"):
+            assert "of all listening" not in client.get(path).text, path
+        assert "No listening is known." in client.get("/coverage").text
+        assert client.get("/api/coverage").json()["heard"] is False
 
 
 def test_curve_is_drawn_once_however_many_ask(site: Site) -> None:

@@ -56,7 +56,7 @@ def _chart(coverage: Coverage, log_scale: bool) -> alt.LayerChart:
         subtitle=_subtitle(coverage),
         anchor="start",
         offset=16,
-        subtitleColor=HELD_COLOUR if coverage.synthetic else FAINT_INK,
+        subtitleColor=FAINT_INK if coverage.heard and not coverage.synthetic else HELD_COLOUR,
     )
     chart = alt.layer(*layers).properties(width=WIDTH_PX, height=HEIGHT_PX, title=title, background="white")
     configured: alt.LayerChart = (
@@ -87,6 +87,8 @@ def _recordings(coverage: Coverage, log_scale: bool) -> alt.X:
 
 def _subtitle(coverage: Coverage) -> str:
     size = f"{coverage.recording_count:,} recordings, {coverage.points[-1].curve_bytes / 1e9:,.1f} GB"
+    if not coverage.heard:
+        return f"No listening is known: every recording counts the same. {size}"
     return f"Synthetic listening: made up, not measured. {size}" if coverage.synthetic else size
 
 

@@ -56,4 +56,6 @@ def measure_coverage(duck: duckdb.DuckDBPyConnection, recordings: Path, totals: 
     low, high = totals.interval(held_share)
     if not held[0]:
         low, high = 0.0, 0.0
-    return Coverage(tuple(curve), totals.recording_count, int(held[0]), held_share, low, high, totals.synthetic)
+    return Coverage(
+        tuple(curve), totals.recording_count, int(held[0]), held_share, low, high, totals.synthetic, heard=totals.listens > 0
+    )

@@ -71,6 +71,8 @@ def print_coverage(coverage: Coverage) -> None:
     low, high = show_share(coverage.held_share_low), show_share(coverage.held_share_high)
     held = f"held: {coverage.held_count} of {coverage.recording_count} recordings, {show_share(coverage.held_share)} of listening"
     say(f"{held} (90 % interval {low} to {high})", "bold")
+    if not coverage.heard:
+        say("No listening is known: every recording counts the same. Import a listening history.", "yellow")
     say_whether_synthetic(coverage.synthetic)
 
 
@@ -111,6 +113,7 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
         "held_share": coverage.held_share,
         "held_share_interval": [coverage.held_share_low, coverage.held_share_high],
         "synthetic": coverage.synthetic,
+        "heard": coverage.heard,
         "coverage": coverage_points_json(coverage),
     }
 

@@ -50,9 +50,9 @@ def show_duration(duration_ms: int) -> str:
 def show_share(share: float) -> str:
     """Return a share of 0 to 1 as a percentage with three digits that count: `99.6 %`, `0.012 %`, `0.0000989 %`.
 
-    `100 %` is all of it and nothing less: `over 99.9 %`.
+    `100 %` is all of it, but for the last bits of floating point, and nothing less: `over 99.9 %`.
     """
     digits = f"{100 * share:.3g}"
-    if digits == "100" and share < 1:
+    if digits == "100" and share < 1 - 1e-9:
         return "over 99.9 %"
     return f"{Decimal(digits):f} %"

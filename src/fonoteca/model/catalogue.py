@@ -49,7 +49,10 @@ class CoveragePoint:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The curve, and where the archive stands. held_share: of all listening, carried by what is held, with its interval."""
+    """The curve, and where the archive stands. held_share: of all listening, carried by what is held, with its interval.
+
+    heard: whether any listening is known; where none is, every recording counts the same, and no share says what people hear.
+    """
 
     points: tuple[CoveragePoint, ...]
     recording_count: int
@@ -58,6 +61,7 @@ class Coverage:
     held_share_low: float
     held_share_high: float
     synthetic: bool
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)

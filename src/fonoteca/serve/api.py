@@ -30,10 +30,13 @@ class CoverageFacts:
 
 @dataclass(frozen=True, slots=True)
 class CoverageAnswer:
-    """The curve, and where the archive stands. synthetic: the listening is made up, and so are all shares."""
+    """The curve, and where the archive stands. synthetic: the listening is made up, and so are all shares. heard: whether any
+    listening is known; where none is, every recording counts the same.
+    """
 
     snapshot: str
     synthetic: bool
+    heard: bool
     recordings: int
     held: int
     held_share: float
@@ -94,6 +97,7 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
         return CoverageAnswer(
             snapshot=snapshot.name,
             synthetic=found.synthetic,
+            heard=found.heard,
             recordings=found.recording_count,
             held=found.held_count,
             held_share=found.held_share,

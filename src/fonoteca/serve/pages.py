@@ -117,11 +117,12 @@ class SitePages:
     def drops(self, request: Request) -> Response:
         """Return all that can be mirrored, and how."""
         drops = drop_views(self._rooms)
-        snapshot = self._rooms.catalogue.snapshot()
+        coverage = self._coverage()
         facts = {
             "drops": drops,
             "share": share_of(drops),
-            "synthetic": snapshot is not None and snapshot.synthetic,
+            "synthetic": coverage is not None and coverage.synthetic,
+            "heard": coverage is not None and coverage.heard,
             "site": str(request.base_url).rstrip("/"),
         }
         return self._page(request, "drops.html", facts)
