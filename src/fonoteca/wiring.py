@@ -146,7 +146,8 @@ class Archive:
         if lock.after_kill:
             for name in _SWEPT:
                 self.blobs(name).sweep()
-            self.register.record_events(self.store.newest_events())
+        lock.cleared_up()
+        self.register.record_events(self.store.newest_events())
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)

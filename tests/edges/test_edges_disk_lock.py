@@ -48,8 +48,13 @@ def test_a_killed_holder_gives_the_lock_back(tmp_path: Path) -> None:
     holder = _holder(path)
     holder.kill()
     holder.communicate()
+    for _ in range(2):  # until what it left is cleared up
+        with ArchiveLock(path) as lock:
+            assert lock.after_kill
     with ArchiveLock(path) as lock:
-        assert lock.after_kill
+        lock.cleared_up()
+    with ArchiveLock(path) as lock:
+        assert not lock.after_kill
 
 
 def test_an_orderly_holder_leaves_no_alarm(tmp_path: Path) -> None:

@@ -16,6 +16,10 @@ PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 spilling and two threads), which makes digests of snapshots comparable. 122,880 rows is DuckDB's own row group."""
 
 
+_INTERRUPTED = "Query interrupted"
+"""What DuckDB's Python client says in a RuntimeError when SIGINT came in the middle of a query."""
+
+
 @dataclass(frozen=True, slots=True)
 class DuckSettings:
     """What DuckDB may use. memory_bytes_max: before it spills to staging; it was seen to go some 10 % over."""
@@ -26,9 +30,13 @@ class DuckSettings:
 
 @contextmanager
 def duck_errors(subject: str) -> Iterator[None]:
-    """Turn DuckDB's errors into a StoreError about the subject."""
+    """Turn DuckDB's errors into a StoreError about the subject, and Ctrl-C, which it makes an error of, into Ctrl-C again."""
     try:
         yield
+    except RuntimeError as error:
+        if str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.Error as error:
         raise StoreError(
             subject,

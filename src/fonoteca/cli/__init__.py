@@ -7,7 +7,11 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
-    from fonoteca.cli.app import run
+    try:
+        import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
+        from fonoteca.cli.app import run
 
-    sys.exit(run())
+        status = run()
+    except KeyboardInterrupt:  # before there was a command to interrupt, or after it
+        status = 130
+    sys.exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,8 @@ def serve(archive: Archive, listener: socket.socket, as_json: bool = False) -> N
     else:
         say(f"{archive.settings.title} is on {address}  (stop with Ctrl-C)", "bold green")
     config = uvicorn.Config(create_app(serve_rooms(archive)), log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn has ended in order by then, and raises the signal again
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -21,7 +21,8 @@ class ArchiveLock:
     """Held from `with` to its end by one process; given back by the system however that process ends.
 
     path: the lock's file, made if it is missing; it stays, and says who holds the lock.
-    after_kill: whether the last holder was killed, and so may have left unfinished writes; known once the lock is taken.
+    after_kill: whether a holder was killed, and so may have left unfinished writes; known once the lock is taken, and told to
+        every later holder until one says that it has `cleared_up`.
     Raises: BusyError at `with`, naming the process and command that hold it.
     """
 
@@ -49,7 +50,7 @@ class ArchiveLock:
             raise disk_error(error, self._path) from error
         self._descriptor = descriptor
         with in_words(self._path):
-            # Who gives the lock back empties the file. It is never empty while held, and synced so that a power cut counts.
+            # Who gives the lock back in order empties the file. While held it is not empty, and synced: a power cut counts.
             self.after_kill = bool(os.pread(descriptor, 1, 0))
             holder = json.dumps({"pid": os.getpid(), "command": shlex.join(sys.argv)}).encode()
             os.pwrite(descriptor, holder, 0)
@@ -59,11 +60,16 @@ class ArchiveLock:
         os.register_at_fork(after_in_child=self._forget)
         return self
 
+    def cleared_up(self) -> None:
+        """Say that nothing is left of a holder that was killed."""
+        self.after_kill = False
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Give the lock back."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            os.ftruncate(descriptor, 0)
+            if not self.after_kill:
+                os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
