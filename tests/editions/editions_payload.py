@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ HEADING = Heading("Jazz of the commons", "jazz", PIECE_BYTES)
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 
 
+@cache
 def admission_of(kind: Kind, key: str) -> SharingAdmission:
     """Return what the gate gives for an item under CC BY."""
     evidence = Evidence(Scheme.LICENCE_URI, LICENCE, "https://example.org/", "packager", NOW)
@@ -36,9 +38,6 @@ def admission_of(kind: Kind, key: str) -> SharingAdmission:
     decision = decide(candidate, Policy(), NOW)
     assert isinstance(decision, SharingAdmission)
     return decision
-
-
-_ADMISSIONS = {kind: admission_of(kind, "folder:any") for kind in Kind}
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,8 @@ class Payload:
         return StoredVersion(object_id, number, NOW, home, tuple(sorted(members, key=lambda m: m.path)), files)
 
     def shareable(self, version: StoredVersion, share: float = 0.0) -> Shareable:
-        """Return the version with an admission."""
-        return Shareable(version, _ADMISSIONS[Kind(version.object_id.kind)], share)
+        """Return the version with its admission."""
+        return Shareable(version, admission_of(Kind(version.object_id.kind), version.object_id.key), share)
 
     def snapshot(self, name: str = "2026-11-22", salt: str = "") -> SnapshotPlan:
         """Return a snapshot of two files."""

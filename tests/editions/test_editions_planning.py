@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from editions_payload import HEADING, NOW, PIECE_BYTES, Payload
 from hypothesis import given, settings
@@ -181,3 +183,10 @@ def test_a_list_that_is_not_canonical_is_refused(damage) -> None:  # type: ignor
     (plan,) = plan_drops([payload.shareable(payload.version("a"))], {}, WIDE)
     with pytest.raises(FormatError):
         parse_member_list(damage(member_list(plan)))
+
+
+def test_an_admission_opens_the_gate_for_its_own_object_alone() -> None:
+    payload = Payload()
+    one, other = payload.version("a"), payload.version("b")
+    with pytest.raises(AssertionError, match="comes with the admission of urn:fonoteca:audio:folder:b"):
+        replace(payload.shareable(other), version=one)

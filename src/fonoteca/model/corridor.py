@@ -157,6 +157,11 @@ class Shareable:
     admission: SharingAdmission
     coverage_share: float
 
+    def __post_init__(self) -> None:
+        """Assert that the admission is this object's: another's would open the gate for anything."""
+        owner = ObjectId.of(self.admission.kind, self.admission.item)
+        assert self.version.object_id == owner, f"{self.version.object_id} comes with the admission of {owner}"
+
 
 class DropKind(StrEnum):
     """What a drop carries, in the order of publication."""
