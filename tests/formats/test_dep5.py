@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fonoteca.formats.dep5 import DEP5_BYTES_MAX, Dep5, glob_fits, names_of, parse_dep5
+from fonoteca.formats.dep5 import DEP5_BYTES_MAX, GLOBS_MAX, Dep5, glob_fits, names_of, parse_dep5
 from fonoteca.model.errors import FormatError
 
 FORMAT = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n"
@@ -147,3 +147,10 @@ def test_an_escaped_text_is_a_glob_for_itself_alone(text: str) -> None:
 @pytest.mark.timeout(5)
 def test_a_hostile_glob_is_slow_for_nobody() -> None:
     assert not glob_fits("*a" * 200 + "b", "a" * 4000)
+
+
+def test_more_globs_than_any_real_file_has_are_for_a_person() -> None:
+    many = "\n ".join(f"music/{number}.ogg" for number in range(GLOBS_MAX + 1))
+    content = f"{FORMAT}\nFiles: {many}\nCopyright: 2020 A\nLicense: GPL-2+\n"
+    with pytest.raises(FormatError, match="10001 globs"):
+        parse_dep5(content.encode())

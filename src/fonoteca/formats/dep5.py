@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from debian.copyright import Copyright, NotMachineReadableError
@@ -19,6 +20,9 @@ from fonoteca.model.errors import FormatError
 
 DEP5_BYTES_MAX = 1_048_576
 """The longest real one met so far is 67 kB; the parser is slow on megabytes."""
+
+GLOBS_MAX = 10_000
+"""Of all stanzas together: each is held against each file. The kernel's copyright file has some 3,000."""
 
 _FORMAT = re.compile(rb"\AFormat:[ \t]*\S*(copyright-format|dep5)", re.IGNORECASE)
 _MEDIA_FOLDERS = frozenset(
@@ -118,7 +122,7 @@ def parse_dep5(content: bytes) -> Dep5 | None:
     try:
         # Any: python-debian's typing shows its fields as the descriptors that make them.
         parsed: Any = Copyright(content.decode("utf-8-sig").splitlines(keepends=True), strict=False)
-        return Dep5(
+        found = Dep5(
             source=str(parsed.header.source or "").strip(),
             licence=_licence(parsed.header)[0],
             stanzas=tuple(
@@ -132,6 +136,10 @@ def parse_dep5(content: bytes) -> Dep5 | None:
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError, RecursionError) as error:
         # python-debian's classes raise all of these on damaged paragraphs.
         raise FormatError("debian/copyright", f"says it is DEP-5, but a paragraph is damaged: {error}") from error
+    globs = sum(len(stanza.globs) for stanza in found.stanzas)
+    if globs > GLOBS_MAX:
+        raise FormatError("debian/copyright", f"{globs} globs, expected at most {GLOBS_MAX}")
+    return found
 
 
 def _licence(paragraph: Any) -> tuple[str, str]:
@@ -168,7 +176,8 @@ def glob_fits(glob: str, text: str) -> bool:
     return all(token == "**" for token in wanted[at:])
 
 
-def _tokens(glob: str) -> list[str]:
+@lru_cache(maxsize=GLOBS_MAX)
+def _tokens(glob: str) -> tuple[str, ...]:
     """Split a glob into literal characters, `**` for a star and `??` for a question mark."""
     tokens: list[str] = []
     escaped = False
@@ -180,7 +189,7 @@ def _tokens(glob: str) -> list[str]:
             escaped = True
         else:
             tokens.append(char * 2)
-    return tokens
+    return tuple(tokens)
 
 
 def _fit_of(stanza: FilesStanza, path: str) -> _Fit:
