@@ -23,6 +23,7 @@ from flows_world import (
 )
 
 from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.flows.acquire import Acquired
 from fonoteca.flows.audit import Repaired, audit_sample, repair, seen_damages
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.model.corridor import Damage
@@ -139,19 +140,21 @@ def test_damage_is_found_named_and_healed_with_the_fewest_pieces(
     validate(damaged / "store")
 
 
-def test_damage_in_many_objects_is_healed_at_once(damaged: Path, given: Given, validate: Callable[[Path], None]) -> None:
+def test_damage_in_many_objects_is_healed_at_once_and_documents_of_drops_without_a_mirror(
+    damaged: Path, given: Given, validate: Callable[[Path], None]
+) -> None:
     before = bytes_of(damaged / "store")
-    paths = [damaged / "store" / path for path in before if path.endswith((".flac", ".png", "members.json"))]
+    paths = [damaged / "store" / path for path in before if path.endswith((".flac", ".png", "members.json", "drop.json"))]
     for path in paths:
         _flip(path)
     with opened(damaged) as archive:
         audited = check(archive)
-        assert len(audited.damages) == len(paths) > 8
+        assert len(audited.damages) == len(paths) > 12
         repaired = _repair(archive, given, audited.damages)
-        documents = [str(path.relative_to(damaged / "store")) for path in paths if path.name.endswith("members.json")]
-        assert sorted(repaired.left) == sorted(documents)
-        assert all("in no drop" in reason for reason in repaired.left.values())
-        assert repaired.piece_count == len(paths) - len(documents)
+        assert (len(repaired.healed), repaired.left) == (len(paths), {})
+        assert repaired.piece_count == len([path for path in paths if path.suffix != ".json"])
+        assert check(archive).damages == ()
+    validate(damaged / "store")
 
 
 @pytest.mark.parametrize("name", ["0=ocfl_1.1", "ocfl_layout.json"])
@@ -185,6 +188,28 @@ def test_damage_that_no_mirror_has_is_named_as_left_and_the_rest_is_healed(damag
         assert len(repaired.healed) == 1
         assert [row.path for row in archive.register.damaged()] == [path]
         assert [damage.member.path for damage in seen_damages(audit_rooms(archive, Quiet()))] == [path]
+
+
+@pytest.mark.parametrize("befall", [_flip, Path.unlink, _cut])
+def test_what_no_mirror_has_is_healed_when_its_item_is_acquired_again(
+    befall: Callable[[Path], object], damaged: Path, given: Given, tmp_path: Path, validate: Callable[[Path], None]
+) -> None:
+    put_item(tmp_path / "music", "unpublished", {"u.flac": track(40), "w.flac": track(41, 4, noise=True)})
+    with opened(damaged) as archive:
+        take(archive, tmp_path / "music")
+    before = bytes_of(damaged / "store")
+    befall(next(_object(damaged, "unpublished").rglob("*-w.flac")))
+    with opened(damaged) as archive:
+        (left,) = _repair(archive, given, check(archive).damages).left.values()
+        assert "Acquire its item again" in left
+        (outcome,) = take(archive, tmp_path / "music")
+        assert isinstance(outcome, Acquired)
+        assert not outcome.made
+        assert check(archive).damages == ()
+        assert archive.register.damaged() == []
+    after = bytes_of(damaged / "store")
+    assert {path: after.get(path) for path in before} == before
+    validate(damaged / "store")
 
 
 def test_without_a_mirror_nothing_is_changed_and_the_reason_is_told(damaged: Path) -> None:

@@ -13,6 +13,8 @@ from fonoteca.editions.memberlist import (
     ListedMember,
     MemberList,
     drop_record,
+    listed,
+    member_list_of,
     parse_drop_record,
     parse_member_list,
 )
@@ -39,7 +41,9 @@ __all__ = [
     "cut_snapshot",
     "drop_record",
     "list_members",
+    "listed",
     "member_list",
+    "member_list_of",
     "parse_drop_record",
     "parse_member_list",
     "plan_drops",

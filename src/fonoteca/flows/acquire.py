@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from fonoteca.flows.events import record_events
 from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.flows.healing import heal_from_source
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX, latest_ruling
 from fonoteca.ingest import IngestContext, stage
@@ -113,6 +114,7 @@ def _take(rooms: AcquireRooms, candidate: Candidate) -> Outcome:
     if isinstance(staged, Refusal):
         return staged
     try:
+        heal_from_source(rooms, staged, rooms.clock)
         salted = tuple(rooms.evidence.keep(e) for e in decision.evidence)
         commit = rooms.store.commit(staged, salted)
     finally:

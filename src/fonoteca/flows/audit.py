@@ -9,10 +9,11 @@ from pathlib import Path
 
 from fonoteca.editions import Editions
 from fonoteca.flows.events import record_events
+from fonoteca.flows.healing import pieces_written_anew
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.model.corridor import Damage, DropMember, Event, MemberFile
-from fonoteca.model.errors import FonotecaError, UsageError
+from fonoteca.model.errors import FixityError, FonotecaError, UsageError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.ports import Clock, Progress, Staging, Swarm, Workers
@@ -179,8 +180,8 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
     """
     objects = sorted({damage.object_id for damage in damages})
     mended = [*rooms.store.mend_root(), *(path for object_id in objects for path in rooms.store.mend(object_id))]
-    still = [damage for damage in damages if damage.member.path not in mended]
-    healed: list[str] = []
+    healed = _write_anew(rooms, damages)
+    still = [damage for damage in damages if damage.member.path not in {*mended, *healed}]
     left: dict[str, str] = {}
     refetched = pieces = 0
     for drop_id, group in _by_drop(rooms.register, still):
@@ -201,6 +202,21 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
     mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
     _note_repairs(rooms, damages, [*healed, *mended])
     return Repaired(tuple(healed), tuple(mended), left, refetched, pieces)
+
+
+def _write_anew(rooms: RepairRooms, damages: Sequence[Damage]) -> list[str]:
+    """Return the paths of documents of drops that are whole again, from what the register knows: no drop carries them."""
+    healed = []
+    for damage in damages:
+        pieces = pieces_written_anew(rooms.register, damage)
+        if pieces is None:
+            continue
+        try:
+            rooms.store.heal(damage.member, pieces)
+        except FixityError:
+            continue  # more of it is damaged than the audit saw: it is named as left
+        healed.append(damage.member.path)
+    return healed
 
 
 @dataclass(frozen=True, slots=True)
