@@ -42,7 +42,7 @@ def audit_command(
         print_json(audited_json(audited))
     else:
         print_audited(audited)
-    return EXIT_DAMAGED if audited.damages or audited.root_files else EXIT_DONE
+    return EXIT_DONE if audited.sound else EXIT_DAMAGED
 
 
 @app.command("repair")
@@ -98,9 +98,13 @@ def print_audited(audited: Audited) -> None:
         print_table("damaged", ("file", "what", "pieces", "expected", "found"), rows)
     for path in audited.root_files:
         say(f"damaged: {path} of the storage root", "red")
+    for path in audited.unregistered:
+        say(f"not checked: {path}, which the register does not know", "red")
     if rows or audited.root_files:
         say("heal it with: fonoteca repair --from MIRROR", "yellow")
-    else:
+    if audited.unregistered:
+        say("enter it with: fonoteca rebuild", "yellow")
+    if audited.sound:
         say("all sound", "green")
 
 
@@ -132,6 +136,7 @@ def audited_json(audited: Audited) -> dict[str, Any]:
             for d in audited.damages
         ],
         "root_files": list(audited.root_files),
+        "unregistered": list(audited.unregistered),
     }
 
 

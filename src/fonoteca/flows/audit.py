@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,8 @@ class AuditRooms:
 class Audited:
     """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root.
 
-    count_by_kind: files read, by the kind of their object.
+    count_by_kind: files read, by the kind of their object. unregistered: paths of objects that the register does not know, and
+    that were not read for it.
     """
 
     file_count: int
@@ -53,6 +54,12 @@ class Audited:
     damages: tuple[Damage, ...]
     root_files: tuple[str, ...]
     count_by_kind: Mapping[str, int]
+    unregistered: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything is as it should be."""
+        return not (self.damages or self.root_files or self.unregistered)
 
 
 def audit(rooms: AuditRooms) -> Audited:
@@ -65,18 +72,20 @@ def audit(rooms: AuditRooms) -> Audited:
     counts: Counter[str] = Counter()
     audited_bytes = 0
     with rooms.progress.task("checking every byte", totals.bytes, "B") as advance:
-        objects = list(_every_object(rooms.register))
-        known = (_known_hashes(rooms.register, row.object_id) for row in objects)
-        tasks = ((row.object_id, hashes) for row, hashes in zip(objects, known, strict=True))
-        for row, (found, sizes) in zip(objects, rooms.workers.run(AUDIT_TASK, rooms.archive, tasks), strict=True):
+        answers = rooms.workers.run(AUDIT_TASK, rooms.archive, _tasks(rooms.register, _every_object(rooms.register)))
+        for row, (found, sizes) in zip(_every_object(rooms.register), answers, strict=True):
             _record(rooms, row.object_id, sizes, found)
+            own = next((damage.kind for damage in found if damage.member.path not in sizes), "")
+            if own != row.damage:
+                rooms.register.mark_object(row.object_id, own)
             damages += found
             counts[row.kind] += len(sizes)
             audited_bytes += sum(sizes.values())
             advance(row.file_bytes)
     root_files = tuple(rooms.store.check_root())
+    unregistered = tuple(path for path in rooms.store.object_paths() if rooms.register.object_at(path) is None)
     _tell(rooms, damages, (("files", counts.total()), ("bytes", audited_bytes), ("root_files", len(root_files))))
-    return Audited(counts.total(), audited_bytes, tuple(damages), root_files, counts)
+    return Audited(counts.total(), audited_bytes, tuple(damages), root_files, counts, unregistered)
 
 
 def audit_sample(rooms: AuditRooms, count: int) -> Audited:
@@ -95,14 +104,17 @@ def audit_sample(rooms: AuditRooms, count: int) -> Audited:
 
 
 def seen_damages(rooms: AuditRooms) -> tuple[Damage, ...]:
-    """Return what is wrong now with the files that their last check found damaged, and with inventories of their objects.
+    """Return what is wrong now with the files that their last check found damaged.
 
-    Cost: one read of each damaged file, and of small files beside them.
+    Cost: one read of each such file, and of all files of an object whose own inventory, sidecar or declaration was damaged.
     """
     rows = rooms.register.damaged(_DAMAGES_MAX)
-    members = [(row.object_id, hashed_member(rooms.register, row)) for row in rows]
-    found = rooms.workers.run(CHECK_TASK, rooms.archive, members)
-    return tuple(damage for damage in found if damage is not None)
+    members = ((row.object_id, hashed_member(rooms.register, row)) for row in rows)
+    found = [damage for damage in rooms.workers.run(CHECK_TASK, rooms.archive, members) if damage is not None]
+    objects = rooms.register.damaged_objects(_DAMAGES_MAX)
+    for damages, _ in rooms.workers.run(AUDIT_TASK, rooms.archive, _tasks(rooms.register, objects)):
+        found += damages
+    return tuple({damage.member.path: damage for damage in found}.values())
 
 
 def hashed_member(register: Register, row: MemberRow) -> MemberFile:
@@ -120,8 +132,13 @@ def _every_object(register: Register) -> Iterator[ObjectRow]:
         after = page[-1].object_id
 
 
+def _tasks(register: Register, rows: Iterable[ObjectRow]) -> Iterator[tuple[ObjectId, dict[str, FileHashes]]]:
+    """Yield what is to be audited: each object with what the register knows of its files."""
+    return ((row.object_id, _known_hashes(register, row.object_id)) for row in rows)
+
+
 def _known_hashes(register: Register, object_id: ObjectId) -> dict[str, FileHashes]:
-    """Return what the register knows of an object's files, for when its own metadata.json is damaged."""
+    """Return what the register knows of an object's files, which is held against what the store itself says."""
     versions = (register.stored_version(object_id, row.version) for row in register.versions(object_id))
     return {member.path: member.hashes for version in versions if version for member in version.members}
 
@@ -200,6 +217,8 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
                 left[damage.member.path] = str(error)
     # An object whose every inventory was damaged has a whole one again only now.
     mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
+    left = {path: reason for path, reason in left.items() if path not in mended}
+    left |= dict.fromkeys(rooms.store.check_root(), "nothing that is known elsewhere says what it was")
     _note_repairs(rooms, damages, [*healed, *mended])
     return Repaired(tuple(healed), tuple(mended), left, refetched, pieces)
 
@@ -261,8 +280,10 @@ def _note_repairs(rooms: RepairRooms, damages: Sequence[Damage], paths: Sequence
     at = rooms.clock.now()
     damaged = {damage.member.path: damage for damage in damages}
     sound = [damaged[path] for path in dict.fromkeys(paths) if path in damaged]
-    known = [d for d in sound if rooms.register.file_by_path(d.member.path)]
-    rooms.register.record_checks(Check(d.object_id, d.member.path, at, None) for d in known)
+    own = {path for path, d in damaged.items() if rooms.register.file_by_path(path) is None}
+    rooms.register.record_checks(Check(d.object_id, d.member.path, at, None) for d in sound if d.member.path not in own)
+    for object_id in sorted({damaged[path].object_id for path in own} - {damaged[path].object_id for path in own - {*paths}}):
+        rooms.register.mark_object(object_id, "")
     events = [Event(at, "healed", d.member.path, (("pieces", len(d.pieces)), ("object", d.object_id))) for d in sound]
     # An object's own inventory is not among the damages when nothing could say what it should be; nor are the root's files.
     events += [Event(at, "healed", path) for path in dict.fromkeys(paths) if path not in damaged]

@@ -41,6 +41,7 @@ OBJECT_COLUMNS = (
     object_.c.file_count,
     object_.c.file_bytes,
     object_.c.duration_ms,
+    object_.c.damage,
 )
 
 _HASH_COLUMNS = (
@@ -57,6 +58,11 @@ _HASH_COLUMNS = (
 def object_by_id(object_id: str) -> Select[Any]:
     """Select one object."""
     return select(*OBJECT_COLUMNS).where(object_.c.object_id == object_id)
+
+
+def object_by_path(object_path: str) -> Select[Any]:
+    """Select the object at a path below the storage root."""
+    return select(*OBJECT_COLUMNS).where(object_.c.object_path == object_path)
 
 
 def objects_after(kind: str | None, after: str | None, limit: int) -> Select[Any]:
@@ -77,6 +83,11 @@ def objects_newest(kind: str, limit: int) -> Select[Any]:
 def objects_by_artist(artist: str, limit: int) -> Select[Any]:
     """Select the objects of an artist."""
     return select(*OBJECT_COLUMNS).where(object_.c.artist == artist).limit(limit)
+
+
+def objects_damaged(limit: int) -> Select[Any]:
+    """Select the objects whose own files the last audit found damaged."""
+    return select(*OBJECT_COLUMNS).where(object_.c.damage.is_not(None)).order_by(object_.c.object_id).limit(limit)
 
 
 def objects_of_item(item_key: str) -> Select[Any]:
@@ -314,11 +325,13 @@ _SOME_DIGEST = "41" * 32
 
 HOT: Mapping[str, Select[Any]] = {
     "object by id": object_by_id("urn:fonoteca:audio:a:b"),
+    "object by path": object_by_path("a/b/c/d"),
     "objects, first page": objects_after(None, None, 50),
     "objects, next page": objects_after(None, "urn:fonoteca:audio:a:b", 50),
     "objects of a kind, next page": objects_after("audio", "urn:fonoteca:audio:a:b", 50),
     "objects, newest": objects_newest("audio", 24),
     "objects by artist": objects_by_artist("a", 50),
+    "objects, damaged": objects_damaged(100),
     "objects of an item": objects_of_item("a:b"),
     "item by key": select(item).where(item.c.key == "a:b"),
     "versions of an object": versions_of("urn:fonoteca:audio:a:b"),

@@ -66,6 +66,7 @@ def object_row(row: Row[Any]) -> ObjectRow:
         file_count=row.file_count,
         file_bytes=row.file_bytes,
         duration_ms=row.duration_ms,
+        damage=row.damage or "",
     )
 
 

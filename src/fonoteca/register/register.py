@@ -46,6 +46,7 @@ from fonoteca.register.schema import (
     file,
     item,
     metadata,
+    object_,
 )
 
 LIMIT_DEFAULT = 100
@@ -118,6 +119,10 @@ class Register:
     def object(self, object_id: str) -> ObjectRow | None:
         """Return one object, or None."""
         return self._one(queries.object_by_id(object_id), reading.object_row)
+
+    def object_at(self, object_path: str) -> ObjectRow | None:
+        """Return the object at a path below the storage root, or None."""
+        return self._one(queries.object_by_path(object_path), reading.object_row)
 
     def objects(self, kind: str | None = None, after: str | None = None, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
         """Return a page of objects in order of id, those after `after`."""
@@ -297,6 +302,16 @@ class Register:
         never = self._all(queries.members_never_checked(limit), reading.member_row)
         rest = limit - len(never)
         return never + self._all(queries.members_checked_longest_ago(rest), reading.member_row) if rest else never
+
+    def mark_object(self, object_id: str, damage: str) -> None:
+        """Record what is wrong with an object's own inventory, sidecar or declaration, which are no version's; "": nothing."""
+        with self._writing() as connection:
+            statement = update(object_).where(object_.c.object_id == object_id).values(damage=damage or None)
+            connection.execute(statement)
+
+    def damaged_objects(self, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
+        """Return objects whose own files their last audit found damaged, in order of id."""
+        return self._all(queries.objects_damaged(limit), reading.object_row)
 
     def damaged(self, limit: int = LIMIT_DEFAULT) -> list[MemberRow]:
         """Return files that their last check found damaged."""

@@ -26,7 +26,8 @@ class Description:
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
     """An object and its head version. file_*: audio or artwork files of the head, not the JSON beside them. head_at: when
-    the head was made. item: None for documents. licence_uri, attribution: "" for documents.
+    the head was made. item: None for documents. licence_uri, attribution: "" for documents. damage: what the last audit found
+    wrong with its own inventory, sidecar or declaration, "" for nothing.
     """
 
     object_id: ObjectId
@@ -43,6 +44,7 @@ class ObjectRow:
     file_count: int
     file_bytes: int
     duration_ms: int
+    damage: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,8 +127,16 @@ object_ = Table(
     Column("file_count", Integer, nullable=False),
     Column("file_bytes", BigInteger, nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
+    Column("damage", String),
     Index("ix_object_kind_object_id", "kind", "object_id"),
     Index("ix_object_kind_head_at", "kind", "head_at", "id"),
+)
+Index(
+    "ix_object_damaged",
+    object_.c.object_id,
+    object_.c.damage,
+    sqlite_where=object_.c.damage.is_not(None),
+    postgresql_where=object_.c.damage.is_not(None),
 )
 
 version = Table(

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fonoteca.formats import eventlog, ocfl
-from fonoteca.model.corridor import Event
-from fonoteca.model.errors import FormatError, StoreError
+from fonoteca.formats.hashing import hash_bytes
+from fonoteca.model.corridor import Event, MemberFile
+from fonoteca.model.errors import FixityError, FormatError, StoreError, UsageError
 from fonoteca.model.ids import LogicalPath
+from fonoteca.store import fixity
 from fonoteca.store.commit import commit_document
 from fonoteca.store.logs import EVENTS, LOGS
 from fonoteca.store.root import DAMAGED_REMEDY, Root
@@ -53,6 +55,25 @@ def append_events(root: Root, events: Sequence[Event]) -> None:
 def segments(root: Root) -> Iterator[Segment]:
     """Yield the segments of the log in order of their time. Cost: one read of each."""
     return (_segment(root, key) for key in root.blobs.keys(LOGS))
+
+
+def damaged_files(root: Root) -> list[str]:
+    """Return the damaged files of the log's own object, by path; the object's path when nothing is left that could say which."""
+    try:
+        return [damage.member.path for damage in fixity.audit(root, EVENTS, {})]
+    except (FixityError, FormatError, UsageError):
+        return [ocfl.object_path(EVENTS)]
+
+
+def mend_files(root: Root) -> list[str]:
+    """Restore the files of the log's own object, whose content is known here. Returns: the paths mended."""
+    mended = fixity.mend(root, EVENTS)
+    for path in damaged_files(root):
+        if path.startswith(f"{ocfl.object_path(EVENTS)}/v1/content/"):
+            content = _ABOUT.encode()
+            fixity.heal(root, MemberFile(path, hash_bytes(content, root.piece_bytes)), {0: content})
+            mended.append(path)
+    return mended
 
 
 def newest_events(root: Root) -> list[Event]:

@@ -13,7 +13,7 @@ from fonoteca.model.errors import FixityError, FonotecaError, FormatError, Store
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ObjectId
 from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
-from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, held
+from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, held, newest_complete
 
 _CHUNK_BYTES = 1 << 20
 
@@ -54,9 +54,10 @@ def verify(root: Root, version: StoredVersion) -> Iterator[Damage]:
 def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> Iterator[Damage]:
     """Yield the damage of every file that an object's inventories account for, in order of path.
 
-    known: hashes of members by path, from the register or from torrents: they make pieces of small files known when
-    metadata.json is damaged, and stand in for the inventories when the object is gone or none of them is whole.
-    Where nobody knows, the inventory's digest is proof enough, and the damage has no pieces.
+    known: hashes of members by path, from the register or from torrents. Nothing under `vN/` ever changes, so what they say
+    rules: a version that is gone, or was made to say something else, is found even when the inventories left agree with each
+    other; and damage has pieces even when metadata.json is damaged. Where nobody knows, the inventory's digest is proof
+    enough, and the damage has no pieces.
     Raises: only without `known`: FixityError when no version of the object is whole, UsageError when there is none.
     """
     hashes = _expected(root, object_id, known)
@@ -77,7 +78,7 @@ def _expected(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) 
     path = ocfl.object_path(object_id)
     hashes = {f"{path}/{name}": found for name, found in _hashes_of_all(root, proved.inventory).items()}
     hashes |= {f"{path}/{name}": hash_bytes(content, root.piece_bytes) for name, content in _frame(root, proved).items()}
-    return {place: _best(own, known.get(place)) for place, own in hashes.items()}
+    return {**hashes, **known}
 
 
 def mend(root: Root, object_id: ObjectId) -> list[str]:
@@ -86,7 +87,7 @@ def mend(root: Root, object_id: ObjectId) -> list[str]:
     Nothing is mended while no inventory is whole: heal those under `vN/` first, then mend again.
     """
     try:
-        proved = held(root, object_id)
+        proved = _newest(root, object_id)
     except (FixityError, FormatError, UsageError):
         return []
     path = ocfl.object_path(object_id)
@@ -101,6 +102,19 @@ def mend(root: Root, object_id: ObjectId) -> list[str]:
             root.blobs.write(place, content)
             mended.append(place)
     return mended
+
+
+def _newest(root: Root, object_id: ObjectId) -> Proved:
+    """Return the newest inventory, also where the object's own is of an older version, which a healed one goes on from."""
+    proved = held(root, object_id)
+    newest = newest_complete(root, ocfl.object_path(object_id))
+    if newest is None or newest.inventory.head <= proved.inventory.head:
+        return proved
+    try:
+        ocfl.check_follows(proved.inventory, newest.inventory)
+    except FormatError:
+        return proved
+    return newest
 
 
 def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
@@ -226,8 +240,3 @@ def _hashes_of_all(root: Root, inventory: Inventory) -> dict[str, FileHashes]:
         str(path): known[path] if path in known and known[path].sha256 == digest else digest_known(digest, root.piece_bytes)
         for path, digest in inventory.manifest.items()
     }
-
-
-def _best(own: FileHashes, known: FileHashes | None) -> FileHashes:
-    """Return what others know of a file where we know its digest alone and they agree on it."""
-    return known if own.digest_only and known is not None and known.sha256 == own.sha256 else own

@@ -16,8 +16,9 @@ from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.store import commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
+from fonoteca.store.logs import EVENTS
 from fonoteca.store.mirror import Claims
-from fonoteca.store.root import Root, head_of, held, object_ids, read_logical
+from fonoteca.store.root import Root, head_of, held, object_ids, object_paths, read_logical
 
 
 class Store:
@@ -102,6 +103,11 @@ class Store:
         """Yield the ids of all objects, or of one kind (`audio`, `artwork`, `drop`, `events`), in order of their path."""
         return (one for one in object_ids(self._root) if kind is None or one.kind == kind)
 
+    def object_paths(self) -> Iterator[str]:
+        """Yield the paths of all objects but the event log's, in order. Nothing of them is read."""
+        log = ocfl.object_path(EVENTS)
+        return (path for path in object_paths(self._root) if path != log)
+
     def verify(self, version: StoredVersion) -> Iterator[Damage]:
         """Yield the damage of a version's files by the hashes that it brings, in order of path."""
         return fixity.verify(self._root, version)
@@ -127,15 +133,19 @@ class Store:
         return fixity.mend(self._root, object_id)
 
     def check_root(self) -> list[str]:
-        """Return the damaged files of the storage root itself and damaged segments of the event log, by path."""
-        return [*self._wrong_root_files(), *(segment.path for segment in self.log() if segment.damage)]
+        """Return the damaged files of the storage root itself and of the event log, by path. Cost: one read of the log."""
+        segments = (segment.path for segment in self.log() if segment.damage)
+        return [*self._wrong_root_files(), *events.damaged_files(self._root), *segments]
 
     def mend_root(self) -> list[str]:
-        """Write the storage root's own files anew where they are damaged. Returns: paths mended."""
+        """Write the files of the storage root itself and of the event log's object anew where they are damaged.
+
+        Returns: paths mended. Segments of the log are nowhere else.
+        """
         wrong = self._wrong_root_files()
         for path in wrong:
             self._root.blobs.write(path, ocfl.root_files()[path])
-        return wrong
+        return [*wrong, *events.mend_files(self._root)]
 
     def heal(self, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
         """Put damaged pieces right; return when the whole file is proved and on disk.
