@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Candidate, CandidateFile, LeftOut
 from fonoteca.model.ids import ItemKey
-from fonoteca.model.rights import Evidence, Kind
+from fonoteca.model.rights import Evidence, Kind, Scheme
 from fonoteca.sources.credits import credit_line, joined, uniform_album, uniform_artist
 from fonoteca.sources.statements import plain_name, suffix_of
 
@@ -81,6 +82,14 @@ def candidates_of(item: Item, files: Sequence[OfferedFile]) -> Iterator[Candidat
             left_out=left_out,
         )
         left_out = ()
+
+
+def said_by(tags: Tags | None, source_uri: str, now: datetime) -> tuple[Evidence, ...]:
+    """Return what a file's own tags say of its licence, as evidence; nothing where they say nothing."""
+    statement = tags.licence.strip() if tags is not None else ""
+    if not statement:
+        return ()
+    return (Evidence(Scheme.TAG, statement, source_uri, "file tag", now, statement.encode("utf-8", "surrogatepass")),)
 
 
 def merged(evidence: Iterator[Evidence]) -> tuple[Evidence, ...]:

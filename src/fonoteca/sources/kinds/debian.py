@@ -16,7 +16,7 @@ from fonoteca.model.errors import AudioError, FormatError, SourceError, UsageErr
 from fonoteca.model.rights import Evidence, Kind, Scheme
 from fonoteca.sources.credits import credit_line, joined
 from fonoteca.sources.deb import Control, TarMember, open_deb
-from fonoteca.sources.grouping import Item, OfferedFile, candidates_of, without_echo
+from fonoteca.sources.grouping import Item, OfferedFile, candidates_of, said_by, without_echo
 from fonoteca.sources.nested import is_zip_name, unzip
 from fonoteca.sources.offering import SourceContext
 from fonoteca.sources.paths import logical_path, received_text, slug
@@ -188,7 +188,6 @@ class _PackageReader:
             self._contents.left_out.append(LeftOut(path, "empty", "the file is empty"))
             return None
         tags: Tags | None = None
-        said: tuple[Evidence, ...] = ()
         if file.role is Role.AUDIO:
             try:
                 tags = self._context.read_tags(file.path)
@@ -197,9 +196,7 @@ class _PackageReader:
                     reason = f"its tags, the only statement of rights, cannot be read: {error.problem}"
                     self._contents.left_out.append(LeftOut(path, "damaged", reason))
                     return None
-        if tags is not None and tags.licence.strip():
-            raw = tags.licence.encode("utf-8", "surrogatepass")
-            said = (Evidence(Scheme.TAG, tags.licence.strip(), self._source_uri, "file tag", self._now, raw),)
+        said = said_by(tags, self._source_uri, self._now)
         stanzas = self._dep5.stanzas_for(path) if self._dep5 else ()
         stated = tuple(self._stated(stanza) for stanza in stanzas) or self._free_text
         is_own = not stanzas or {s.licence for s in stanzas} == {self._default_licence()}

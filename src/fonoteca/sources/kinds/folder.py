@@ -13,7 +13,7 @@ from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Candidate, CandidateFile, LeftOut
 from fonoteca.model.errors import AudioError, SourceError
 from fonoteca.model.rights import Evidence, Kind, Scheme
-from fonoteca.sources.grouping import Item, OfferedFile, candidates_of, without_echo
+from fonoteca.sources.grouping import Item, OfferedFile, candidates_of, said_by, without_echo
 from fonoteca.sources.offering import SourceContext
 from fonoteca.sources.paths import logical_path, received_text, slug
 from fonoteca.sources.rightsfile import RIGHTS_BYTES_MAX, RIGHTS_FILE, RightsFile, Terms, parse_rights
@@ -206,10 +206,7 @@ class _AlbumReader:
     ) -> tuple[tuple[Evidence, ...], tuple[Evidence, ...], str]:
         """Return the item's own evidence for a file, the other evidence, and the credit line that comes with them."""
         statement = self._album.statement
-        said: tuple[Evidence, ...] = ()
-        if tags is not None and tags.licence.strip():
-            raw = tags.licence.encode("utf-8", "surrogatepass")
-            said = (Evidence(Scheme.TAG, tags.licence.strip(), "", "file tag", self._now, raw),)
+        said = said_by(tags, "", self._now)
         if statement is None:
             return own, without_echo(own, said), ""
         credit = statement.terms.attribution
