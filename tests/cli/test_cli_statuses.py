@@ -217,17 +217,6 @@ def test_words_that_are_no_text_are_told_and_not_choked_on(tmp_path: Path, fonot
     assert json.loads(in_json.out.encode("utf-8"))["error"]["code"] == "usage"
 
 
-def test_a_folder_that_cannot_be_read_is_told(archive: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
-    folder = item(tmp_path / "closed", OPEN)
-    folder.chmod(0)
-    said = fonoteca("acquire", "folder", folder, "--archive", archive)
-    folder.chmod(0o755)
-    assert said.status == 1
-    assert "cannot be listed" in said.err
-
-
 def test_an_archive_that_was_moved_works_where_it_is(archive: Path, tmp_path: Path, music: Path, fonoteca: Fonoteca) -> None:
     shutil.move(archive, tmp_path / "elsewhere")
     assert (
