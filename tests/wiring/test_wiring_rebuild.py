@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wiring_world import Quiet, archive_in, flip, put_item, put_out, take
+from wiring_world import PLAIN, Quiet, archive_in, flip, mirror, put_item, put_out, take
 
 from fonoteca.flows.rebuild import rebuild
 from fonoteca.model.errors import FixityError, StoreError
-from fonoteca.wiring import rebuild_rooms
+from fonoteca.wiring import Archive, rebuild_rooms
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,20 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copied(published: Path, tmp_path: Path) -> Callable[[], Path]:
     """Return a way to a copy of that archive."""
     return lambda: Path(shutil.copytree(published, tmp_path / "copy"))
+
+
+def _killed_before_the_index(archive: Archive) -> None:
+    """Publish, and be killed when everything is written but index.json."""
+    write = archive.editions._blobs.write
+
+    def killed(key: str, content: bytes) -> None:
+        if key == "index.json":
+            raise KeyboardInterrupt
+        write(key, content)
+
+    archive.editions._blobs.write = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        put_out(archive)
 
 
 def test_rebuild_that_meets_damage_leaves_the_register_as_it_was(copied: Callable[[], Path]) -> None:
@@ -73,19 +87,33 @@ def test_snapshot_that_was_not_put_out_is_not_recorded(copied: Callable[[], Path
     folder = copied()
     with archive_in(folder) as archive:
         take(archive, put_item(tmp_path / "items", "three", title="three"))
-        write = archive.editions._blobs.write
-
-        def killed(key: str, content: bytes) -> None:
-            if key == "index.json":
-                raise KeyboardInterrupt
-            write(key, content)
-
-        archive.editions._blobs.write = killed  # type: ignore[method-assign]
-        with pytest.raises(KeyboardInterrupt):
-            put_out(archive)
+        _killed_before_the_index(archive)
     with archive_in(folder) as archive:
         take(archive, put_item(tmp_path / "items", "four", title="four"))
         put_out(archive)
         rows = list(archive.register.natural_rows())
         rebuild(rebuild_rooms(archive, Quiet()))
         assert list(archive.register.natural_rows()) == rows
+
+
+def test_drop_that_was_taken_back_does_not_come_back_with_a_rebuild(tmp_path: Path) -> None:
+    """Its member list stays in the store; its members went out in other drops, and would go out twice."""
+    folder = tmp_path / "archive"
+    with archive_in(folder) as archive:
+        take(archive, put_item(tmp_path / "items", "free", title="free"))
+        take(archive, put_item(tmp_path / "items", "bound", title="bound", licence="CC-BY-NC-4.0", track=PLAIN))
+        _killed_before_the_index(archive)
+    settings = folder / "fonoteca.toml"
+    generous = settings.read_text()
+    settings.write_text(generous.replace("refuse_noncommercial = false", "refuse_noncommercial = true"))
+    with archive_in(folder) as archive:
+        put_out(archive)
+        rows = list(archive.register.natural_rows())
+        rebuild(rebuild_rooms(archive, Quiet()))
+        assert list(archive.register.natural_rows()) == rows
+    settings.write_text(generous)
+    with archive_in(folder) as archive:
+        put_out(archive)
+        carried = [member for row in archive.register.drops() for member in archive.register.members_of_drop(row.id)]
+        assert len(carried) == len(set(carried)) == 2
+    mirror(tmp_path / "mirror", folder)

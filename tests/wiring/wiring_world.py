@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from fonoteca.flows.acquire import Acquired, acquire
@@ -26,7 +26,11 @@ from fonoteca.wiring import (
     publish_rooms,
 )
 
-TRACK = resources.files("fonoteca") / "sample" / "battle-for-wesnoth" / "sad.ogg"
+SAMPLE = resources.files("fonoteca") / "sample"
+TRACK = SAMPLE / "battle-for-wesnoth" / "sad.ogg"
+"""Its tag says that it comes under the GPL."""
+PLAIN = SAMPLE / "warzone-2100-legacy" / "track6.opus"
+"""Its tags say nothing of a licence."""
 
 
 class Quiet:
@@ -38,12 +42,13 @@ class Quiet:
     def note(self, text: str) -> None: ...
 
 
-def put_item(folder: Path, name: str, title: str = "A title", licence: str = "GPL-2.0-or-later") -> Path:
+def put_item(
+    folder: Path, name: str, title: str = "A title", licence: str = "GPL-2.0-or-later", track: Traversable = TRACK
+) -> Path:
     """Return a folder with one item of one track."""
     item = folder / name
     item.mkdir(parents=True, exist_ok=True)
-    with resources.as_file(TRACK) as track:
-        shutil.copy(track, item / "track.ogg")
+    (item / track.name).write_bytes(track.read_bytes())
     (item / "rights.toml").write_text(f'id = "{name}"\ntitle = "{title}"\nartist = "Somebody"\nlicence = "{licence}"\n')
     return item
 

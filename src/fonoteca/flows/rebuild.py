@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from fonoteca.editions import Editions, parse_drop_record, parse_member_list
 from fonoteca.flows.records import MEMBERS_FILE, RECORD_FILE, record_document, record_snapshots, record_stored
 from fonoteca.flows.replay import replay
-from fonoteca.model.corridor import Drop
-from fonoteca.model.ids import ObjectId
+from fonoteca.model.corridor import Drop, DropMember
+from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Kind
 from fonoteca.ports import Progress
 from fonoteca.register import Register
@@ -53,9 +53,9 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
                 versions += _record_object(rooms.store, register, object_id)
                 objects += 1
                 advance(1)
-        for drop in _stored_drops(rooms.store):
-            register.record_drop(drop)
         index = rooms.editions.index()
+        for drop in _drops(rooms.store, {entry.id for entry in index.entries} if index else set()):
+            register.record_drop(drop)
         if index is not None:
             record_snapshots(register, index)
         events, damaged = 0, []
@@ -80,6 +80,18 @@ def _record_object(store: Store, register: Register, object_id: ObjectId) -> int
         else:
             record_document(register, stored)
     return head
+
+
+def _drops(store: Store, published: Set[DropId]) -> Iterator[Drop]:
+    """Yield the drops of the store, those that are out first, without those that publishing took back.
+
+    A drop that was taken back has left its member list; what of its members could go out is in a drop that was made later.
+    """
+    carried: set[DropMember] = set()
+    for drop in sorted(_stored_drops(store), key=lambda drop: (drop.id in published, drop.created_at), reverse=True):
+        if drop.id in published or carried.isdisjoint(drop.members):
+            carried.update(drop.members)
+            yield drop
 
 
 def _stored_drops(store: Store) -> Iterator[Drop]:
