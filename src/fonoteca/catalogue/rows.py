@@ -36,11 +36,12 @@ class SoundRow:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row for the quarantine file. row: what was there, cut to ROW_CHARS_SHOWN."""
+    """A row for the quarantine file. row: what was there, cut to ROW_CHARS_SHOWN. file: where it was, "" for the only one."""
 
     line: int
     reason: str
     row: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,233 @@
+"""The desk that a kind of import works at: files come off it as counted streams, raw rows are laid on it.
+
+A kind says what its source's format says; whether a row is sound is for `checks`, one table of rules for all kinds.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Self, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from fonoteca.catalogue.rows import BadRow, shown
+from fonoteca.model.errors import SourceError, UsageError
+from fonoteca.ports import Progress
+
+RECORDINGS = "recordings"
+LISTENING = "listening"
+REDIRECTS = "redirects"
+
+RAW_BATCH_ROWS = 65_536
+INFLATED_RATIO_MAX = 1000
+"""gzip cannot reach 1,032 to 1, and no real dump comes near 100: what inflates beyond this is a bomb."""
+INFLATED_FREE_BYTES = 64 << 20
+"""A small file may inflate this far whatever its ratio."""
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a kind says of the files it read. name: of the source; importing under the same name replaces its rows.
+
+    date: of the data, "" when the files do not say. key_source: whose keys a listening table speaks of, "" for its own.
+    """
+
+    name: str
+    date: str
+    licence: str
+    attribution: str
+    synthetic: bool = False
+    key_source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """Rows as a source has them, in Parquet. columns: field to column. line_column: "" to count rows from 1.
+
+    file: what the rows were read from, for people.
+    """
+
+    rows: str
+    path: Path
+    columns: Mapping[str, str]
+    file: str
+    line_column: str = ""
+
+
+class RawRows:
+    """Rows of one file on their way to Parquet: every value as text, judged later."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, reject: Callable[[BadRow], None], file: str) -> None:
+        self._writer = writer
+        self._schema = schema
+        self._reject = reject
+        self._file = file
+        self._columns: list[list[Any]] = [[] for _ in schema]
+
+    def put(self, line: int, values: Sequence[Cell]) -> None:
+        """Lay down one row. line: where it begins, from 1. values: in order of the fields."""
+        texts = [None if value is None else value if isinstance(value, str) else str(value) for value in values]
+        if len(texts) != len(self._columns) - 1:
+            self._reject(
+                BadRow(line, f"expected {len(self._columns) - 1} columns, found {len(texts)}", shown(repr(texts)), self._file)
+            )
+            return
+        if not all(text is None or text.isascii() or _is_unicode(text) for text in texts):
+            self._reject(BadRow(line, "not UTF-8", shown(repr(texts)), self._file))
+            return
+        self._columns[0].append(line)
+        for column, text in zip(self._columns[1:], texts, strict=True):
+            column.append(text)
+        if len(self._columns[0]) >= RAW_BATCH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was laid down so far."""
+        if self._columns[0]:
+            self._writer.write_batch(
+                pa.RecordBatch.from_arrays(
+                    [pa.array(c, f.type) for c, f in zip(self._columns, self._schema, strict=True)], schema=self._schema
+                )
+            )
+            self._columns = [[] for _ in self._schema]
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
+@dataclass(slots=True)
+class Desk:
+    """Where a kind lays what it reads. scratch: a folder below staging, gone after the import."""
+
+    scratch: Path
+    progress: Progress
+    on_reject: Callable[[BadRow], None]
+    tables: list[RawTable] = field(default_factory=list)
+    facts: dict[str, str | int] = field(default_factory=dict)
+
+    @contextmanager
+    def table(self, rows: str, fields: Sequence[str], file: str) -> Iterator[RawRows]:
+        """Give a place for rows of one kind with these fields, read from this file; kept when the context ends well."""
+        path = self.scratch / f"raw-{len(self.tables):05}.parquet"
+        schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in fields)])
+        table = RawTable(rows, path, {name: name for name in fields}, file, "line")
+        self.tables.append(table)
+        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+            raw = RawRows(writer, schema, self.on_reject, file)
+            yield raw
+            raw.flush()
+
+    def parquet(self, table: RawTable) -> None:
+        """Lay down a whole Parquet file as it is, without a copy."""
+        self.tables.append(table)
+
+    def reject(self, file: str, line: int, reason: str, row: str) -> None:
+        """Set a row aside that cannot even be split into fields."""
+        self.on_reject(BadRow(line, reason, shown(row), file))
+
+    def note(self, fact: str, value: str | int) -> None:
+        """Keep a fact about the source beside its rows, such as a dump's schema sequence."""
+        self.facts[fact] = value
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[BinaryIO]:
+        """Open a file that a person named; progress goes by its bytes. Raises: UsageError when it cannot be opened."""
+        try:
+            stream = path.open("rb")
+        except OSError as error:
+            raise UsageError(str(path), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
+        with stream, self.progress.task(f"reading {path.name}", path.stat().st_size, "bytes") as advance:
+            yield cast(BinaryIO, io.BufferedReader(_Counted(stream, advance), 1 << 20))
+
+    def inflated(self, stream: BinaryIO, packing: str, subject: str) -> BinaryIO:
+        """Return the stream unpacked. packing: gz, bz2, xz, zst, or "" for none. A bomb ends in a SourceError as it is read."""
+        counted = _Counted(stream, None)
+        packed = cast(BinaryIO, io.BufferedReader(counted, 1 << 20))
+        match packing:
+            case "gz":
+                opened: Any = gzip.GzipFile(fileobj=packed)
+            case "bz2":
+                opened = bz2.BZ2File(packed)
+            case "xz":
+                opened = lzma.LZMAFile(packed)
+            case "zst":
+                opened = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+            case "":
+                return packed
+            case _:
+                raise AssertionError(packing)
+        return cast(BinaryIO, io.BufferedReader(_Inflated(opened, counted, subject), 1 << 20))
+
+
+class _Counted(io.RawIOBase):
+    """A stream that counts what is read of it."""
+
+    def __init__(self, stream: BinaryIO, advance: Callable[[int], None] | None) -> None:
+        self._stream = stream
+        self._advance = advance
+        self.bytes_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._stream.read(len(buffer))
+        buffer[: len(found)] = found
+        self.bytes_read += len(found)
+        if self._advance:
+            self._advance(len(found))
+        return len(found)
+
+
+class _Inflated(io.RawIOBase):
+    """What a packed stream unpacks to, until it is a bomb or broken."""
+
+    def __init__(self, opened: BinaryIO, packed: _Counted, subject: str) -> None:
+        self._opened = opened
+        self._packed = packed
+        self._subject = subject
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        place = f"{self._subject}: byte {self._packed.bytes_read} packed, {self._bytes} unpacked"
+        try:
+            found = self._opened.read(len(buffer))
+        except (EOFError, OSError, lzma.LZMAError, zstandard.ZstdError) as error:
+            raise SourceError(place, f"cannot be unpacked: {error}", "Nothing was imported; fetch the file again.") from error
+        self._bytes += len(found)
+        if self._bytes > max(INFLATED_FREE_BYTES, INFLATED_RATIO_MAX * self._packed.bytes_read):
+            raise SourceError(
+                place, f"unpacks to more than {INFLATED_RATIO_MAX} times its size", "Nothing was imported; this is no dump."
+            )
+        buffer[: len(found)] = found
+        return len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of import. name: on the command line. about: what its files are, for --help.
+
+    read: lays the rows of these files on the desk. Raises: UsageError for files of another kind, SourceError for broken ones.
+    """
+
+    name: str
+    about: str
+    read: Callable[[Sequence[Path], Desk], Heading]

@@ -1,0 +1,1 @@
+"""One module a kind of import, each with a `KIND`."""
