@@ -155,20 +155,17 @@ class Desk:
         """Return the stream unpacked. packing: gz, bz2, xz, zst, or "" for none. A bomb ends in a SourceError as it is read."""
         counted = _Counted(stream, None)
         packed = cast(BinaryIO, io.BufferedReader(counted, 1 << 20))
-        match packing:
-            case "gz":
-                opened: Any = gzip.GzipFile(fileobj=packed)
-            case "bz2":
-                opened = bz2.BZ2File(packed)
-            case "xz":
-                opened = lzma.LZMAFile(packed)
-            case "zst":
-                opened = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-            case "":
-                return packed
-            case _:
-                raise AssertionError(packing)
-        return cast(BinaryIO, io.BufferedReader(_Inflated(opened, counted, subject), 1 << 20))
+        if not packing:
+            return packed
+        return cast(BinaryIO, io.BufferedReader(_Inflated(_UNPACKERS[packing](packed), counted, subject), 1 << 20))
+
+
+_UNPACKERS: Mapping[str, Callable[[BinaryIO], Any]] = {
+    "gz": lambda packed: gzip.GzipFile(fileobj=packed),
+    "bz2": bz2.BZ2File,
+    "xz": lzma.LZMAFile,
+    "zst": lambda packed: zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True),
+}
 
 
 class _Counted(io.RawIOBase):
