@@ -1,0 +1,134 @@
+"""Match keys: what is left of a title or a credit when two ways to write it shall be one. Pure; columns in, columns out.
+
+Words are for scores and for people who debug; keys are 64-bit hashes of words and live only within one build or match, since
+DuckDB promises its hash for no longer than a version.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_LOST_MARKS = (
+    r"\x{300}-\x{36F}\x{483}-\x{487}\x{1AB0}-\x{1AFF}\x{1DC0}-\x{1DFF}\x{20D0}-\x{20FF}\x{FE20}-\x{FE2F}"  # Latin, Greek, Cyrillic
+    r"\x{591}-\x{5BD}\x{5BF}\x{5C1}\x{5C2}\x{5C4}\x{5C5}\x{5C7}"  # Hebrew points
+    r"\x{610}-\x{61A}\x{640}\x{64B}-\x{65F}\x{670}\x{6D6}-\x{6DC}\x{6DF}-\x{6E4}\x{6E7}\x{6E8}\x{6EA}-\x{6ED}"  # Arabic
+    r"\x{711}\x{730}-\x{74A}"  # Syriac
+)
+"""Marks that the same text is written with and without. All others carry the word: Japanese dakuten, Indic and Thai vowels."""
+
+_ONE_LETTER = (
+    ("ß", "ss"),
+    ("ς", "σ"),
+    ("ı", "i"),
+    ("ø", "o"),
+    ("ł", "l"),
+    ("đ", "d"),
+    ("æ", "ae"),
+    ("œ", "oe"),
+    ("ð", "d"),
+    ("þ", "th"),
+)
+"""What Unicode does not take apart and people do. Case folding gives the first two; ı is what Turkish lower case leaves of I."""
+
+_LOST_INSIDE = r"['’‘ʼʻ`´.·]+"
+"""Signs within a word, which leave no gap: don't and dont, R.E.M. and REM."""
+_GAPS = r"[\p{Z}\p{P}\p{S}\p{C}]+"
+_GUESTS = r"[(\[{]\s*(?:feat|ft|featuring)(?:[.:]|\s)[^)\]}]*[)\]}]?|\s(?:-\s*)?(?:feat|ft|featuring)(?:[.:]\s*|\s)[^(\[{]*"
+"""A guest in brackets, or to the end of the text; never the whole of it, since something stands before."""
+
+
+def title_words(titles: pa.Array) -> pa.Array:
+    """Return the words of each title, one blank between: case, accents, punctuation and "feat. X" do not count.
+
+    Letters and digits of every script stay. A title of signs alone ("!!!") keeps its signs. null counts as "".
+    Cost: 0.6 us a title of 16 ASCII characters, thrice that for other scripts, on one core; releases the GIL.
+    """
+    folded = _without_guests(_folded(titles))
+    return _worded(folded)
+
+
+def artist_words(artists: pa.Array) -> pa.Array:
+    """Return the words of each credit, as `title_words` does: guests ("A feat. B") are left out, since titles and credits name them
+    by turns, and so are "and" and a leading "the". The order of artists stays; `bag64` does not see it.
+    """
+    folded = _without_guests(_folded(artists))
+    behind = pc.match_substring(folded, ", the")
+    if pc.any(behind).as_py():
+        folded = pc.if_else(behind, pc.replace_substring_regex(folded, r"^(.+), the$", r"\1"), folded)
+    words = _worded(folded)
+    joined = pc.match_substring(words, " and ")
+    if pc.any(joined).as_py():
+        words = pc.if_else(joined, pc.replace_substring(words, " and ", " "), words)
+    the = pc.starts_with(words, "the ")
+    if pc.any(the).as_py():
+        words = pc.if_else(the, pc.utf8_slice_codeunits(words, 4), words)
+    return words
+
+
+def key64(*words: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return one 64-bit key a row of the columns of words together; blanks do not count, so "night fall" is "nightfall".
+
+    Two different texts share a key about once in 2^64 / rows^2 / 2: 256 million rows have two such pairs in 1,000 builds.
+    """
+    return _hashed([f"replace(w{n}, ' ', '')" for n in range(len(words))], words)
+
+
+def bag64(*words: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return one 64-bit key a row as `key64` does, for which the order of words within a column does not count."""
+    return _hashed([f"list_sort(string_split(w{n}, ' '))" for n in range(len(words))], words)
+
+
+@cache
+def _duck() -> duckdb.DuckDBPyConnection:
+    """Return a database with nothing in it, for its hash. One thread: who has many columns to hash has threads of their own."""
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def _hashed(terms: list[str], words: tuple[pa.Array, ...]) -> npt.NDArray[np.uint64]:
+    table = pa.table(list(words), names=[f"w{n}" for n in range(len(words))])
+    with _duck().cursor() as cursor:
+        cursor.register("texts", table)
+        found = cursor.execute(f"SELECT hash({', '.join(terms)}) AS key FROM texts").fetchnumpy()["key"]
+    return np.ascontiguousarray(found, dtype=np.uint64)
+
+
+def _folded(texts: pa.Array) -> pa.Array:
+    """Return the texts in lower case and without accents."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if texts.null_count:
+        texts = pc.fill_null(texts, "")
+    ascii_only = pc.string_is_ascii(texts)
+    lower = pc.ascii_lower(texts)
+    if pc.all(ascii_only).as_py():
+        return lower
+    rich = pc.utf8_normalize(texts.filter(pc.invert(ascii_only)), "NFKD")
+    rich = pc.replace_substring_regex(pc.utf8_lower(rich), f"[{_LOST_MARKS}]+", "")
+    for letter, plain in _ONE_LETTER:
+        if pc.any(pc.match_substring(rich, letter)).as_py():
+            rich = pc.replace_substring(rich, letter, plain)
+    # Hangul came apart into jamo, and Japanese into letter and dakuten: put together what belongs together.
+    return pc.replace_with_mask(lower, pc.invert(ascii_only), pc.utf8_normalize(rich, "NFC"))
+
+
+def _without_guests(folded: pa.Array) -> pa.Array:
+    named = pc.or_(pc.match_substring(folded, "feat"), pc.match_substring(folded, "ft"))
+    if not pc.any(named).as_py():
+        return folded
+    return pc.replace_with_mask(folded, named, pc.replace_substring_regex(folded.filter(named), _GUESTS, " "))
+
+
+def _worded(folded: pa.Array) -> pa.Array:
+    joined = pc.replace_substring(folded, "&", " and ")
+    words = pc.utf8_trim(pc.replace_substring_regex(pc.replace_substring_regex(joined, _LOST_INSIDE, ""), _GAPS, " "), " ")
+    bare = pc.equal(words, "")
+    if not pc.any(bare).as_py():
+        return words
+    signs = pc.replace_substring_regex(folded.filter(bare), r"[\p{Z}\p{C}]+", "")
+    return pc.replace_with_mask(words, bare, signs)
