@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
@@ -180,6 +180,24 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Say one line to a person."""
         ...
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
+        """Give a function that says nothing."""
+        yield self._advance
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def _advance(self, amount: int) -> None:
+        """Say nothing."""
+
+
+SILENCE = Silence()
 
 
 class Workers(Protocol):

@@ -5,13 +5,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from fonoteca.catalogue.building import ARTISTS_FILE, RECORDINGS_FILE, RELEASES_FILE
 from fonoteca.catalogue.duck import duck_errors
+from fonoteca.catalogue.layout import (
+    ARTISTS,
+    COLUMNS,
+    EMPTY_COLUMNS,
+    IDS_FILE,
+    MERGED,
+    RECORDINGS,
+    RELEASES,
+    SHARD_ROWS,
+    TABLES,
+    table_files,
+)
 from fonoteca.catalogue.popularity import ListeningTotals
 from fonoteca.catalogue.snapshots import CURRENT, SNAPSHOT_FILE, parse_snapshot
 from fonoteca.catalogue.sourcefile import sha256_of
@@ -20,64 +30,34 @@ from fonoteca.model.errors import StoreError, TrustError
 from fonoteca.ports import Blobs
 
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-[0-9]{1,4})?")
+_FILE = re.compile(rf"snapshot\.json|ids\.index|({'|'.join(TABLES)})/[0-9]{{5}}\.parquet")
 _REMEDY = "Nothing was taken in. Follow another mirror of this archive."
 _SHARE_SUM_MAX = 1.000001
 """A release's shares are added in floating point."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A Parquet file as `building` writes it. columns: to their DuckDB types. empty: those that may be NULL.
-
-    sound: an SQL condition that every row meets, with $count for the number of recordings and `row` for the row, from 0.
-    """
-
-    columns: Mapping[str, str]
-    empty: frozenset[str]
-    sound: str
-
-
-_TEXTS = ("title", "artist", "release", "release_id")
-_SUMMED = {
-    **dict.fromkeys(("track_count", "held_count", "best_rank"), "BIGINT"),
-    "share": "DOUBLE",
-    "synthetic": "BOOLEAN",
-}
 _SUMS = f"""held_count BETWEEN 0 AND track_count AND track_count <= $count AND best_rank BETWEEN 1 AND $count
     AND share BETWEEN 0 AND {_SHARE_SUM_MAX}"""
-
-TABLES: Mapping[str, _Table] = {
-    RECORDINGS_FILE: _Table(
-        {
-            "rank": "BIGINT",
-            "id": "UUID",
-            **dict.fromkeys(_TEXTS, "VARCHAR"),
-            **dict.fromkeys(("disc", "track", "year"), "SMALLINT"),
-            "duration_ms": "BIGINT",
-            **dict.fromkeys(("licence_uri", "source_uri", "genre", "source"), "VARCHAR"),
-            "file_bytes": "BIGINT",
-            **dict.fromkeys(("file_bytes_estimated", "held"), "BOOLEAN"),
-            **dict.fromkeys(("listens", "listeners"), "BIGINT"),
-            **dict.fromkeys(("share", "share_low", "share_high"), "DOUBLE"),
-            "synthetic": "BOOLEAN",
-        },
-        frozenset({"disc", "track", "year"}),
-        """rank = row + 1 AND least(duration_ms, file_bytes, listens, listeners) >= 0
-            AND 0 <= share_low AND share_low <= share AND share <= share_high AND share_high <= 1""",
-    ),
-    RELEASES_FILE: _Table(
-        {
-            **dict.fromkeys(("release_id", "title", "artist"), "VARCHAR"),
-            "artist_count": "BIGINT",
-            "year": "SMALLINT",
-            **_SUMMED,
-        },
-        frozenset({"year"}),
-        _SUMS,
-    ),
-    ARTISTS_FILE: _Table({"name": "VARCHAR", **_SUMMED}, frozenset(), _SUMS),
+_SOUND: Mapping[str, str] = {
+    RECORDINGS: """rank = row + 1 AND least(duration_ms, file_bytes, listens, listeners) >= 0 AND copies >= 1
+        AND 0 <= share_low AND share_low <= share::FLOAT AND share::FLOAT <= share_high AND share_high <= 1""",
+    MERGED: "rank BETWEEN 1 AND $count AND duration_ms >= 0",
+    RELEASES: _SUMS,
+    ARTISTS: _SUMS,
 }
-"""The files of a snapshot."""
+"""What every row of a table meets, as SQL, with $count for the number of recordings and `row` for the row, from 0."""
+
+_TYPES = {
+    "extension<arrow.uuid>": "UUID",
+    "string": "VARCHAR",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+}
+"""Arrow's names of types to DuckDB's."""
 
 
 def adopt_snapshot(blobs: Blobs, folder: Path, duck: duckdb.DuckDBPyConnection) -> Snapshot:
@@ -96,8 +76,8 @@ def adopt_snapshot(blobs: Blobs, folder: Path, duck: duckdb.DuckDBPyConnection) 
         raise TrustError(SNAPSHOT_FILE, f"{snapshot.name!r} is not a snapshot's name", _REMEDY)
     _check_files(folder, snapshot)
     _check_totals(snapshot, made.totals)
-    for name, table in TABLES.items():
-        _check_table(duck, folder / name, f"{snapshot.name}/{name}", table, snapshot.recording_count)
+    for table in TABLES:
+        _check_table(duck, folder, table, snapshot)
     key = f"{snapshot.name}/{SNAPSHOT_FILE}"
     if blobs.size(key) is None:
         blobs.adopt(folder, snapshot.name)
@@ -111,8 +91,9 @@ def _check_files(folder: Path, snapshot: Snapshot) -> None:
     """Raise TrustError unless the folder has the files of a snapshot and nothing else, with the digests that it names."""
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     listed = {SNAPSHOT_FILE, *(path for path, _ in snapshot.files)}
-    if not found == listed == {SNAPSHOT_FILE, *TABLES}:
-        raise TrustError(snapshot.name, f"expected the files {sorted(listed | {*TABLES})}, found {sorted(found)}", _REMEDY)
+    strange = [path for path in listed if not _FILE.fullmatch(path)]
+    if found != listed or strange or not {SNAPSHOT_FILE, IDS_FILE} <= listed:
+        raise TrustError(snapshot.name, f"expected the files {sorted(listed)}, found {sorted(found)}"[:1000], _REMEDY)
     for path, digest in snapshot.files:
         if (actual := sha256_of(folder / path)) != digest:
             raise TrustError(f"{snapshot.name}/{path}", f"expected sha256 {digest}, found {actual}", _REMEDY)
@@ -125,26 +106,34 @@ def _check_totals(snapshot: Snapshot, totals: ListeningTotals) -> None:
         raise TrustError(f"{snapshot.name}/{SNAPSHOT_FILE}", f"listening cannot be {totals}", _REMEDY)
 
 
-def _check_table(duck: duckdb.DuckDBPyConnection, path: Path, subject: str, table: _Table, recording_count: int) -> None:
-    """Raise TrustError unless a file has the table's columns and every row is sound."""
-    try:
-        with duck_errors(subject):
-            described = duck.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(path)}).fetchall()
-            columns = {str(name): str(kind) for name, kind, *_ in described}
-            if columns != table.columns:
-                raise TrustError(subject, f"expected the columns {dict(table.columns)}, found {columns}"[:1000], _REMEDY)
-            full = " AND ".join(f"{name} IS NOT NULL" for name in columns if name not in table.empty)
-            found = duck.execute(
-                f"""
-                WITH rows AS (SELECT * RENAME (file_row_number AS row) FROM read_parquet($path, file_row_number = true))
-                SELECT count(*), count(*) FILTER (WHERE ({full} AND {table.sound}) IS NOT TRUE) FROM rows WHERE $count > 0
-                """,
-                {"path": str(path), "count": recording_count},
-            ).fetchone()
-    except StoreError as error:
-        raise TrustError(subject, error.problem, _REMEDY) from error
-    assert found is not None
-    row_count, unsound_count = found
-    if unsound_count or (subject.endswith(f"/{RECORDINGS_FILE}") and row_count != recording_count):
-        problem = f"{unsound_count} of {row_count} rows are not a catalogue's; {recording_count} recordings were promised"
-        raise TrustError(subject, problem, _REMEDY)
+def _check_table(duck: duckdb.DuckDBPyConnection, folder: Path, table: str, snapshot: Snapshot) -> None:
+    """Raise TrustError unless the files of a table have its columns and every row is sound."""
+    subject, count = f"{snapshot.name}/{table}", snapshot.recording_count
+    expected = {name: _TYPES[str(kind)] for name, kind in COLUMNS[table].items()}
+    full = " AND ".join(f"{name} IS NOT NULL" for name in expected if name not in EMPTY_COLUMNS)
+    row_count = 0
+    for number, path in enumerate(table_files(folder, table)):
+        try:
+            with duck_errors(subject):
+                described = duck.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(path)}).fetchall()
+                columns = {str(name): str(kind) for name, kind, *_ in described}
+                if columns != expected:
+                    raise TrustError(subject, f"expected the columns {expected}, found {columns}"[:1000], _REMEDY)
+                found = duck.execute(
+                    f"""
+                    WITH rows AS (
+                        SELECT * EXCLUDE (file_row_number), file_row_number + $first AS row
+                        FROM read_parquet($path, file_row_number = true)
+                    )
+                    SELECT count(*), count(*) FILTER (WHERE ({full} AND {_SOUND[table]}) IS NOT TRUE) FROM rows WHERE $count > 0
+                    """,
+                    {"path": str(path), "count": count, "first": number * SHARD_ROWS},
+                ).fetchone()
+        except StoreError as error:
+            raise TrustError(subject, error.problem, _REMEDY) from error
+        assert found is not None
+        if found[1]:
+            raise TrustError(subject, f"{found[1]} of {found[0]} rows are not a catalogue's", _REMEDY)
+        row_count += found[0]
+    if table == RECORDINGS and row_count != count:
+        raise TrustError(subject, f"{row_count} recordings, {count} were promised", _REMEDY)

@@ -9,6 +9,7 @@ import bz2
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,12 +27,17 @@ from fonoteca.ports import Progress
 RECORDINGS = "recordings"
 LISTENING = "listening"
 REDIRECTS = "redirects"
+HELD = "held"
 
 RAW_BATCH_ROWS = 65_536
 INFLATED_RATIO_MAX = 1000
 """gzip cannot reach 1,032 to 1, and no real dump comes near 100: what inflates beyond this is a bomb."""
 INFLATED_FREE_BYTES = 64 << 20
 """A small file may inflate this far whatever its ratio."""
+HEAD_BYTES = 1 << 16
+"""What a kind may look at to tell which of its files it was given."""
+LINE_BYTES_MAX = 64 << 20
+"""The longest lines known, whole entities as JSON, stay below a tenth of this."""
 
 Cell = str | int | float | None
 
@@ -109,13 +115,17 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass(slots=True)
 class Desk:
-    """Where a kind lays what it reads. scratch: a folder below staging, gone after the import."""
+    """Where a kind lays what it reads. scratch: a folder below staging, gone after the import.
+
+    today: the date of the import, beyond which nothing can have been heard; "" when it is not known.
+    """
 
     scratch: Path
     progress: Progress
     on_reject: Callable[[BadRow], None]
     tables: list[RawTable] = field(default_factory=list)
     facts: dict[str, str | int] = field(default_factory=dict)
+    today: str = ""
 
     @contextmanager
     def table(self, rows: str, fields: Sequence[str], file: str) -> Iterator[RawRows]:
@@ -148,8 +158,19 @@ class Desk:
             stream = path.open("rb")
         except OSError as error:
             raise UsageError(str(path), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
-        with stream, self.progress.task(f"reading {path.name}", path.stat().st_size, "bytes") as advance:
+        with stream, self.progress.task(f"reading {path.name}", path.stat().st_size, "B") as advance:
             yield cast(BinaryIO, io.BufferedReader(_Counted(stream, advance), 1 << 20))
+
+    @contextmanager
+    def unpacked(self, path: Path) -> Iterator[BinaryIO]:
+        """Open a file that a person named, unpacked if its first bytes say so. Raises: as `reading` and `inflated`."""
+        with self.reading(path) as stream:
+            yield self.inflated(stream, _packing(stream), str(path))
+
+    def head(self, path: Path) -> bytes:
+        """Return the first HEAD_BYTES of a file, unpacked, and leave progress alone. Raises: as `unpacked`."""
+        with Desk(self.scratch, _NoProgress(), self.on_reject).unpacked(path) as stream:
+            return stream.read(HEAD_BYTES)
 
     def inflated(self, stream: BinaryIO, packing: str, subject: str) -> BinaryIO:
         """Return the stream unpacked. packing: gz, bz2, xz, zst, or "" for none. A bomb ends in a SourceError as it is read."""
@@ -164,8 +185,62 @@ _UNPACKERS: Mapping[str, Callable[[BinaryIO], Any]] = {
     "gz": lambda packed: gzip.GzipFile(fileobj=packed),
     "bz2": bz2.BZ2File,
     "xz": lzma.LZMAFile,
-    "zst": lambda packed: zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True),
+    "zst": lambda packed: _ZstdFrames(packed),
 }
+_MAGIC: Mapping[bytes, str] = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zst"}
+
+
+def _packing(stream: BinaryIO) -> str:
+    first = cast(io.BufferedReader, stream).peek(8)
+    return next((packing for magic, packing in _MAGIC.items() if first.startswith(magic)), "")
+
+
+def numbered_lines(stream: BinaryIO, subject: str) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number, from 1, as it is, with its end. Raises: SourceError for one above LINE_BYTES_MAX."""
+    number = 0
+    while line := stream.readline(LINE_BYTES_MAX + 1):
+        number += 1
+        if len(line) > LINE_BYTES_MAX:
+            raise SourceError(f"{subject}:{number}", f"a line of more than {LINE_BYTES_MAX} bytes", "Nothing was imported.")
+        yield number, line
+
+
+class _NoProgress:
+    """For a look at a file that is read again."""
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
+        yield lambda units: None
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
+class _ZstdFrames:
+    """Zstandard frames one after the other, unpacked. Unlike `ZstdDecompressor.stream_reader`, one that is cut off is an error."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._frame: Any = None
+        self._rest = b""
+        self._ready = memoryview(b"")
+
+    def read(self, byte_count: int) -> bytes:
+        """Return up to so many bytes, none at the end. Raises: EOFError when the last frame is cut off; ZstdError."""
+        while not self._ready:
+            # A block of 4 bytes can stand for 128 KiB: what is fed at once bounds what comes out, here to 128 MiB.
+            chunk = self._rest or self._packed.read(4096)
+            if not chunk and self._frame:
+                raise EOFError("the last frame ends early")
+            if not chunk:
+                return b""
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._ready = memoryview(self._frame.decompress(chunk))
+            self._rest = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        found, self._ready = self._ready[:byte_count], self._ready[byte_count:]
+        return bytes(found)
 
 
 class _Counted(io.RawIOBase):
@@ -204,18 +279,20 @@ class _Inflated(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        place = f"{self._subject}: byte {self._packed.bytes_read} packed, {self._bytes} unpacked"
         try:
             found = self._opened.read(len(buffer))
-        except (EOFError, OSError, lzma.LZMAError, zstandard.ZstdError) as error:
-            raise SourceError(place, f"cannot be unpacked: {error}", "Nothing was imported; fetch the file again.") from error
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+            problem = f"cannot be unpacked: {error}"
+            raise SourceError(self._place(), problem, "Nothing was imported; fetch the file again.") from error
         self._bytes += len(found)
         if self._bytes > max(INFLATED_FREE_BYTES, INFLATED_RATIO_MAX * self._packed.bytes_read):
-            raise SourceError(
-                place, f"unpacks to more than {INFLATED_RATIO_MAX} times its size", "Nothing was imported; this is no dump."
-            )
+            problem = f"unpacks to more than {INFLATED_RATIO_MAX} times its size"
+            raise SourceError(self._place(), problem, "Nothing was imported; this is no dump.")
         buffer[: len(found)] = found
         return len(found)
+
+    def _place(self) -> str:
+        return f"{self._subject}: byte {self._packed.bytes_read} packed, {self._bytes} unpacked"
 
 
 @dataclass(frozen=True, slots=True)

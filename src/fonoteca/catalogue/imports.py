@@ -1,9 +1,10 @@
-"""The import area, `imports/<source>/`: rows of each source as Parquet, whole or not at all.
+"""The import area, `imports/<source>/`: sound rows of each source as Parquet, whole or not at all.
 
     imports/<source>/current             names the folder in force, written last
-    imports/<source>/<digest>/rows.parquet, source.json, quarantine.jsonl (a line for each bad row)
+    imports/<source>/<digest>/source.json, quarantine.jsonl (a line for each bad row), and Parquet files of a kind of rows each:
+        recordings-00000.parquet, ..., listening-..., redirects-..., held-...      in the order in which the source has them
 
-A folder is named for what is in it, so importing the same table twice finds it there and changes nothing, and a crash at any
+A folder is named for what is in it, so importing the same files twice finds it there and changes nothing, and a crash at any
 moment leaves the old rows in force.
 """
 
@@ -11,64 +12,41 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fonoteca.catalogue.duck import PARQUET, DuckSettings, duck_errors, open_duck, quoted
-from fonoteca.catalogue.mapping import HELD, LISTENING, RECORDINGS, STORE, TableMapping
-from fonoteca.catalogue.rows import BadRow, SoundRow, TableRow, bad_row, read_row
+from fonoteca.catalogue.checking import keep_sound_rows
+from fonoteca.catalogue.desk import HELD, Desk, Heading, Kind
+from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
+from fonoteca.catalogue.mapping import STORE, TableMapping
+from fonoteca.catalogue.rows import BadRow
 from fonoteca.catalogue.sourcefile import ImportedSource, digests_of, parse_source, sha256_of
-from fonoteca.catalogue.tables import BATCH_ROWS, read_table
+from fonoteca.catalogue.tables import lay_table
 from fonoteca.model.catalogue import HeldTrack, SnapshotSource
-from fonoteca.model.errors import SourceError, StoreError
-from fonoteca.ports import Blobs, Staging
+from fonoteca.model.errors import SourceError, StoreError, UsageError
+from fonoteca.ports import Blobs, Progress, Staging
 
 IMPORTS = "imports"
-ROWS_FILE = "rows.parquet"
 _SOURCE = "source.json"
 _QUARANTINE = "quarantine.jsonl"
 _CURRENT = "current"
-
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.int16(), pa.int64()
-_RECORDING_COLUMNS = {
-    "title": _TEXT,
-    "artist": _TEXT,
-    "release": _TEXT,
-    "release_id": _TEXT,
-    "disc": _NUMBER,
-    "track": _NUMBER,
-    "year": _NUMBER,
-    "duration_ms": _COUNT,
-    "licence_uri": _TEXT,
-    "source_uri": _TEXT,
-    "genre": _TEXT,
-    "file_bytes": _COUNT,
-}
-_COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
-    RECORDINGS: _RECORDING_COLUMNS,
-    LISTENING: {"listens": _COUNT, "listeners": _COUNT},
-    HELD: {**_RECORDING_COLUMNS, "object_id": _TEXT, "logical_path": _TEXT},
-}
-"""The columns of rows.parquet for each kind of rows, after `id` (UUID)."""
-
-_KEYS: Mapping[str, str] = {RECORDINGS: "id", LISTENING: "id", HELD: "id, object_id, logical_path"}
-"""What tells rows of a kind apart, and their order in rows.parquet. A second row with the same key is a bad one."""
+_HELD_FIELDS = (
+    "id", "title", "artist", "release", "release_id", "year", "duration_ms", "licence", "file_bytes", "object_id", "logical_path",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What is to be imported: its source without counts, and its rows. inputs: digests of file and mapping."""
+    """What is to be imported. inputs: a digest of all that is read, "" for the store's own rows. read: lays the rows on a desk."""
 
-    source: SnapshotSource
-    rows: str
-    inputs: tuple[str, str]
-    entries: Iterable[SoundRow | BadRow]
+    kind: str
+    subject: str
+    inputs: str
+    read: Callable[[Desk], Heading]
 
 
 class ImportArea:
@@ -94,43 +72,49 @@ class ImportArea:
         folder = f"{IMPORTS}/{name}/{self._blobs.read(pointer).decode('ascii', 'replace').strip()}"
         return folder, parse_source(self._blobs.read(f"{folder}/{_SOURCE}"), f"{folder}/{_SOURCE}")
 
-    def import_table(self, path: Path, mapping: TableMapping) -> SnapshotSource:
-        """Import a table in place of what the same source had. Cost: one read to hash, one to parse, one sort.
+    def import_kind(self, kind: Kind, paths: Sequence[Path], progress: Progress) -> SnapshotSource:
+        """Import files of a kind in place of what their source had.
 
-        Raises: UsageError, SourceError (nothing changed then).
+        Cost: one read to hash, what the kind needs to read them, one check. Raises: UsageError, SourceError (nothing changed then).
         """
-        subject = str(path)
-        source = SnapshotSource(mapping.name, "table", mapping.date, mapping.licence, mapping.attribution, 0, 0, mapping.synthetic)
-        try:
-            before = path.stat()
-            inputs = (sha256_of(path), hashlib.sha256(json.dumps(asdict(mapping), sort_keys=True).encode()).hexdigest())
-        except OSError as error:
-            raise SourceError(subject, f"cannot be read: {error}", "Name a table that is there.") from error
-        current = self._current(mapping.name)
-        if current and (current[1].input_sha256, current[1].mapping_sha256) == inputs:
-            return current[1].source
+        inputs = _digest_of(kind.name, paths)
+        subject = str(paths[0]) if paths else kind.name
+        return self._import(_Offer(kind.name, subject, inputs, lambda desk: kind.read(paths, desk)), progress)
 
-        def entries() -> Iterator[SoundRow | BadRow]:
-            for row in read_table(path, mapping):
-                yield read_row(row, mapping) if isinstance(row, TableRow) else row
-            after = path.stat()
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise SourceError(subject, "changed while it was read", "Import it again when nothing writes to it.")
+    def import_table(self, paths: Sequence[Path], mapping: TableMapping, progress: Progress) -> SnapshotSource:
+        """Import tables of one mapping, as one source, in place of what it had. Raises: as `import_kind`."""
+        inputs = _digest_of(json.dumps(asdict(mapping), sort_keys=True), paths)
 
-        return self._import(_Offer(source, mapping.rows, inputs, entries()), subject)
+        def read(desk: Desk) -> Heading:
+            for path in paths:
+                lay_table(path, mapping, desk)
+            return Heading(mapping.name, mapping.date, mapping.licence, mapping.attribution, mapping.synthetic, mapping.key_source)
 
-    def import_store(self, tracks: Iterable[HeldTrack], date: str) -> SnapshotSource:
+        return self._import(_Offer("table", str(paths[0]), inputs, read), progress)
+
+    def import_store(self, tracks: Iterable[HeldTrack], date: str, progress: Progress) -> SnapshotSource:
         """Import what is held in place of what was held before. date: today, kept only if the rows are new."""
-        source = SnapshotSource(STORE, STORE, date, "", "this archive", 0, 0, False)
-        entries = (_held_row(number, track) for number, track in enumerate(tracks, 1))
-        return self._import(_Offer(source, HELD, ("", ""), entries), STORE)
 
-    def _import(self, offer: _Offer, subject: str) -> SnapshotSource:
-        name = offer.source.name
-        scratch = self._staging.folder(f"catalogue-import-{name}")
+        def read(desk: Desk) -> Heading:
+            with desk.table(HELD, _HELD_FIELDS, STORE) as rows:
+                for number, t in enumerate(tracks, 1):
+                    release_id = t.object_id if t.release else ""
+                    named = (t.recording, t.title, t.artist, t.release, release_id, t.year, t.duration_ms, t.licence_uri)
+                    rows.put(number, (*named, t.file_bytes, t.object_id, t.logical_path))
+            return Heading(STORE, date, "", "this archive")
+
+        return self._import(_Offer(STORE, STORE, "", read), progress)
+
+    def _import(self, offer: _Offer, progress: Progress) -> SnapshotSource:
+        if offer.inputs:
+            for _, imported in self.sources():
+                if imported.inputs == offer.inputs:
+                    return imported.source
+        scratch = self._staging.folder(f"catalogue-import-{offer.kind}")
         try:
             folder = scratch / "folder"
-            imported = self._stage(offer, subject, folder, scratch)
+            imported = self._stage(offer, folder, scratch, progress)
+            name = imported.source.name
             target = f"{IMPORTS}/{name}/{imported.digest}"
             current = self._current(name)
             if current and current[0] == target:
@@ -151,108 +135,84 @@ class ImportArea:
             if child not in (_CURRENT, digest):
                 self._blobs.delete(f"{IMPORTS}/{name}/{child}")
 
-    def _stage(self, offer: _Offer, subject: str, folder: Path, scratch: Path) -> ImportedSource:
-        """Write rows.parquet, and quarantine.jsonl if need be, into the folder."""
-        raw = scratch / "raw.parquet"
-        rejected = _Rejected()
-        with self._staging.writer(folder / _QUARANTINE) as quarantine:
+    def _stage(self, offer: _Offer, folder: Path, scratch: Path, progress: Progress) -> ImportedSource:
+        """Write the sound rows and the quarantine into the folder."""
+        with self._staging.writer(folder / _QUARANTINE) as stream:
+            rejected = _Rejected(stream)
+            desk_folder = self._staging.folder(f"catalogue-desk-{offer.kind}")
+            desk = Desk(desk_folder, progress, rejected.put)
             try:
-                _write_raw(raw, offer, lambda bad: quarantine.write(rejected.line(bad)))
-            except (pa.ArrowException, OSError) as error:
-                raise StoreError(subject, f"could not stage rows: {error}", "Check the free space; nothing changed.") from error
-            with duck_errors(subject), open_duck(self._duck, scratch / "spill") as duck:
-                for bad in _repeats(duck, raw, offer.rows):
-                    quarantine.write(rejected.line(bad))
-                row_count = _write_rows(duck, raw, offer.rows, folder / ROWS_FILE)
-        if not row_count and offer.rows != HELD:
+                with _storage_errors(offer.subject):
+                    heading = offer.read(desk)
+                with duck_errors(offer.subject), open_duck(self._duck, scratch / "spill") as duck:
+                    counts = keep_sound_rows(duck, desk, heading, folder, rejected.put)
+            finally:
+                self._staging.discard(desk_folder)
+        row_count = sum(counts.values())
+        if not row_count and offer.kind != STORE:
             raise SourceError(
-                subject,
-                f"none of {rejected.count} rows could be read; first, line {rejected.first}" if rejected.count else "holds no rows",
+                offer.subject,
+                f"none of {rejected.count} rows could be read; first: {rejected.first}" if rejected.count else "holds no rows",
                 "Nothing was imported; correct the mapping or the file.",
             )
-        files = digests_of(folder, (ROWS_FILE, _QUARANTINE))
-        source = replace(offer.source, row_count=row_count, quarantined_count=rejected.count)
-        return ImportedSource(source, offer.rows, *offer.inputs, files)
+        facts: dict[str, str | int] = {**desk.facts, **{f"{rows}_rows": count for rows, count in counts.items()}}
+        if rejected.remark_count:
+            facts["remarks"] = rejected.remark_count
+        source = SnapshotSource(
+            heading.name,
+            offer.kind,
+            heading.date,
+            heading.licence,
+            heading.attribution,
+            row_count,
+            rejected.count,
+            heading.synthetic,
+        )
+        files = digests_of(folder, [path.name for path in folder.iterdir()])
+        return ImportedSource(source, offer.inputs, files, facts)
 
 
 class _Rejected:
-    """Counts bad rows on their way to the quarantine file."""
+    """Bad rows, and remarks on rows that stay, on their way to the quarantine file; counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
         self.count = 0
+        self.remark_count = 0
         self.first = ""
 
-    def line(self, bad: BadRow) -> bytes:
-        """Return the bad row as a line of quarantine.jsonl."""
-        self.count += 1
-        self.first = self.first or f"{bad.line}: {bad.reason}"
-        return (json.dumps(asdict(bad), ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8", "backslashreplace")
+    def put(self, bad: BadRow) -> None:
+        """Write the row as a line of quarantine.jsonl."""
+        if bad.kept:
+            self.remark_count += 1
+        else:
+            self.count += 1
+            self.first = self.first or f"{bad.file}:{bad.line}: {bad.reason}"
+        self._stream.write((json.dumps(asdict(bad), ensure_ascii=False, sort_keys=True) + "\n").encode("utf-8", "backslashreplace"))
 
 
-def _held_row(number: int, track: HeldTrack) -> SoundRow | BadRow:
-    cells: dict[str, object] = {
-        "id": str(track.recording),
-        "title": track.title,
-        "artist": track.artist,
-        "release": track.release,
-        "release_id": track.object_id if track.release else "",
-        "disc": None,
-        "track": None,
-        "year": track.year,
-        "duration_ms": track.duration_ms,
-        "licence_uri": track.licence_uri,
-        "source_uri": "",
-        "genre": "",
-        "file_bytes": track.file_bytes,
-        "object_id": track.object_id,
-        "logical_path": track.logical_path,
-    }
-    if any("\ud800" <= c <= "\udfff" or c == "\0" for text in cells.values() if isinstance(text, str) for c in text):
-        return bad_row(TableRow(number, cells), "text that is not UTF-8")
-    return SoundRow(number, cells)
+class _storage_errors:  # noqa: N801  # reads as a statement, like `duck_errors`
+    """Turn a failure to lay rows down into a StoreError about the subject."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, pa.ArrowException | OSError):
+            raise StoreError(self._subject, f"could not stage rows: {error}", "Check the free space; nothing changed.") from error
 
 
-def _write_raw(raw: Path, offer: _Offer, reject: Callable[[BadRow], object]) -> None:
-    """Write the sound rows in order of line, with the line, and hand the others to `reject`."""
-    columns = _COLUMNS[offer.rows]
-    schema = pa.schema([("line", _COUNT), ("id", _TEXT), *columns.items()])
-    entries = iter(offer.entries)
-    with pq.ParquetWriter(raw, schema) as writer:
-        while batch := list(islice(entries, BATCH_ROWS)):
-            sound = []
-            for entry in batch:
-                if isinstance(entry, BadRow):
-                    reject(entry)
-                else:
-                    sound.append({"line": entry.line, **entry.cells})
-            writer.write_batch(pa.RecordBatch.from_pylist(sound, schema=schema))
-
-
-def _repeats(duck: duckdb.DuckDBPyConnection, raw: Path, rows: str) -> Iterator[BadRow]:
-    """Yield the rows whose key an earlier line has, in order of line."""
-    answer = duck.execute(
-        f"""
-        SELECT line, first_line, id FROM (
-            SELECT line, id, min(line) OVER (PARTITION BY {_KEYS[rows]}) AS first_line FROM read_parquet($raw)
-        ) WHERE line > first_line ORDER BY line
-        """,
-        {"raw": str(raw)},
-    )
-    while batch := answer.fetchmany(BATCH_ROWS):
-        for line, first_line, key in batch:
-            yield BadRow(line, f"repeats line {first_line}, which has the same recording", str(key))
-
-
-def _write_rows(duck: duckdb.DuckDBPyConnection, raw: Path, rows: str, target: Path) -> int:
-    """Write rows.parquet: grain one row a key of `_KEYS`, the first line of each, in ascending order of it. Returns: row count."""
-    found = duck.execute(
-        f"""
-        COPY (
-            SELECT CAST(id AS UUID) AS id, {", ".join(_COLUMNS[rows])} FROM (
-                SELECT *, row_number() OVER (PARTITION BY {_KEYS[rows]} ORDER BY line) AS place FROM read_parquet({quoted(raw)})
-            ) WHERE place = 1 ORDER BY {_KEYS[rows]}
-        ) TO {quoted(target)} ({PARQUET})
-        """
-    ).fetchone()
-    assert found is not None
-    return int(found[0])
+def _digest_of(what: str, paths: Sequence[Path]) -> str:
+    """Return a digest of how files are read and of every byte of them. Raises: UsageError for one that cannot be read."""
+    digest = hashlib.sha256(what.encode())
+    for path in paths:
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            try:
+                digest.update(f"\0{file.name}\0{sha256_of(file)}".encode())
+            except OSError as error:
+                raise UsageError(str(file), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
+    return digest.hexdigest()

@@ -7,39 +7,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fonoteca.catalogue.checks import FIELDS
+from fonoteca.catalogue.desk import LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.model.errors import UsageError
-
-RECORDINGS = "recordings"
-LISTENING = "listening"
-HELD = "held"
-
-FIELDS: Mapping[str, frozenset[str]] = {
-    RECORDINGS: frozenset(
-        {
-            "id",
-            "key",
-            "title",
-            "artist",
-            "release",
-            "release_id",
-            "disc",
-            "track",
-            "year",
-            "duration_s",
-            "duration_ms",
-            "licence",
-            "source_uri",
-            "genre",
-            "file_bytes",
-        }
-    ),
-    LISTENING: frozenset({"id", "key", "listens", "listeners"}),
-}
-"""The fields that rows of each kind may give."""
 
 _REQUIRED: Mapping[str, frozenset[str]] = {
     RECORDINGS: frozenset({"title", "artist"}),
     LISTENING: frozenset({"listens"}),
+    REDIRECTS: frozenset({"id", "into"}),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TEXTS = ("name", "rows", "licence", "attribution", "date", "key_source", "format", "delimiter")
@@ -52,9 +27,10 @@ class TableMapping:
     """What a table is and which of its columns give which field.
 
     name: of the source, part of every snapshot that has its rows; importing under the same name replaces the rows.
-    rows: `recordings` (one row a recording) or `listening` (one row a recording: listens, and listeners if known).
+    rows: `recordings` (one row a track), `listening` (one row a recording: listens, and listeners if known) or `redirects`.
     date: of the data, as the source gives it. synthetic: whether the figures are made up; shown wherever they are.
-    columns: field to column. `id` names a column of UUIDs (MBIDs), `key` one of the source's own keys.
+    columns: field to column. `id` names a column of MBIDs, `uuid` one of the source's own UUIDs, `key` one of its own keys; a row's
+    id is the first of these that it has.
     key_source: whose keys these are, when a listening table speaks of another source's recordings; "" for its own.
     format: csv, jsonl or parquet, "" to go by the file's name. delimiter: of CSV; "" for comma, or tab in *.tsv.
     """
@@ -74,22 +50,23 @@ class TableMapping:
         """Check all that can be checked without the table."""
         if not _NAME.fullmatch(self.name) or self.name == STORE:
             self._wrong(f"`name` is {self.name!r}", "Use lower-case letters, digits and hyphens, at most 63, and not `store`.")
-        if self.rows not in FIELDS:
-            self._wrong(f"`rows` is {self.rows!r}", f"Use one of: {', '.join(FIELDS)}.")
+        if self.rows not in _REQUIRED:
+            self._wrong(f"`rows` is {self.rows!r}", f"Use one of: {', '.join(_REQUIRED)}.")
         if self.format not in _FORMATS:
             self._wrong(f"`format` is {self.format!r}", "Use csv, jsonl or parquet, or leave it out.")
         if len(self.delimiter) > 1:
             self._wrong(f"`delimiter` is {self.delimiter!r}", "Use one character.")
         fields = set(self.columns)
-        if unknown := sorted(fields - FIELDS[self.rows]):
+        if unknown := sorted(fields - set(FIELDS[self.rows])):
             self._wrong(f"unknown fields: {', '.join(unknown)}", f"Known are: {', '.join(sorted(FIELDS[self.rows]))}.")
         if missing := sorted(_REQUIRED[self.rows] - fields):
             self._wrong(f"no column for {', '.join(missing)}", "Name the column under [columns].")
-        for one, other in (("id", "key"), ("duration_s", "duration_ms")):
+        for one, other in (("uuid", "key"), ("duration_s", "duration_ms")):
             if one in fields and other in fields:
                 self._wrong(f"columns for both {one} and {other}", "Give one of them.")
-        if not fields & {"id", "key"}:
-            self._wrong("no column for id or key", "Name the column that tells recordings apart under [columns].")
+        named = self.rows == LISTENING and {"title", "artist"} <= fields
+        if not fields & {"id", "uuid", "key"} and not named:
+            self._wrong("no column for id, uuid or key", "Name the column that tells recordings apart under [columns].")
 
     def _wrong(self, problem: str, remedy: str) -> None:
         raise UsageError(f"mapping {self.name!r}", problem, remedy)

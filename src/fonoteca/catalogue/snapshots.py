@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.errors import StoreError
 from fonoteca.ports import Blobs, Staging
 
-FORMAT = "fonoteca-catalogue/1"
+FORMAT = "fonoteca-catalogue/2"
 CURRENT = "current"
 SNAPSHOT_FILE = "snapshot.json"
 BUILDS_A_DAY_MAX = 1000
@@ -22,10 +22,15 @@ BUILDS_A_DAY_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """A snapshot and the listening it rests on, as snapshot.json keeps them."""
+    """A snapshot and the listening it rests on, as snapshot.json keeps them.
+
+    merged: rows that became part of another's recording, by rule. inputs: a digest of the imports and rules it was made of.
+    """
 
     snapshot: Snapshot
     totals: ListeningTotals
+    merged: Mapping[str, int]
+    inputs: str
 
     def same_content(self, other: StoredSnapshot) -> bool:
         """Whether the two differ in nothing but the name."""
@@ -42,6 +47,8 @@ class StoredSnapshot:
                 "synthetic": self.snapshot.synthetic,
                 "sources": [asdict(source) for source in self.snapshot.sources],
                 "files": [{"path": path, "sha256": digest} for path, digest in self.snapshot.files],
+                "merged": dict(self.merged),
+                "inputs": self.inputs,
                 "popularity": {"method": METHOD, **asdict(self.totals)},
             }
         )
@@ -58,6 +65,8 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
             tuple((str(file["path"]), str(file["sha256"])) for file in facts["files"]),
         )
         heard = facts["popularity"]
+        merged = {str(rule): int(count) for rule, count in facts["merged"].items()}
+        inputs = str(facts["inputs"])
         totals = ListeningTotals(
             int(heard["recording_count"]),
             int(heard["listens"]),
@@ -67,7 +76,7 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(subject, f"lacks what {FORMAT} has: {error}", "Build the catalogue again.") from error
-    return StoredSnapshot(snapshot, totals)
+    return StoredSnapshot(snapshot, totals, merged, inputs)
 
 
 def current_snapshot(blobs: Blobs) -> StoredSnapshot | None:
@@ -92,7 +101,7 @@ def put_snapshot(blobs: Blobs, staging: Staging, folder: Path, made: StoredSnaps
     could write the pointer is found again by its content.
     """
     for name in names_of_day(day):
-        named = StoredSnapshot(_renamed(made.snapshot, name), made.totals)
+        named = replace(made, snapshot=replace(made.snapshot, name=name))
         key = f"{name}/{SNAPSHOT_FILE}"
         if blobs.size(key) is None:
             with staging.writer(folder / SNAPSHOT_FILE) as stream:
@@ -103,7 +112,3 @@ def put_snapshot(blobs: Blobs, staging: Staging, folder: Path, made: StoredSnaps
         blobs.write(CURRENT, name.encode() + b"\n")
         return named.snapshot
     raise StoreError("catalogue", f"{BUILDS_A_DAY_MAX} snapshots made on {day}", "Something builds in a loop; stop it.")
-
-
-def _renamed(snapshot: Snapshot, name: str) -> Snapshot:
-    return Snapshot(name, snapshot.recording_count, snapshot.sources, snapshot.files)

@@ -12,21 +12,20 @@ from typing import Any
 from fonoteca.model.catalogue import SnapshotSource
 from fonoteca.model.errors import StoreError
 
-FORMAT = "fonoteca-import/1"
+FORMAT = "fonoteca-import/2"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedSource:
-    """One import. rows: recordings, listening or held. input_sha256: of the file read, "" for the store's own rows.
+    """One import. inputs: a digest of how it was read and of every byte of it, "" for the store's own rows.
 
-    mapping_sha256: of the mapping, "" likewise. files: name below the import's folder to sha256.
+    files: name below the import's folder to sha256. facts: what the kind noted, and rows by kind.
     """
 
     source: SnapshotSource
-    rows: str
-    input_sha256: str
-    mapping_sha256: str
+    inputs: str
     files: Mapping[str, str]
+    facts: Mapping[str, str | int]
 
     @property
     def digest(self) -> str:
@@ -35,17 +34,20 @@ class ImportedSource:
         The store's rows have no date of their own, only that of the import, which must not make them new.
         """
         facts = self._facts()
-        if not self.input_sha256:
+        if not self.inputs:
             facts.pop("date")
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def tables(self, rows: str) -> list[str]:
+        """Return the names of the files with rows of a kind, in order."""
+        return sorted(name for name in self.files if name.startswith(f"{rows}-") and name.endswith(".parquet"))
 
     def _facts(self) -> dict[str, object]:
         return {
             "format": FORMAT,
-            "rows": self.rows,
-            "input_sha256": self.input_sha256,
-            "mapping_sha256": self.mapping_sha256,
+            "inputs": self.inputs,
             "files": dict(self.files),
+            "facts": dict(self.facts),
             **asdict(self.source),
         }
 
@@ -60,8 +62,8 @@ def parse_source(content: bytes, subject: str) -> ImportedSource:
     try:
         source = parse_snapshot_source(facts)
         files = {str(name): str(digest) for name, digest in facts["files"].items()}
-        return ImportedSource(source, facts["rows"], facts["input_sha256"], facts["mapping_sha256"], files)
-    except (KeyError, TypeError, AttributeError) as error:
+        return ImportedSource(source, str(facts["inputs"]), files, dict(facts["facts"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(subject, f"lacks what {FORMAT} has: {error}", "Import the source again.") from error
 
 

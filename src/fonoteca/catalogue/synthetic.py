@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Protocol
 
-from fonoteca.catalogue.mapping import LISTENING, TableMapping
+from fonoteca.catalogue.desk import LISTENING
+from fonoteca.catalogue.mapping import TableMapping
 from fonoteca.model.ids import RecordingId
 
 ZIPF_EXPONENT = 2.2

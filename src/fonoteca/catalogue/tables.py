@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fonoteca.catalogue.desk import Cell, Desk, RawRows, RawTable
 from fonoteca.catalogue.mapping import TableMapping
 from fonoteca.catalogue.rows import BadRow, TableRow, shown
 from fonoteca.model.errors import SourceError, UsageError
@@ -22,17 +25,79 @@ _FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
 _REMEDY = "Nothing was imported; mend the file or fetch it again."
 
 
+def lay_table(path: Path, mapping: TableMapping, desk: Desk) -> None:
+    """Lay the rows of a table on the desk: Parquet as it is, CSV and JSON lines row by row.
+
+    Raises: as `read_table`; SourceError when the file changes while it is read.
+    """
+    before = _stat(path)
+    if _format_of(path, mapping) == "parquet":
+        with _whole_parquet(path, 0), pq.ParquetFile(path) as table:
+            _check_columns(str(path), mapping.columns, table.schema_arrow.names)
+        desk.parquet(RawTable(mapping.rows, path, mapping.columns, path.name))
+        return
+    with desk.table(mapping.rows, tuple(mapping.columns), path.name) as rows:
+        _lay(read_table(path, mapping), tuple(mapping.columns), rows, desk, path.name)
+    after = _stat(path)
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise SourceError(str(path), "changed while it was read", "Import it again when nothing writes to it.")
+
+
+def relay_rows(table: RawTable, desk: Desk) -> RawTable:
+    """Lay a Parquet table down again row by row, so that text that is not UTF-8 spoils its row only. Returns: the new table."""
+    with desk.table(table.rows, tuple(table.columns), table.file) as rows:
+        _lay(_read_parquet(table.path, table.columns), tuple(table.columns), rows, desk, table.file)
+    return desk.tables[-1]
+
+
+def _lay(found: Iterable[TableRow | BadRow], fields: Sequence[str], rows: RawRows, desk: Desk, file: str) -> None:
+    for row in found:
+        if isinstance(row, BadRow):
+            desk.reject(file, row.line, row.reason, row.row)
+            continue
+        cells: list[Cell] = []
+        for field in fields:
+            value = row.cells.get(field)
+            if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+                desk.reject(file, row.line, f"{field}: expected text or a number, found {type(value).__name__}", repr(row.cells))
+                break
+            cells.append(value)
+        else:
+            rows.put(row.line, cells)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise UsageError(str(path), "no such file", "Name a table that is there.") from error
+
+
+def _format_of(path: Path, mapping: TableMapping) -> str:
+    kind = mapping.format or _FORMATS.get(path.suffix.lower(), "")
+    if not kind:
+        raise UsageError(
+            str(path), "cannot tell the table's format", f"Name it {'|'.join(_FORMATS)}, or set `format` in the mapping."
+        )
+    return kind
+
+
+@contextmanager
+def _whole_parquet(path: Path, row_count: int) -> Iterator[None]:
+    """Turn errors of reading Parquet into a SourceError with the position."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: after row {row_count}", f"not whole Parquet: {shown(str(error))}", _REMEDY) from error
+
+
 def read_table(path: Path, mapping: TableMapping) -> Iterator[TableRow | BadRow]:
     """Yield the rows of a table in order, streamed.
 
     Raises: UsageError when the file is not there or of unknown format; SourceError with the position when it breaks off or
     is not a table of the mapping's columns.
     """
-    kind = mapping.format or _FORMATS.get(path.suffix.lower(), "")
-    if not kind:
-        raise UsageError(
-            str(path), "cannot tell the table's format", f"Name it {'|'.join(_FORMATS)}, or set `format` in the mapping."
-        )
+    kind = _format_of(path, mapping)
     if not path.is_file():
         raise UsageError(str(path), "no such file")
     try:

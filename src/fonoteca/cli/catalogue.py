@@ -46,7 +46,7 @@ def import_command(
         else:
             assert mapping is not None
             described = TableMapping.from_toml(_read(mapping), str(mapping))
-            sources = [opened.catalogue.import_table(path, described) for path in paths or []]
+            sources = [opened.catalogue.import_table(paths or [], described)]
     if as_json:
         print_json({"sources": [source_json(s) for s in sources]})
     else:

@@ -121,7 +121,7 @@ class DropId(_Text):
     _pattern = re.compile(r"(metadata|audio|artwork)-[0-9a-f]{16}")
 
 
-_RECORDINGS = uuid.UUID("6f6e6f74-6563-5a61-8000-7265636f7264")
+RECORDING_NAMESPACE = uuid.UUID("6f6e6f74-6563-5a61-8000-7265636f7264")
 """Namespace of the ids that Fonoteca gives to recordings which have no MusicBrainz id."""
 
 
@@ -135,4 +135,4 @@ class RecordingId(_Text):
     @classmethod
     def of(cls, source: str, natural_key: str) -> RecordingId:
         """Return the stable id of the recording that a source names by this key."""
-        return cls(str(uuid.uuid5(_RECORDINGS, f"{source}:{natural_key}")))
+        return cls(str(uuid.uuid5(RECORDING_NAMESPACE, f"{source}:{natural_key}")))

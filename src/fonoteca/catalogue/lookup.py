@@ -1,0 +1,68 @@
+"""`ids.index`: any id to the rank of its recording, in one read of some kilobytes.
+
+    "FONOIDS1", count (8 bytes, little-endian, as all that follows)
+    65,537 offsets of 8 bytes: where ids that begin with each two bytes start; the last is count
+    count middles of 4 bytes: bytes 2 to 5 of each id, ascending within its first two
+    count ranks of 4 bytes
+
+Eight bytes an id. 48 bits are not the whole id: who asks compares the recording that it finds, or the row merged into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+MAGIC = b"FONOIDS1"
+_BUCKETS = 1 << 16
+_HEADER_BYTES = len(MAGIC) + 8
+_OFFSETS_BYTES = 8 * (_BUCKETS + 1)
+_WRITE_ITEMS = 1 << 22
+U64, U32 = np.uint64, np.uint32
+
+
+def write_ids(stream: BinaryIO, id_high: npt.NDArray[np.uint64], ranks: npt.NDArray[np.uint32]) -> None:
+    """Write the index of ids with these upper halves. Cost: a sort; 20 B an id of memory."""
+    order = np.argsort(id_high, kind="stable")
+    ordered = id_high[order]
+    offsets = np.searchsorted(ordered, np.arange(_BUCKETS, dtype=U64) << U64(48))
+    stream.write(MAGIC)
+    stream.write(np.array([len(ordered)], "<u8").tobytes())
+    stream.write(np.append(offsets, len(ordered)).astype("<u8").tobytes())
+    for start in range(0, len(ordered), _WRITE_ITEMS):
+        stream.write((ordered[start : start + _WRITE_ITEMS] >> U64(16)).astype("<u4").tobytes())
+    del ordered
+    for start in range(0, len(order), _WRITE_ITEMS):
+        stream.write(ranks[order[start : start + _WRITE_ITEMS]].astype("<u4").tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class IdsIndex:
+    """The index in a blob. read: its bytes from a place, so many; each answer costs three small reads."""
+
+    read: Callable[[int, int], bytes]
+
+    def ranks(self, id_high: int) -> list[int]:
+        """Return the ranks of the recordings that may have an id with this upper half, usually one or none.
+
+        Raises: ValueError when the blob is no index.
+        """
+        head = self.read(0, _HEADER_BYTES)
+        if head[: len(MAGIC)] != MAGIC or len(head) != _HEADER_BYTES:
+            raise ValueError("does not begin as an index of ids does")
+        count = int.from_bytes(head[len(MAGIC) :], "little")
+        bucket, middle = id_high >> 48, (id_high >> 16) & 0xFFFFFFFF
+        start, stop = np.frombuffer(self.read(_HEADER_BYTES + 8 * bucket, 16), "<u8").tolist()
+        if not start <= stop <= count:
+            raise ValueError(f"bucket {bucket} runs from {start} to {stop} of {count}")
+        first = _HEADER_BYTES + _OFFSETS_BYTES
+        middles = np.frombuffer(self.read(first + 4 * start, 4 * (stop - start)), "<u4")
+        a, b = (int(n) for n in np.searchsorted(middles, (middle, middle + 1)))
+        if a == b:
+            return []
+        ranks = np.frombuffer(self.read(first + 4 * count + 4 * (start + a), 4 * (b - a)), "<u4")
+        return sorted(set(ranks.tolist()))
