@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fonoteca.catalogue import keys
 from fonoteca.catalogue.keys import artist_words, bag64, key64, title_words
 
 TEXTS = st.lists(st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=40), min_size=1, max_size=20)
@@ -93,6 +94,20 @@ def test_words_are_stable_and_blind_to_the_form_of_unicode(texts: list[str]) -> 
 def test_a_row_has_the_words_that_it_has_alone(texts: list[str]) -> None:
     for words in (title_words, artist_words):
         assert words(pa.array(texts)).to_pylist() == [words(pa.array([text])).to_pylist()[0] for text in texts]
+
+
+@given(TEXTS)
+def test_the_table_gives_what_the_rules_give(texts: list[str]) -> None:
+    column = pa.array(texts)
+    assert title_words(column).to_pylist() == keys._titles_by_rule(column).to_pylist()
+    assert artist_words(column).to_pylist() == keys._credits_by_rule(column).to_pylist()
+
+
+def test_the_table_gives_what_the_rules_give_for_every_character_between_letters_and_beside_blanks() -> None:
+    characters = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000]
+    for frame in ("é{}Z", " {} x", "{}{}", "ka {}", "カ{}가{}"):
+        column = pa.array([frame.format(character, character) for character in characters])
+        assert title_words(column).to_pylist() == keys._titles_by_rule(column).to_pylist()
 
 
 @given(TEXTS)

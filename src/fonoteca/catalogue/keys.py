@@ -6,6 +6,7 @@ DuckDB promises its hash for no longer than a version.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import duckdb
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from fonoteca.catalogue.folding import Table, fold
 
 _LOST_MARKS = (
     r"\x{300}-\x{36F}\x{483}-\x{487}\x{1AB0}-\x{1AFF}\x{1DC0}-\x{1DFF}\x{20D0}-\x{20FF}\x{FE20}-\x{FE2F}"  # Latin, Greek, Cyrillic
@@ -42,21 +45,74 @@ _GAPS = r"[\p{Z}\p{P}\p{S}\p{C}]+"
 _GUESTS = r"[(\[{]\s*(?:feat|ft|featuring)(?:[.:]|\s)[^)\]}]*[)\]}]?|\s(?:-\s*)?(?:feat|ft|featuring)(?:[.:]\s*|\s)[^(\[{]*"
 """A guest in brackets, or to the end of the text; never the whole of it, since something stands before."""
 
+_SLICE_ROWS = 1 << 16
+"""Rows at a time: their characters stay in a core's cache, which makes longer columns twice as fast."""
+_GUEST_WORD = r"(?:^| )(?:feat|ft|featuring)(?: |$)"
+"""A word that may begin a guest: rows without it need no look at their brackets."""
+
 
 def title_words(titles: pa.Array) -> pa.Array:
     """Return the words of each title, one blank between: case, accents, punctuation and "feat. X" do not count.
 
     Letters and digits of every script stay. A title of signs alone ("!!!") keeps its signs. null counts as "".
-    Cost: 0.6 us a title of 16 ASCII characters, thrice that for other scripts, on one core; releases the GIL.
+    Cost: 0.25 us a title of 16 ASCII characters, thrice that for other scripts, on one core; mostly without the GIL.
     """
-    folded = _without_guests(_folded(titles))
-    return _worded(folded)
+    return _sliced(titles, _titles)
 
 
 def artist_words(artists: pa.Array) -> pa.Array:
     """Return the words of each credit, as `title_words` does: guests ("A feat. B") are left out, since titles and credits name them
     by turns, and so are "and" and a leading "the". The order of artists stays; `bag64` does not see it.
     """
+    return _sliced(artists, _credits)
+
+
+def _sliced(texts: pa.Array, words: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return the words of a column, made of a slice at a time."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if texts.null_count:
+        texts = pc.fill_null(texts, "")
+    if len(texts) <= _SLICE_ROWS:
+        return words(texts)
+    return pa.concat_arrays([words(texts.slice(begin, _SLICE_ROWS)) for begin in range(0, len(texts), _SLICE_ROWS)])
+
+
+def _titles(texts: pa.Array) -> pa.Array:
+    words, odd = fold(texts, _table())
+    odd |= _has(words, pc.match_substring_regex, _GUEST_WORD)
+    return _mended(words, odd, texts, _titles_by_rule)
+
+
+def _credits(texts: pa.Array) -> pa.Array:
+    words, odd = fold(texts, _table())
+    odd |= _has(words, pc.match_substring_regex, _GUEST_WORD)
+    odd |= _has(words, pc.match_substring, " and ") | _has(words, pc.ends_with, " the") | _has(words, pc.starts_with, "the ")
+    return _mended(words, odd, texts, _credits_by_rule)
+
+
+def _has(words: pa.Array, test: Callable[[pa.Array, str], pa.Array], pattern: str) -> npt.NDArray[np.bool_]:
+    return np.asarray(test(words, pattern))
+
+
+def _mended(words: pa.Array, odd: npt.NDArray[np.bool_], texts: pa.Array, rule: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Return the words with those of odd rows made by the rule."""
+    if not odd.any():
+        return words
+    mask = pa.array(odd)
+    return pc.replace_with_mask(words, mask, rule(texts.filter(mask)))
+
+
+@cache
+def _table() -> Table:
+    return Table.of(_titles_by_rule)
+
+
+def _titles_by_rule(titles: pa.Array) -> pa.Array:
+    return _worded(_without_guests(_folded(titles)))
+
+
+def _credits_by_rule(artists: pa.Array) -> pa.Array:
     folded = _without_guests(_folded(artists))
     behind = pc.match_substring(folded, ", the")
     if pc.any(behind).as_py():
@@ -65,10 +121,7 @@ def artist_words(artists: pa.Array) -> pa.Array:
     joined = pc.match_substring(words, " and ")
     if pc.any(joined).as_py():
         words = pc.if_else(joined, pc.replace_substring(words, " and ", " "), words)
-    the = pc.starts_with(words, "the ")
-    if pc.any(the).as_py():
-        words = pc.if_else(the, pc.utf8_slice_codeunits(words, 4), words)
-    return words
+    return pc.if_else(pc.starts_with(words, "the "), pc.utf8_slice_codeunits(words, 4), words)
 
 
 def key64(*words: pa.Array) -> npt.NDArray[np.uint64]:
@@ -100,10 +153,6 @@ def _hashed(terms: list[str], words: tuple[pa.Array, ...]) -> npt.NDArray[np.uin
 
 def _folded(texts: pa.Array) -> pa.Array:
     """Return the texts in lower case and without accents."""
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
-    if texts.null_count:
-        texts = pc.fill_null(texts, "")
     ascii_only = pc.string_is_ascii(texts)
     lower = pc.ascii_lower(texts)
     if pc.all(ascii_only).as_py():
