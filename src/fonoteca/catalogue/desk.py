@@ -79,38 +79,42 @@ class RawRows:
         self._schema = schema
         self._reject = reject
         self._file = file
-        self._columns: list[list[Any]] = [[] for _ in schema]
+        self._rows: list[tuple[Any, ...]] = []
 
     def put(self, line: int, values: Sequence[Cell]) -> None:
         """Lay down one row. line: where it begins, from 1. values: in order of the fields."""
-        texts = [None if value is None else value if isinstance(value, str) else str(value) for value in values]
-        if len(texts) != len(self._columns) - 1:
-            self._reject(
-                BadRow(line, f"expected {len(self._columns) - 1} columns, found {len(texts)}", shown(repr(texts)), self._file)
-            )
+        if len(values) != len(self._schema) - 1:
+            reason = f"expected {len(self._schema) - 1} columns, found {len(values)}"
+            self._reject(BadRow(line, reason, shown(repr(values)), self._file))
             return
-        if not all(text is None or text.isascii() or _is_unicode(text) for text in texts):
-            self._reject(BadRow(line, "not UTF-8", shown(repr(texts)), self._file))
-            return
-        self._columns[0].append(line)
-        for column, text in zip(self._columns[1:], texts, strict=True):
-            column.append(text)
-        if len(self._columns[0]) >= RAW_BATCH_ROWS:
+        self._rows.append((line, *values))
+        if len(self._rows) >= RAW_BATCH_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was laid down so far."""
-        if self._columns[0]:
-            self._writer.write_batch(
-                pa.RecordBatch.from_arrays(
-                    [pa.array(c, f.type) for c, f in zip(self._columns, self._schema, strict=True)], schema=self._schema
-                )
-            )
-            self._columns = [[] for _ in self._schema]
+        """Write what was laid down so far. Rows with text that is no Unicode are set aside."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        try:
+            batch = _batch(rows, self._schema)
+        except UnicodeEncodeError:
+            for row in rows:
+                if not all(_is_unicode(value) for value in row):
+                    self._reject(BadRow(row[0], "not UTF-8", shown(repr(row[1:])), self._file))
+            batch = _batch([row for row in rows if all(_is_unicode(value) for value in row)], self._schema)
+        self._writer.write_batch(batch)
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= c <= "\udfff" for c in text)
+def _batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return rows as a batch: the line as it is, every value as text."""
+    lines, *columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    texts = ([v if v is None or v.__class__ is str else str(v) for v in column] for column in columns)
+    return pa.RecordBatch.from_arrays([pa.array(lines, pa.int64()), *(pa.array(t, pa.string()) for t in texts)], schema=schema)
+
+
+def _is_unicode(value: Any) -> bool:
+    return not isinstance(value, str) or value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""Discogs' dumps: XML to items, a release to rows."""
