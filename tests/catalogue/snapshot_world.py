@@ -70,6 +70,7 @@ def made_up_world(count: int, seed: int = 1) -> World:
         "title": names(release_count, 1, 4),
         "artist": artists[artist_of_release],
         "year": np.clip(2026 - rng.exponential(12, release_count), 1930, 2026).astype(np.int16),
+        "prior": rng.lognormal(-2, 1, release_count),
     }
     of = np.sort(rng.integers(0, release_count, count))
     recordings = {
@@ -82,7 +83,7 @@ def made_up_world(count: int, seed: int = 1) -> World:
         "genre": _GENRES[rng.integers(0, len(_GENRES), release_count)][of],
         "licence_uri": _LICENCES[rng.integers(0, len(_LICENCES), release_count)][of],
         "held": rng.random(count) < 0.2,
-        "listens": np.floor(20 * (rng.pareto(0.8, count))).clip(0, 10**9).astype(np.int64),
+        "listens": _listens(rng, count),
         "copies": rng.geometric(0.8, count).astype(np.int32),
     }
     recordings["isrc"][rng.random(count) < 0.25] = ""
@@ -92,6 +93,11 @@ def made_up_world(count: int, seed: int = 1) -> World:
 def uuids(rng: np.random.Generator, count: int) -> np.ndarray:
     """Return random ids, 16 bytes each."""
     return np.frombuffer(rng.bytes(16 * count), "V16").copy()
+
+
+def _listens(rng: np.random.Generator, count: int) -> np.ndarray:
+    heard = np.floor(3 * (1 + rng.pareto(0.8, count))).clip(0, 10**9)
+    return np.where(rng.random(count) < 0.4, heard, 0).astype(np.int64)
 
 
 def _durations(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -136,7 +142,8 @@ def write_snapshot_json(folder: Path, name: str) -> None:
 def _tables(world: World) -> dict[str, pa.Table]:
     recordings, releases = world.recordings, world.releases
     count = len(recordings["id"])
-    weight = 2 * recordings["listens"] + 1
+    # Pulled towards the release, as the catalogue's own estimate is: what was never heard shares its release's guess.
+    weight = recordings["listens"] + releases["prior"][recordings["of"]]
     order = np.argsort(-weight, kind="stable")
     total = float(weight.sum())
     r = {name: values[order] for name, values in recordings.items()}

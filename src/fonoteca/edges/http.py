@@ -7,15 +7,16 @@ a named limit here. Whether the bytes are the right ones is for the caller to pr
 from __future__ import annotations
 
 import os
+import re
 import socket
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
@@ -30,6 +31,8 @@ _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 """Answers that a busy or restarting server gives, and may not give a second later (RFC 9110 section 15)."""
 
 _PATH_CHARS_MAX = 1000
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+_Taken = TypeVar("_Taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class HttpLimits:
     attempts_max: int = 3
     retry_wait_s: float = 0.5
     redirects_max: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ranged:
+    """A part of a file. file_bytes: of the whole. version: what the server calls this state of the file, "" when it does not."""
+
+    content: bytes
+    file_bytes: int
+    version: str
 
 
 class _TransientError(Exception):
@@ -81,13 +93,26 @@ class HttpFetch:
         Cost: at most bytes_max and one network read of memory, and `HttpLimits` of time.
         """
         url = self._base + quote(_check_path(path))
-        with self._lock:
-            return self._read(url, bytes_max)
+        return self._ask(url, {}, lambda response: _read_body(url, response, bytes_max))
 
-    def _read(self, url: str, bytes_max: int) -> bytes:
+    def read_range(self, path: str, start: int, length: int) -> Ranged:
+        """Return bytes of the file at `path` from `start` on, at most `length`, fewer at its end.
+
+        start: from 0; or `-length`, for the last `length` bytes of a file whose size is not known yet.
+        Raises: as `read`, and SourceError from a server that does not serve ranges, before it has sent the whole file.
+        """
+        url = self._base + quote(_check_path(path))
+        wanted = f"bytes={start}" if start < 0 else f"bytes={start}-{start + length - 1}"
+        return self._ask(url, {"Range": wanted}, lambda response: _read_part(url, response, start, length))
+
+    def _ask(self, url: str, headers: Mapping[str, str], take: Callable[[httpx.Response], _Taken]) -> _Taken:
+        with self._lock:
+            return self._ask_again(url, headers, take)
+
+    def _ask_again(self, url: str, headers: Mapping[str, str], take: Callable[[httpx.Response], _Taken]) -> _Taken:
         for attempt in range(1, self._limits.attempts_max + 1):
             try:
-                return self._read_once(url, bytes_max)
+                return self._ask_once(url, headers, take)
             except _TransientError as error:
                 if attempt == self._limits.attempts_max:
                     tries = f"{attempt} {'try' if attempt == 1 else 'tries'}"
@@ -99,14 +124,14 @@ class HttpFetch:
         """Close connections that are kept open."""
         self._client.close()
 
-    def _read_once(self, url: str, bytes_max: int) -> bytes:
+    def _ask_once(self, url: str, headers: Mapping[str, str], take: Callable[[httpx.Response], _Taken]) -> _Taken:
         cut = threading.Event()
         timer = threading.Timer(self._limits.fetch_timeout_s, self._wire.cut, (cut,))
         timer.daemon = True
         timer.start()
         try:
-            with self._follow(httpx.URL(url)) as response:
-                return _read_body(url, response, bytes_max)
+            with self._follow(httpx.URL(url), headers) as response:
+                return take(response)
         except httpx.HTTPError as error:
             if cut.is_set():
                 waited = f"still not whole after {self._limits.fetch_timeout_s:g} s"
@@ -118,11 +143,11 @@ class HttpFetch:
             timer.cancel()
 
     @contextmanager
-    def _follow(self, start: httpx.URL) -> Iterator[httpx.Response]:
+    def _follow(self, start: httpx.URL, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         """Give the answer at the end of the redirects."""
         url = start
         for _ in range(self._limits.redirects_max + 1):
-            request = self._client.build_request("GET", url, extensions={"trace": self._wire.watch})
+            request = self._client.build_request("GET", url, headers=dict(headers), extensions={"trace": self._wire.watch})
             response = self._client.send(request, stream=True)
             try:
                 if response.next_request is None:
@@ -165,10 +190,35 @@ class _Wire:
 
 
 def _read_body(url: str, response: httpx.Response, bytes_max: int) -> bytes:
+    _check_status(url, response, 200)
+    return _read_plain(url, response, bytes_max)
+
+
+def _read_part(url: str, response: httpx.Response, start: int, length: int) -> Ranged:
+    """Return the part that was asked for; nothing of it is believed (RFC 9110 section 14.4)."""
+    if response.status_code == 200:
+        raise SourceError(url, "the server does not serve parts of files", "Fetch the whole file and read it from disk.")
+    _check_status(url, response, 206)
+    stated = response.headers.get("Content-Range", "")
+    match = _CONTENT_RANGE.fullmatch(stated)
+    first, last, whole = map(int, match.groups()) if match else (0, -1, 0)
+    expected = max(0, whole - length) if start < 0 else start
+    if not match or first != expected or last != min(whole, expected + length) - 1:
+        raise SourceError(url, f"the server sends {stated!r} for {length} bytes from {start}", "Try another mirror.")
+    content = _read_plain(url, response, last - first + 1)
+    if len(content) != last - first + 1:
+        raise _TransientError(f"expected {last - first + 1} bytes, found {len(content)}")
+    return Ranged(content, whole, response.headers.get("ETag", "") or response.headers.get("Last-Modified", ""))
+
+
+def _check_status(url: str, response: httpx.Response, expected: int) -> None:
     if response.status_code in _RETRIED_STATUSES:
         raise _TransientError(f"the server answers {_status(response)}")
-    if response.status_code != 200:
+    if response.status_code != expected:
         raise SourceError(url, f"the server answers {_status(response)}", "Check the address.")
+
+
+def _read_plain(url: str, response: httpx.Response, bytes_max: int) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         raise SourceError(url, f"sent as {encoding!r} though only the plain bytes were asked for", "Try another mirror.")

@@ -101,6 +101,7 @@ def seek_table_bytes(tail: bytes, subject: str) -> int:
     """
     if len(tail) < FOOTER_BYTES:
         raise FormatError(subject, f"expected a seek table, found a file of {len(tail)} bytes", _REMEDY)
+    count: int
     count, descriptor, magic = _FOOTER.unpack(tail[-FOOTER_BYTES:])
     if magic != SEEKABLE_MAGIC:
         raise FormatError(subject, "does not end in a seek table", _REMEDY)
