@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import io
 import tarfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -348,7 +347,7 @@ def test_a_cut_archive_fails_with_the_place(tmp_path: Path, ending: str, share: 
         lay(KIND, tmp_path / "scratch", path)
 
 
-@pytest.mark.parametrize("place", [0, 100, 148, 2048, 5 * 512 + 124])
+@pytest.mark.parametrize("place", [0, 100, 148, 2048, 5 * 1024 + 124])
 def test_a_damaged_header_is_never_taken_for_the_end(tmp_path: Path, place: int) -> None:
     path = write_dump(tmp_path, small_dump(), "mbdump.tar")
     content = bytearray(path.read_bytes())
@@ -370,12 +369,11 @@ def test_a_bomb_is_stopped(tmp_path: Path) -> None:
         lay(KIND, tmp_path / "scratch", path)
 
 
+NAMES = st.text("abcxyzé_", min_size=1, max_size=150).map(lambda name: f"folder/{name}")
+
+
 @given(
-    st.dictionaries(
-        st.text("abcxyzé/", min_size=1, max_size=150).map(lambda n: "d/" + n.replace("/", "_")),
-        st.binary(max_size=1200),
-        max_size=5,
-    ),
+    st.dictionaries(NAMES, st.binary(max_size=1200), max_size=5),
     st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
     st.randoms(use_true_random=False),
 )
@@ -392,4 +390,3 @@ def test_uuids_are_packed_as_the_standard_library_packs_them() -> None:
     rows, _ = rows_of(b"".join(recording_line(number) for number in range(50)))
     assert [str(row["gid"]) for row in rows] == [gid("recording", number) for number in range(50)]
     assert pa.uuid() == copytext.schema_of(TABLES["recording"]).field("gid").type
-    assert zlib.crc32(rows[0]["gid"].bytes)  # 16 true bytes, not text
