@@ -14,11 +14,13 @@ import pytest
 from catalogue_world import StillClock, held_track
 
 from fonoteca.catalogue import Catalogue
-from fonoteca.catalogue.building import RECORDINGS_FILE
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.errors import TrustError
+
+
+RECORDINGS_FILE = "recordings/00000.parquet"
 
 
 class Offer:
@@ -39,7 +41,7 @@ class Offer:
         return self
 
     def rewrite(self, select: str, where: str = "") -> Offer:
-        """Put other rows into recordings.parquet."""
+        """Put other rows into the first file of recordings."""
         path, kept = self.folder / RECORDINGS_FILE, self.folder.parent / "kept.parquet"
         shutil.copyfile(path, kept)
         duckdb.execute(f"COPY (SELECT {select} FROM read_parquet('{kept}') {where}) TO '{path}' (FORMAT parquet)")
@@ -59,8 +61,7 @@ def offer(tmp_path: Path) -> Iterator[Offer]:
         archive.import_synthetic_history(7, 50)
         made = archive.build()
     folder = staging.folder("arrived")
-    for path in (tmp_path / "archive" / made.name).iterdir():
-        shutil.copy(path, folder)
+    shutil.copytree(tmp_path / "archive" / made.name, folder, dirs_exist_ok=True)
     with Catalogue(DiskBlobs(tmp_path / "mirror"), staging, clock) as mirror:
         yield Offer(folder, mirror)
 

@@ -49,7 +49,7 @@ def _run(folder: Path, calls: SystemCalls | None) -> Snapshot:
     blobs = DiskBlobs(folder / "catalogue", calls) if calls else DiskBlobs(folder / "catalogue")
     staging = DiskStaging(folder / "staging", calls) if calls else DiskStaging(folder / "staging")
     with Catalogue(blobs, staging, StillClock()) as catalogue:
-        catalogue.import_table(folder / "new.csv", mapping_of())
+        catalogue.import_table([folder / "new.csv"], mapping_of())
         return catalogue.build()
 
 

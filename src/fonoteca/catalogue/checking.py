@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from fonoteca.catalogue.checks import Cell, Checked, checked
-from fonoteca.catalogue.desk import LISTENING, Desk, Heading, RawTable
+from fonoteca.catalogue.desk import HELD, LISTENING, Desk, Heading, RawTable
 from fonoteca.catalogue.duck import quoted
 from fonoteca.catalogue.rows import ROW_CHARS_SHOWN, BadRow
 from fonoteca.catalogue.tables import relay_rows
@@ -16,6 +16,8 @@ from fonoteca.model.errors import SourceError, StoreError
 
 KEPT = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
 BATCH_ROWS = 8192
+_ORDER = {HELD: "ORDER BY id, object_id, logical_path"}
+"""Rows stay in the order of their source; what is held has none of its own, and of several files the first speaks."""
 _NOT_TEXT = "Invalid string encoding"
 """What DuckDB says of a Parquet file whose text is not UTF-8."""
 
@@ -35,8 +37,8 @@ def keep_sound_rows(
         try:
             count = _keep(duck, table, heading, target, reject)
         except duckdb.Error as error:
-            if table.line_column or isinstance(error, duckdb.OutOfMemoryException):
-                raise  # our own file: a matter of disk or memory
+            if table.line_column or not isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+                raise  # our own file or our own statement: not the source's fault
             if _NOT_TEXT in str(error):
                 # One text that is not UTF-8 spoils its row, not the file: read it row by row.
                 relayed = relay_rows(table, desk)
@@ -67,7 +69,7 @@ def _keep(
     sql = checked(table.rows, cells, heading.name, heading.key_source)
     relation = _relation(table, sql)
     found = duck.execute(
-        f"COPY (SELECT {sql.columns} FROM ({relation}) WHERE fault IS NULL) TO {quoted(target)} ({KEPT})"
+        f"COPY (SELECT {sql.columns} FROM ({relation}) WHERE fault IS NULL {_ORDER.get(table.rows, '')}) TO {quoted(target)} ({KEPT})"
     ).fetchone()
     assert found is not None
     shown = "CAST({" + ", ".join(f"{quoted(field)}: {cell.sql}" for field, cell in cells.items()) + "} AS VARCHAR)"

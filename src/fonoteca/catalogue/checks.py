@@ -180,8 +180,8 @@ def _uuid_or_text(cell: Cell) -> Rule:
 
 def _isrc(cell: Cell) -> Rule:
     """Return the rule for one or several ISRCs (ISO 3901); what is none is dropped, for it says nothing of the row."""
-    parts = f"list_filter(string_split_regex(upper(replace({cell.text}, '-', '')), '[\\s,;]+'), i -> i <> '')"
-    good = f"list_filter({parts}, i -> regexp_full_match(i, '{_ISRC}'))"
+    parts = f"list_filter(string_split_regex(upper(replace({cell.text}, '-', '')), '[\\s,;]+'), lambda i: i <> '')"
+    good = f"list_filter({parts}, lambda i: regexp_full_match(i, '{_ISRC}'))"
     plain = f"regexp_full_match({cell.sql}, '{_ISRC}')"
     several = f"array_to_string(list_sort(list_distinct({good})), ' ')"
     value = f"CASE WHEN {plain} THEN {cell.sql} WHEN {cell.text} = '' THEN '' ELSE {several} END"

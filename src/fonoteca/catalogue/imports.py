@@ -77,17 +77,26 @@ class ImportArea:
 
         Cost: one read to hash, what the kind needs to read them, one check. Raises: UsageError, SourceError (nothing changed then).
         """
+        watch = _Watch.over(paths)
         inputs = _digest_of(kind.name, paths)
         subject = str(paths[0]) if paths else kind.name
-        return self._import(_Offer(kind.name, subject, inputs, lambda desk: kind.read(paths, desk)), progress)
+
+        def read(desk: Desk) -> Heading:
+            heading = kind.read(paths, desk)
+            watch.check()
+            return heading
+
+        return self._import(_Offer(kind.name, subject, inputs, read), progress)
 
     def import_table(self, paths: Sequence[Path], mapping: TableMapping, progress: Progress) -> SnapshotSource:
         """Import tables of one mapping, as one source, in place of what it had. Raises: as `import_kind`."""
+        watch = _Watch.over(paths)
         inputs = _digest_of(json.dumps(asdict(mapping), sort_keys=True), paths)
 
         def read(desk: Desk) -> Heading:
             for path in paths:
                 lay_table(path, mapping, desk)
+            watch.check()
             return Heading(mapping.name, mapping.date, mapping.licence, mapping.attribution, mapping.synthetic, mapping.key_source)
 
         return self._import(_Offer("table", str(paths[0]), inputs, read), progress)
@@ -205,14 +214,43 @@ class _storage_errors:  # noqa: N801  # reads as a statement, like `duck_errors`
             raise StoreError(self._subject, f"could not stage rows: {error}", "Check the free space; nothing changed.") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Files as they were before they were read. stamps: size and time of change by path."""
+
+    stamps: tuple[tuple[Path, int, int], ...]
+
+    @classmethod
+    def over(cls, paths: Sequence[Path]) -> _Watch:
+        """Return a watch over these files and the files in these folders. Raises: UsageError for one that is not there."""
+        return cls(tuple((path, *_stamp(path)) for path in _files_of(paths)))
+
+    def check(self) -> None:
+        """Raise SourceError if a file is no longer as it was: its rows would be of two minds."""
+        for path, *stamp in self.stamps:
+            if tuple(stamp) != _stamp(path):
+                raise SourceError(str(path), "changed while it was read", "Import it again when nothing writes to it.")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise UsageError(str(path), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
+    return found.st_size, found.st_mtime_ns
+
+
+def _files_of(paths: Sequence[Path]) -> list[Path]:
+    """Return the files, and for each folder those in it, in order of path."""
+    return [file for path in paths for file in (sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path])]
+
+
 def _digest_of(what: str, paths: Sequence[Path]) -> str:
     """Return a digest of how files are read and of every byte of them. Raises: UsageError for one that cannot be read."""
     digest = hashlib.sha256(what.encode())
-    for path in paths:
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            try:
-                digest.update(f"\0{file.name}\0{sha256_of(file)}".encode())
-            except OSError as error:
-                raise UsageError(str(file), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
+    for file in _files_of(paths):
+        try:
+            digest.update(f"\0{file.name}\0{sha256_of(file)}".encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            raise UsageError(str(file), f"cannot be read: {error.strerror}", "Name a file that is there.") from error
     return digest.hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +27,10 @@ _REMEDY = "Nothing was imported; mend the file or fetch it again."
 def lay_table(path: Path, mapping: TableMapping, desk: Desk) -> None:
     """Lay the rows of a table on the desk: Parquet as it is, CSV and JSON lines row by row.
 
-    Raises: as `read_table`; SourceError when the file changes while it is read.
+    Raises: as `read_table`.
     """
-    before = _stat(path)
+    if not path.exists():
+        raise UsageError(str(path), "no such file", "Name a table that is there.")
     if _format_of(path, mapping) == "parquet":
         with _whole_parquet(path, 0), pq.ParquetFile(path) as table:
             _check_columns(str(path), mapping.columns, table.schema_arrow.names)
@@ -38,9 +38,6 @@ def lay_table(path: Path, mapping: TableMapping, desk: Desk) -> None:
         return
     with desk.table(mapping.rows, tuple(mapping.columns), path.name) as rows:
         _lay(read_table(path, mapping), tuple(mapping.columns), rows, desk, path.name)
-    after = _stat(path)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceError(str(path), "changed while it was read", "Import it again when nothing writes to it.")
 
 
 def relay_rows(table: RawTable, desk: Desk) -> RawTable:
@@ -64,13 +61,6 @@ def _lay(found: Iterable[TableRow | BadRow], fields: Sequence[str], rows: RawRow
             cells.append(value)
         else:
             rows.put(row.line, cells)
-
-
-def _stat(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise UsageError(str(path), "no such file", "Name a table that is there.") from error
 
 
 def _format_of(path: Path, mapping: TableMapping) -> str:

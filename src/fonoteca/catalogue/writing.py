@@ -23,6 +23,7 @@ from fonoteca.catalogue.keys import key64
 from fonoteca.catalogue.layout import (
     ARTISTS,
     MERGED,
+    RECORDING_COLUMNS,
     RECORDINGS,
     RELEASES,
     SHARD_ROWS,
@@ -45,6 +46,7 @@ _READ = (
     "id", "title", "artist", "release", "release_id", "disc", "track", "year", "duration_ms", "isrc", "licence_uri", "source_uri",
     "genre", "file_bytes",
 )  # fmt: skip
+_READ_SCHEMA = pa.schema([(name, pa.int64() if name == "file_bytes" else RECORDING_COLUMNS[name]) for name in _READ])
 _RELEASE = ("release", "release_id", "disc", "track")
 _OFFER = ("licence_uri", "source_uri", "file_bytes")
 _Index = npt.NDArray[np.int64]
@@ -118,7 +120,8 @@ def _ranked(building: Building, chunk: Chunk) -> tuple[pa.Table, list[tuple[int,
     into = identity.into[here]
     numbers = np.arange(chunk.first_row, chunk.first_row + chunk.row_count, dtype=np.uint32)
     rank = ranking.head_rank[into]
-    table = read_chunk(chunk, _READ)
+    # Whether a column may be NULL is the writer's affair and differs between files.
+    table = read_chunk(chunk, _READ).cast(_READ_SCHEMA)
     head = into == numbers
     renamed = np.flatnonzero(head & (identity.rule[here] == BY_REDIRECT))
     if len(renamed):
@@ -341,7 +344,8 @@ def _sums(building: Building, recordings: pa.Table, first: int) -> tuple[pa.Tabl
         (ARTISTS, ranking.artists, ranking.artist[here]),
     ):
         rank = np.arange(first + 1, first + 1 + recordings.num_rows)
-        places = np.flatnonzero((number >= 0) & (sums.best_rank[number] == rank))
+        places = np.flatnonzero(number >= 0)
+        places = places[sums.best_rank[number[places]] == rank[places]]
         which = number[places]
         spoken = recordings.take(pa.array(places))
         column = {
