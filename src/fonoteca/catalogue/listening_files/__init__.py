@@ -1,0 +1,1 @@
+"""The formats that histories of listens come in, and the ledger that adds them up without keeping who listened."""
