@@ -11,7 +11,7 @@ from fonoteca.catalogue.desk import Desk
 from fonoteca.catalogue.tars import Member, members
 from fonoteca.model.errors import SourceError, UsageError
 
-_PACKINGS = {".tar.bz2": "bz2", ".tar.xz": "xz", ".tar.zst": "zst", ".tar.gz": "gz", ".tar": ""}
+_ENDINGS = (".tar.bz2", ".tar.xz", ".tar.zst", ".tar.gz", ".tar")
 _FACTS = ("TIMESTAMP", "SCHEMA_SEQUENCE", "REPLICATION_SEQUENCE", "JSON_DUMPS_SCHEMA_NUMBER")
 _FACT_BYTES_MAX = 256
 _TAKEN = ("mbdump", "mbdump-derived")
@@ -70,7 +70,7 @@ class Facts:
 
 def is_archive(path: Path) -> bool:
     """Return whether the name is that of a tar archive."""
-    return any(path.name.lower().endswith(ending) for ending in _PACKINGS)
+    return any(path.name.lower().endswith(ending) for ending in _ENDINGS)
 
 
 def parts(paths: Sequence[Path], desk: Desk, wanted: Collection[str]) -> Iterator[Part]:
@@ -86,14 +86,13 @@ def parts(paths: Sequence[Path], desk: Desk, wanted: Collection[str]) -> Iterato
             yield from _archive(path, desk)
         else:
             raise UsageError(
-                str(path), f"expected a folder or a name ending in {', '.join(_PACKINGS)}", "Name a dump of MusicBrainz."
+                str(path), f"expected a folder or a name ending in {', '.join(_ENDINGS)}", "Name a dump of MusicBrainz."
             )
 
 
 def _archive(path: Path, desk: Desk) -> Iterator[Part]:
-    packing = next(packing for ending, packing in _PACKINGS.items() if path.name.lower().endswith(ending))
-    with desk.reading(path) as packed:
-        for member in members(desk.inflated(packed, packing, path.name), path.name):
+    with desk.unpacked(path) as stream:
+        for member in members(stream, path.name):
             yield Part(path, member)
 
 
@@ -101,7 +100,7 @@ def _folder(path: Path, desk: Desk, wanted: Collection[str]) -> Iterator[Part]:
     if path.name == "mbdump" and not (path / "mbdump").is_dir():
         path = path.parent
     if not (path / "mbdump").is_dir():
-        archives = [found for name in _TAKEN for ending in _PACKINGS if (found := path / f"{name}{ending}").is_file()]
+        archives = [found for name in _TAKEN for ending in _ENDINGS if (found := path / f"{name}{ending}").is_file()]
         if not archives:
             raise UsageError(str(path), "holds neither mbdump/ nor mbdump.tar.bz2", "Name the folder that a dump was unpacked to.")
         for archive in archives:

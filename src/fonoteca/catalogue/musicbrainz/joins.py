@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from fonoteca.catalogue.checks import YEAR_MAX, YEAR_MIN
 from fonoteca.catalogue.duck import PARQUET, quoted
 from fonoteca.catalogue.musicbrainz.schema import OFFICIAL, RECORDING_LICENCE, RELEASE_LICENCE, Table
 
@@ -24,8 +25,6 @@ RECORDING_FIELDS = (
 
 _TYPES = {"int": "INTEGER", "text": "VARCHAR", "uuid": "UUID"}
 _FETCH_ROWS = 10_000
-_YEAR_MIN, _YEAR_MAX = 1000, 2200
-"""What the catalogue takes for a year. A release event outside is a bad row here, lest it make its recordings bad ones there."""
 _PLACE_BITS = 15
 _PLACE_MAX = (1 << _PLACE_BITS) - 1
 """A disc and a track number take 15 bits each of the 64 of a key that sorts tracks; the catalogue keeps 16-bit numbers."""
@@ -138,8 +137,9 @@ class Joins:
                 why = f"'{column}: no {other} ' || t.{column}"
                 self._drop(name, f"SELECT t.line, {why} FROM {name} t ANTI JOIN {other} o ON o.id = t.{column}")
         for name in ("release_country", "release_unknown_country"):
-            why = f"'date_year: expected {_YEAR_MIN} to {_YEAR_MAX}, found ' || date_year"
-            odd = f"date_year <> 0 AND date_year NOT BETWEEN {_YEAR_MIN} AND {_YEAR_MAX}"
+            # Set aside here, lest one event make all the release's recordings bad rows.
+            why = f"'date_year: expected {YEAR_MIN} to {YEAR_MAX}, found ' || date_year"
+            odd = f"date_year <> 0 AND date_year NOT BETWEEN {YEAR_MIN} AND {YEAR_MAX}"
             self._drop(name, f"SELECT line, {why} FROM {name} WHERE {odd}")
         for step in (_CREDITS, _LICENCES, _GENRES, _RELEASES, _PLACES):
             self._duck.execute(step)
