@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fonoteca.catalogue.layout import (
     ARTISTS,
+    IDS_FILE,
     MERGED,
     RECORDINGS,
     RELEASES,
@@ -22,6 +24,8 @@ from fonoteca.catalogue.layout import (
     table_files,
     write_shard,
 )
+from fonoteca.catalogue.lookup import write_ids
+from fonoteca.catalogue.snapshots import FORMAT
 from fonoteca.catalogue.sourcefile import to_json
 
 Columns = dict[str, np.ndarray]
@@ -115,20 +119,25 @@ def write_world(folder: Path, world: World, name: str = "2026-01-31") -> Path:
         rows = tables[table]
         for number in range(max(1, -(-rows.num_rows // SHARD_ROWS))):
             write_shard(folder / shard_name(table, number), rows.slice(number * SHARD_ROWS, SHARD_ROWS))
+    recordings, merged = tables[RECORDINGS], tables[MERGED]
+    ids = pa.concat_arrays([t["id"].combine_chunks().storage for t in (recordings, merged)]).to_pylist()
+    high = np.array([int.from_bytes(i[:8], "big") for i in ids], np.uint64)
+    with (folder / IDS_FILE).open("wb") as stream:
+        write_ids(stream, high, np.concatenate([recordings["rank"], merged["rank"]]).astype(np.uint32))
     write_snapshot_json(folder, name)
     return folder
 
 
 def write_snapshot_json(folder: Path, name: str) -> None:
     """Write snapshot.json for the files that are there."""
-    files = [path for table in TABLES for path in table_files(folder, table)]
-    count = sum(pa.parquet.read_metadata(path).num_rows for path in table_files(folder, RECORDINGS))
+    files = [folder / IDS_FILE, *(path for table in TABLES for path in table_files(folder, table))]
+    count = sum(pq.read_metadata(path).num_rows for path in table_files(folder, RECORDINGS))
     digests = [
         {"path": path.relative_to(folder).as_posix(), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         for path in sorted(files)
     ]
     facts: Mapping[str, object] = {
-        "format": "fonoteca-catalogue/2",
+        "format": FORMAT,
         "name": name,
         "recording_count": count,
         "synthetic": True,
