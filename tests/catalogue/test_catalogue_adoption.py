@@ -88,8 +88,8 @@ TAMPERED: dict[str, Callable[[Offer], object]] = {
         lambda f: (f.update(recording_count=9), f["popularity"].update(recording_count=9))
     ),
     "no recordings": lambda o: o.edit(lambda f: (f.update(recording_count=0), f["popularity"].update(recording_count=0))),
-    "listening of nobody": lambda o: o.edit(lambda f: f["popularity"].update(plays_a_listener=0)),
-    "listening without end": lambda o: o.edit(lambda f: f["popularity"].update(plays_a_listener=float("inf"))),
+    "listening of nobody": lambda o: o.edit(lambda f: f["popularity"]["sources"][0].update(effective_listeners=0)),
+    "listening without end": lambda o: o.edit(lambda f: f["popularity"]["sources"][0].update(listens=float("inf"))),
     "another digest": lambda o: o.edit(lambda f: f["files"][0].update(sha256="0" * 64)),
     "a name that leads out": lambda o: o.edit(lambda f: f.update(name="../2026-01-31")),
     "a file too many": lambda o: (o.folder / "more").write_bytes(b""),

@@ -77,7 +77,7 @@ def test_listening_may_speak_of_another_sources_keys(catalogue: Catalogue, tmp_p
     assert first.id == RecordingId.of("music", "k2")
     stored = catalogue.stored_snapshot()
     assert stored
-    assert (stored.totals.listens, stored.totals.unmatched_listens) == (50, 7)
+    assert (stored.basis.listens, stored.basis.unmatched_listens) == (50, 7)
 
 
 def test_a_recording_that_is_held_is_one_row_with_the_bytes_we_have(catalogue: Catalogue, tmp_path: Path) -> None:

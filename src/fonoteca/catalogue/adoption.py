@@ -22,7 +22,7 @@ from fonoteca.catalogue.layout import (
     TABLES,
     table_files,
 )
-from fonoteca.catalogue.popularity import ListeningTotals
+from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.catalogue.snapshots import CURRENT, SNAPSHOT_FILE, parse_snapshot
 from fonoteca.catalogue.sourcefile import sha256_of
 from fonoteca.model.catalogue import Snapshot
@@ -75,7 +75,7 @@ def adopt_snapshot(blobs: Blobs, folder: Path, duck: duckdb.DuckDBPyConnection) 
     if not _NAME.fullmatch(snapshot.name):
         raise TrustError(SNAPSHOT_FILE, f"{snapshot.name!r} is not a snapshot's name", _REMEDY)
     _check_files(folder, snapshot)
-    _check_totals(snapshot, made.totals)
+    _check_basis(snapshot, made.basis)
     for table in TABLES:
         _check_table(duck, folder, table, snapshot)
     key = f"{snapshot.name}/{SNAPSHOT_FILE}"
@@ -99,11 +99,13 @@ def _check_files(folder: Path, snapshot: Snapshot) -> None:
             raise TrustError(f"{snapshot.name}/{path}", f"expected sha256 {digest}, found {actual}", _REMEDY)
 
 
-def _check_totals(snapshot: Snapshot, totals: ListeningTotals) -> None:
+def _check_basis(snapshot: Snapshot, basis: ListeningBasis) -> None:
     """Raise TrustError unless shares can rest on this listening."""
-    counts = (totals.recording_count - 1, totals.listens, totals.unmatched_listens)
-    if totals.recording_count != snapshot.recording_count or min(counts) < 0 or not 1 <= totals.plays_a_listener < math.inf:
-        raise TrustError(f"{snapshot.name}/{SNAPSHOT_FILE}", f"listening cannot be {totals}", _REMEDY)
+    numbers = [n for s in basis.sources for n in (s.listens, s.pairs, s.unheard_share, s.effective_listeners)]
+    sound = all(isinstance(n, int | float) and 0 <= n < math.inf for n in (*numbers, basis.unmatched_listens))
+    sound = sound and all(s.effective_listeners > 0 and s.unheard_share <= 1 for s in basis.sources)
+    if not sound or basis.recording_count != snapshot.recording_count or snapshot.recording_count < 1:
+        raise TrustError(f"{snapshot.name}/{SNAPSHOT_FILE}", f"listening cannot be {basis}"[:1000], _REMEDY)
 
 
 def _check_table(duck: duckdb.DuckDBPyConnection, folder: Path, table: str, snapshot: Snapshot) -> None:

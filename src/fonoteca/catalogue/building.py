@@ -9,7 +9,7 @@ write    rows to files in order of rank, once more over all rows
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_
 from fonoteca.catalogue.identity import RULES, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
 from fonoteca.catalogue.lookup import write_ids
-from fonoteca.catalogue.ranking import Ranking, rank_recordings
+from fonoteca.catalogue.popularity_basis import ListeningBasis
+from fonoteca.catalogue.ranking import rank_recordings
 from fonoteca.catalogue.writing import Building, write_tables
 from fonoteca.model.catalogue import SnapshotSource
 from fonoteca.ports import Progress, Staging
@@ -50,8 +51,7 @@ class Built:
 
     recording_count: int
     merged: dict[str, int]
-    ranking: Ranking
-    unmatched_listens: int
+    basis: ListeningBasis
 
 
 def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place: BuildPlace) -> Built:
@@ -66,7 +66,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     with place.progress.task("reading rows", total, "rows") as advance:
         rows = gather_rows(files, tuple(s.name for s in described), place.scratch, advance)
     if not rows.row_count:
-        return Built(0, {}, rank_recordings(rows, Recordings.of(identify(rows, _redirects([]), ())), []), 0)
+        return Built(0, {}, ListeningBasis(0, ()))
     place.progress.note("finding rows that are one recording")
     identity = identify(rows, _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())]), apart)
     place.progress.note("estimating what is heard")
@@ -79,14 +79,14 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     apart_counts = list(counts_apart(rows, recordings, listening))
     counts = [*counts_of_rows(rows, recordings, described), *(found for found, _ in apart_counts)]
     ranking = rank_recordings(rows, recordings, counts)
-    synthetic = any(s.synthetic for s in counts)
+    basis = replace(ranking.basis, unmatched_listens=sum(unmatched for _, unmatched in apart_counts))
     with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:
-        write_tables(Building(rows, identity, ranking, place.scratch, synthetic), place.folder, advance)
+        write_tables(Building(rows, identity, ranking, place.scratch, basis.synthetic), place.folder, advance)
     with place.staging.writer(place.folder / IDS_FILE) as stream:
         write_ids(stream, rows.id_high, ranking.head_rank[identity.into])
     merged = np.bincount(identity.rule[identity.into != np.arange(rows.row_count)], minlength=len(RULES))
     by_rule = {name: int(count) for name, count in zip(RULES, merged, strict=True) if name}
-    return Built(recordings.count, by_rule, ranking, sum(unmatched for _, unmatched in apart_counts))
+    return Built(recordings.count, by_rule, basis)
 
 
 def _redirects(paths: Sequence[Path]) -> Redirects:

@@ -68,9 +68,8 @@ def _keep(
     cells = {field: Cell(f'"{column}"', kinds[column], field) for field, column in table.columns.items()}
     sql = checked(table.rows, cells, heading.name, heading.key_source)
     relation = _relation(table, sql)
-    found = duck.execute(
-        f"COPY (SELECT {sql.columns} FROM ({relation}) WHERE fault IS NULL {_ORDER.get(table.rows, '')}) TO {quoted(target)} ({KEPT})"
-    ).fetchone()
+    sound = f"SELECT {sql.columns} FROM ({relation}) WHERE fault IS NULL {_ORDER.get(table.rows, '')}"
+    found = duck.execute(f"COPY ({sound}) TO {quoted(target)} ({KEPT})").fetchone()
     assert found is not None
     shown = "CAST({" + ", ".join(f"{quoted(field)}: {cell.sql}" for field, cell in cells.items()) + "} AS VARCHAR)"
     answer = duck.execute(

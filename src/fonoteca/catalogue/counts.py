@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from fonoteca.catalogue.desk import RECORDINGS
 from fonoteca.catalogue.gathering import ImportFile, Rows, chunks_of, name_keys, read_chunk, uuid_halves
 from fonoteca.catalogue.identity import Identity
-from fonoteca.catalogue.shares import SourceCounts
+from fonoteca.catalogue.popularity_shares import SourceCounts
 from fonoteca.model.catalogue import SnapshotSource
 
 U32, I64 = np.uint32, np.int64

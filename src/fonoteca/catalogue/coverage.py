@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import duckdb
 
 from fonoteca.catalogue.duck import duck_errors
-from fonoteca.catalogue.popularity import ListeningTotals
+from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.model.catalogue import Coverage, CoveragePoint
 from fonoteca.model.errors import UsageError
 
@@ -22,15 +22,15 @@ def curve_ranks(recording_count: int, points: int) -> list[int]:
     return sorted({round(recording_count ** (step / inner)) for step in range(inner + 1)})
 
 
-def measure_coverage(duck: duckdb.DuckDBPyConnection, recordings: Path, totals: ListeningTotals, points: int) -> Coverage:
+def measure_coverage(duck: duckdb.DuckDBPyConnection, recordings: Sequence[str], basis: ListeningBasis, points: int) -> Coverage:
     """Return the curve in at most `points` points, (0, 0) and (1, 1) among them, and what is held. Cost: one scan.
 
     Raises: UsageError for fewer than two points.
     """
     if points < POINTS_MIN:
         raise UsageError("coverage", f"{points} points", f"Ask for {POINTS_MIN} or more.")
-    ranks = curve_ranks(totals.recording_count, points)
-    with duck_errors(str(recordings)):
+    ranks = curve_ranks(basis.recording_count, points)
+    with duck_errors("catalogue"):
         # Each recording falls to the first edge at or after its rank; only the few edges are then added up in order.
         steps = duck.execute(
             """
@@ -39,23 +39,21 @@ def measure_coverage(duck: duckdb.DuckDBPyConnection, recordings: Path, totals: 
             ASOF JOIN (SELECT unnest($ranks::BIGINT[]) AS edge) e ON r.rank <= e.edge
             GROUP BY e.edge ORDER BY e.edge
             """,
-            {"path": str(recordings), "ranks": ranks},
+            {"path": list(recordings), "ranks": ranks},
         ).fetchall()
         held = duck.execute(
-            "SELECT count(*), coalesce(sum(share), 0.0) FROM read_parquet($path) WHERE held", {"path": str(recordings)}
+            "SELECT count(*), coalesce(sum(share), 0.0) FROM read_parquet($path) WHERE held", {"path": list(recordings)}
         ).fetchone()
     assert held is not None
     curve = [CoveragePoint(0.0, 0.0, 0)]
     listening, curve_bytes = 0.0, 0
     for rank, share, file_bytes in steps:
         listening, curve_bytes = listening + share, curve_bytes + int(file_bytes)
-        curve.append(CoveragePoint(rank / totals.recording_count, min(1.0, listening), curve_bytes))
+        curve.append(CoveragePoint(rank / basis.recording_count, min(1.0, listening), curve_bytes))
     # Shares add up to 1 but for the last bits of floating point.
     curve[-1] = CoveragePoint(1.0, 1.0, curve_bytes)
     held_share = min(1.0, float(held[1]))
-    low, high = totals.interval(held_share)
+    low, high = basis.interval_of_sum(held_share)
     if not held[0]:
         low, high = 0.0, 0.0
-    return Coverage(
-        tuple(curve), totals.recording_count, int(held[0]), held_share, low, high, totals.synthetic, heard=totals.listens > 0
-    )
+    return Coverage(tuple(curve), basis.recording_count, int(held[0]), held_share, low, high, basis.synthetic, heard=basis.heard)

@@ -10,7 +10,9 @@ import numpy.typing as npt
 
 from fonoteca.catalogue.counts import Recordings
 from fonoteca.catalogue.gathering import Rows, dense, is_held
-from fonoteca.catalogue.shares import Groups, Parameters, SourceCounts, estimate
+from fonoteca.catalogue.popularity_basis import ListeningBasis
+from fonoteca.catalogue.popularity_pools import Groups
+from fonoteca.catalogue.popularity_shares import SourceCounts, estimate
 
 U32, I64 = np.uint32, np.int64
 
@@ -46,7 +48,7 @@ class Ranking:
     artists: Sums
     release_artists: npt.NDArray[np.int64]
     release_year: npt.NDArray[np.int16]
-    parameters: Parameters
+    basis: ListeningBasis
 
 
 def rank_recordings(rows: Rows, recordings: Recordings, counts: Sequence[SourceCounts]) -> Ranking:

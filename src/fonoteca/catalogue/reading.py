@@ -207,7 +207,7 @@ class SnapshotReader:
         """
         stored = self._stored()
         with self._cursor() as cursor:
-            return measure_coverage(cursor, self.table_paths(RECORDINGS), stored.totals, points)
+            return measure_coverage(cursor, self.table_paths(RECORDINGS), stored.basis, points)
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:

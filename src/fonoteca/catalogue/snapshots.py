@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from fonoteca.catalogue.popularity import METHOD, ListeningTotals
+from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.catalogue.sourcefile import parse_json, parse_snapshot_source, to_json
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.errors import StoreError
@@ -28,14 +28,14 @@ class StoredSnapshot:
     """
 
     snapshot: Snapshot
-    totals: ListeningTotals
+    basis: ListeningBasis
     merged: Mapping[str, int]
     inputs: str
 
     def same_content(self, other: StoredSnapshot) -> bool:
         """Whether the two differ in nothing but the name."""
         mine, theirs = self.snapshot, other.snapshot
-        return (mine.sources, mine.files, self.totals) == (theirs.sources, theirs.files, other.totals)
+        return (mine.sources, mine.files, self.basis) == (theirs.sources, theirs.files, other.basis)
 
     def to_bytes(self) -> bytes:
         """Return snapshot.json, the same to the byte for the same snapshot."""
@@ -49,7 +49,7 @@ class StoredSnapshot:
                 "files": [{"path": path, "sha256": digest} for path, digest in self.snapshot.files],
                 "merged": dict(self.merged),
                 "inputs": self.inputs,
-                "popularity": {"method": METHOD, **asdict(self.totals)},
+                "popularity": self.basis.to_json(),
             }
         )
 
@@ -67,16 +67,10 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
         heard = facts["popularity"]
         merged = {str(rule): int(count) for rule, count in facts["merged"].items()}
         inputs = str(facts["inputs"])
-        totals = ListeningTotals(
-            int(heard["recording_count"]),
-            int(heard["listens"]),
-            float(heard["plays_a_listener"]),
-            int(heard["unmatched_listens"]),
-            bool(heard["synthetic"]),
-        )
+        basis = ListeningBasis.from_json(facts["popularity"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(subject, f"lacks what {FORMAT} has: {error}", "Build the catalogue again.") from error
-    return StoredSnapshot(snapshot, totals, merged, inputs)
+    return StoredSnapshot(snapshot, basis, merged, inputs)
 
 
 def current_snapshot(blobs: Blobs) -> StoredSnapshot | None:
