@@ -1,0 +1,108 @@
+"""What a question and a recording have in common, as one small number, and what that says. Pure.
+
+Each pair gets grades: how alike titles, credits, durations and ISRCs are. A pair's weight is the sum of its grades' weights
+(a conditional logit, see `weights`), and a recording's chance to be the one meant is its share of e^weight over all that were
+found for the question, "none of them" included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+_TEXT_GRADES = (
+    *("equal", "same letters"),
+    *("question is longer", "question is much longer", "recording is longer", "recording is much longer"),
+)
+TITLE_GRADES = (*_TEXT_GRADES, "0.97", "0.94", "0.90", "0.86", "0.80", "0.72", "other")
+CREDIT_GRADES = (*_TEXT_GRADES, "0.96", "0.92", "0.86", "0.78", "0.68", "other")
+GRADES: Mapping[str, tuple[str, ...]] = {
+    "title": TITLE_GRADES,
+    "digits": ("equal", "other"),
+    "version": ("equal", "other"),
+    "credit": CREDIT_GRADES,
+    "duration": ("unknown", "1000", "3000", "6000", "15000", "other"),
+    "isrc": ("unknown", "equal", "other"),
+}
+"""Grades by name. Numbers are the least Jaro similarity of words, and the most milliseconds between durations; "longer" holds the
+other's words at its beginning or end, and is at most twice as long; digits and versions are those in titles that differ."""
+
+_VERSIONS = (
+    "live|remix|mix|instrumental|acoustic|demo|karaoke|edit|reprise|unplugged|cover|dub|acapella|extended|orchestral|session"
+)
+"""Words that tell another recording of a song from the first. A remaster or a radio's copy is the same recording."""
+
+_SIZES = tuple(len(grades) for grades in GRADES.values())
+CODE_COUNT = int(np.prod(_SIZES))
+
+CODES = np.arange(CODE_COUNT, dtype=np.uint16)
+"""Every code there is."""
+
+Codes = npt.NDArray[np.uint16]
+
+PAIR_COLUMNS = (
+    *("q_title", "r_title", "q_credit", "r_credit", "q_title_letters", "r_title_letters", "q_credit_letters", "r_credit_letters"),
+    *("q_ms", "r_ms", "q_isrc", "r_isrc"),
+)
+"""Columns of a table of pairs, q_ of the question and r_ of the recording: words, `Parts.letters`, durations (0 unknown), ISRCs."""
+
+
+def _alike(column: str, grades: tuple[str, ...]) -> str:
+    """Return SQL for the grade of the words of a column."""
+    asked, found = f"q_{column}", f"r_{column}"
+    steps = " ".join(f"WHEN {column}_jaro >= {floor} THEN {number}" for number, floor in enumerate(grades) if floor[0] == "0")
+    return f"""CASE
+        WHEN {asked} = {found} OR replace({asked}, ' ', '') = replace({found}, ' ', '') THEN 0
+        WHEN {asked}_letters = {found}_letters THEN 1
+        WHEN starts_with({asked}, {found} || ' ') OR ends_with({asked}, ' ' || {found})
+            THEN 2 + (strlen({asked}) > 2 * strlen({found}))::INTEGER
+        WHEN starts_with({found}, {asked} || ' ') OR ends_with({found}, ' ' || {asked})
+            THEN 4 + (strlen({found}) > 2 * strlen({asked}))::INTEGER
+        {steps} ELSE {len(grades) - 1} END"""
+
+
+def _near() -> str:
+    floors = enumerate(GRADES["duration"])
+    steps = " ".join(f"WHEN abs(q_ms - r_ms) <= {floor} THEN {number}" for number, floor in floors if floor.isdigit())
+    return f"CASE WHEN q_ms = 0 OR r_ms = 0 THEN 0 {steps} ELSE {len(GRADES['duration']) - 1} END"
+
+
+def _grading() -> str:
+    digits = "regexp_replace({}, '[^0-9]+', '', 'g')"
+    version = f"list_sort(regexp_extract_all({{}}, '\\b(?:{_VERSIONS})\\b'))"
+    grades = (
+        _alike("title", TITLE_GRADES),
+        *(
+            f"CASE WHEN q_title = r_title THEN 0 WHEN {term.format('q_title')} = {term.format('r_title')} THEN 0 ELSE 1 END"
+            for term in (digits, version)
+        ),
+        _alike("credit", CREDIT_GRADES),
+        _near(),
+        "CASE WHEN q_isrc = '' OR r_isrc = '' THEN 0 WHEN contains(r_isrc, q_isrc) THEN 1 ELSE 2 END",
+    )
+    code = "0"
+    for size, grade in zip(_SIZES, grades, strict=True):
+        code = f"({code}) * {size} + {grade}"
+    return f"""SELECT ({code})::USMALLINT AS code FROM (
+        SELECT *, jaro_similarity(q_title, r_title) AS title_jaro, jaro_similarity(q_credit, r_credit) AS credit_jaro FROM pairs)"""
+
+
+_GRADING = _grading()
+
+
+def codes_of(duck: duckdb.DuckDBPyConnection, pairs: pa.Table) -> Codes:
+    """Return the grades of each pair as one number. pairs: with PAIR_COLUMNS. Cost: 0.5 us a pair on one core."""
+    duck.register("pairs", pairs)
+    try:
+        return np.ascontiguousarray(duck.execute(_GRADING).fetchnumpy()["code"], dtype=np.uint16)
+    finally:
+        duck.unregister("pairs")
+
+
+def grades_of(codes: Codes) -> npt.NDArray[np.int64]:
+    """Return the grades of each code, as indexes into GRADES: shape (codes, kinds of grade)."""
+    return np.stack(np.unravel_index(codes.astype(np.int64), _SIZES), axis=1)

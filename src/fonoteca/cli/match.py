@@ -1,0 +1,98 @@
+"""`fonoteca catalogue match`: find the rows of a list in the catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import typer
+
+from fonoteca.catalogue.matching import RULES, SCORE_MIN, Answers, QuestionFile, Sought, answered, find, ids_of, write_answers
+from fonoteca.catalogue.matching.writing import check_target
+from fonoteca.cli.app import ArchiveOption, JsonOption
+from fonoteca.cli.catalogue import catalogue_app
+from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
+from fonoteca.formats.quantities import show_share
+from fonoteca.model.errors import UsageError
+from fonoteca.wiring import Archive, open_archive, write_output
+
+ROWS_SHOWN = 20
+
+
+@catalogue_app.command("match")
+def match_command(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON lines or Parquet with title, artist, duration, ISRC.")],
+    out: Annotated[Path | None, typer.Option(help="Where all rows go with what was found: .csv, .jsonl or .parquet.")] = None,
+    score: Annotated[float, typer.Option(help="The least probability to be right that an answer must have.")] = SCORE_MIN,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Find each row of a list in the catalogue, with the probability that the answer is right.
+
+    Columns are known by their names: title, artist, and, where there are any, duration (seconds, milliseconds or 3:45) and isrc;
+    all others are carried through. A row whose best answer is not likely enough gets none.
+    """
+    if not 0 <= score <= 1:
+        raise UsageError("--score", f"{score} is no probability", "Give a number from 0 to 1.")
+    if out is not None:
+        check_target(out)
+    questions = QuestionFile(file)
+    with open_archive(archive) as opened:
+        folder = _snapshot_folder(opened)
+        answers = find(Sought(folder, score), questions.named(), TerminalProgress(quiet=as_json))
+        ids = ids_of(folder, answers.ranks)
+        if out is not None:
+            _write(opened, answered(questions, answers, ids), out)
+    summary = summary_json(answers)
+    if as_json:
+        print_json({"snapshot": folder.name, **summary, "out": None if out is None else str(out)})
+        return
+    if out is None:
+        _print_rows(answered(questions, answers, ids), questions)
+    share = show_share(summary["found"] / summary["rows"]) if summary["rows"] else "none"
+    rules = ", ".join(f"{summary['rules'][rule]} by {rule}" for rule in RULES)
+    say(f"{summary['found']} of {summary['rows']} rows found ({share}): {rules}", "bold")
+    say(f"of those found, {show_share(summary['expected_right'])} are right by their scores")
+
+
+def summary_json(answers: Answers) -> dict[str, Any]:
+    """Return what `--json` says of all answers."""
+    given = answers.ranks > 0
+    counts = np.bincount(answers.rules[given], minlength=len(RULES)).tolist()
+    return {
+        "rows": len(given),
+        "found": int(given.sum()),
+        "rules": dict(zip(RULES, counts, strict=True)),
+        "expected_right": float(answers.scores[given].mean()) if given.any() else 0.0,
+    }
+
+
+def _snapshot_folder(opened: Archive) -> Path:
+    """Return the folder of the snapshot in force."""
+    return next(path for name, path in opened.catalogue.snapshot_files() if name == "snapshot.json").parent
+
+
+def _write(opened: Archive, rows: pa.RecordBatchReader, out: Path) -> None:
+    scratch = opened.staging.folder("catalogue-match")
+    try:
+        write_answers(rows, scratch / f"answers{out.suffix}")
+        write_output(out, (scratch / f"answers{out.suffix}").read_bytes())
+    finally:
+        opened.staging.discard(scratch)
+
+
+def _print_rows(rows: pa.RecordBatchReader, questions: QuestionFile) -> None:
+    columns = [name for name in (questions.columns.title, questions.columns.artist) if name]
+    batch = next(iter(rows), None)
+    shown = [] if batch is None else batch.slice(0, ROWS_SHOWN).to_pylist()
+    cells = [
+        (*(str(row[name] or "") for name in columns), row["match_id"] or "", _score(row["match_score"]), row["match_rule"] or "")
+        for row in shown
+    ]
+    print_table("matched", (*columns, "recording", "score", "by"), cells, numeric=(len(columns) + 1,))
+
+
+def _score(score: float | None) -> str:
+    return "" if score is None else f"{score:.3f}"
