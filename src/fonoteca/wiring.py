@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
 
 from fonoteca.audio import artwork_type, read_tags
@@ -22,6 +22,7 @@ from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_lock import ArchiveLock
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.edges.http import open_fetch
+from fonoteca.edges.http_ranges import open_ranged
 from fonoteca.edges.packages import download_package
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.edges.swarm_session import SwarmSettings
@@ -222,6 +223,29 @@ def open_archive(folder: Path, *, writing: bool = False) -> Iterator[Archive]:
 def write_output(path: Path, content: bytes) -> None:
     """Write a file that a person asked for outside any archive, whole or not at all. Raises: StoreError when it cannot be."""
     DiskBlobs(path.resolve().parent).write(path.name, content)
+
+
+@contextmanager
+def output_folder(path: Path) -> Iterator[tuple[Staging, Path]]:
+    """Give a new folder, and the staging it is in, to fill for a person outside any archive: it becomes `path` in the end, or goes.
+
+    Raises: UsageError when something is at the path, StoreError when the disk fails.
+    """
+    target = path.resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(str(path), "there is something already", "Name a folder that is new or empty.")
+    staging = DiskStaging(target.parent)
+    folder = staging.folder(f".{target.name}.part")
+    try:
+        yield staging, folder
+        staging.move(folder, target)
+    finally:
+        staging.discard(folder)
+
+
+def open_place(location: str) -> Callable[[str], BinaryIO]:
+    """Return what opens files below an http or https address or a folder, as streams that are read by ranges."""
+    return open_ranged(location)
 
 
 def acquire_rooms(archive: Archive, progress: Progress) -> AcquireRooms:
