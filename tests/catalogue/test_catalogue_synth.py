@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import duckdb
 import pytest
 
+from fonoteca.catalogue.synth.queries import QuerySettings, Questions, write_queries
+from fonoteca.catalogue.synth.rows import recordings_of
 from fonoteca.catalogue.synth.settings import PEER_ARTISTS, PEER_ISRCS, PEER_RELEASES, PEER_TRACKS, SynthSettings
-from fonoteca.catalogue.synth.writing import write_synthetic
+from fonoteca.catalogue.synth.world import World
+from fonoteca.catalogue.synth.writing import write_held_out, write_synthetic
 
 TRACKS = 300_000
 
@@ -91,6 +95,84 @@ def test_same_settings_give_the_same_bytes(made: Any, tmp_path: Path) -> None:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         other = tmp_path / path.relative_to(folder)
         assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(other.read_bytes()).digest(), path.name
+
+
+def test_titles_are_as_long_as_those_of_ccmusic(made: Any, fixtures: Path) -> None:
+    duck, _, _ = made
+    real = f"SELECT trim(title) AS t FROM read_csv('{fixtures}/ccmusic/tracks.csv', all_varchar = true)"
+    words = "list_aggregate(string_split_regex(t, '\\s+'), 'count')"
+    for measure, most in ((words, 0.15), ("len(t)", 0.15)):
+        wanted = one(duck, f"SELECT avg({measure}) FROM ({real})")
+        latin = "SELECT title AS t FROM c WHERE NOT regexp_matches(title, '[\\x{{0370}}-\\x{{1FFF}}\\x{{2E80}}-\\x{{D7FF}}]')"
+        assert one(duck, f"SELECT avg({measure}) FROM ({latin.format()})") == pytest.approx(wanted, rel=most), measure
+
+
+def test_lengths_peak_at_two_three_and_four_minutes(made: Any) -> None:
+    duck, _, _ = made
+    counts = dict(duck.execute("SELECT duration_ms // 10_000 AS s, count(*) FROM c GROUP BY s").fetchall())
+    for minute in (2, 3, 4):
+        peak = max(counts[6 * minute - 1], counts[6 * minute])
+        assert peak > max(counts[6 * minute - 3], counts[6 * minute + 3]), minute
+
+
+def test_copies_can_be_found_again_and_namesakes_told_apart(made: Any) -> None:
+    duck, _, _ = made
+    guest = "'[ (\\[]*(feat\\.|ft\\.|featuring)\\s.*$', ''"
+    marks = "'[^\\w\\p{{L}}\\p{{N}}]+', ' ', 'g'"
+    name = f"trim(regexp_replace(regexp_replace(lower(strip_accents({{}})), {guest}), {marks}))"
+    duck.execute(
+        f"""CREATE OR REPLACE TABLE x AS SELECT uuid, recording AS r, {name.format("title")} AS t, {name.format("artist")} AS a,
+        nullif(isrc, '') AS isrc, duration_ms AS ms FROM told"""
+    )
+    named = "x.t = y.t AND x.a = y.a AND abs(x.ms - y.ms) <= 2000"
+    pairs = "FROM x JOIN x AS y ON x.r = y.r AND x.uuid < y.uuid"
+    assert one(duck, f"SELECT avg(coalesce(x.isrc = y.isrc OR ({named}), {named})::INT) {pairs}") > 0.97
+    assert one(duck, f"SELECT avg(coalesce(x.isrc = y.isrc, false)::INT) {pairs}") < 0.9
+    wrong = one(duck, f"SELECT count(*) FROM x JOIN x AS y ON {named} AND x.r <> y.r AND x.uuid < y.uuid")
+    assert wrong < 0.002 * one(duck, f"SELECT count(*) {pairs}")
+    far = "x.t = y.t AND x.a = y.a AND x.r <> y.r AND abs(x.ms - y.ms) >= 5000"
+    assert one(duck, f"SELECT count(*) FROM x JOIN x AS y ON {far}") > TRACKS // 200
+    assert one(duck, "SELECT count(*) FROM x JOIN x AS y ON x.isrc = y.isrc AND x.t <> y.t AND x.r <> y.r") > TRACKS // 1000
+
+
+def test_two_sets_of_listeners_agree_on_the_true_shares(made: Any, tmp_path: Path) -> None:
+    duck, truth, _ = made
+    total = write_held_out(SynthSettings(TRACKS, seed=3), tmp_path, writer, Quiet())
+    assert total == pytest.approx(TRACKS * 4, rel=0.05)
+    duck.execute(f"CREATE OR REPLACE VIEW held_out AS FROM '{tmp_path}/held-out.parquet'")
+    totals = "sum(listens) / (SELECT sum(listens) FROM told), sum(other) / (SELECT sum(listens) FROM held_out)"
+    shares = f"""SELECT sum(share), {totals} FROM (
+        SELECT recording, any_value(share) AS share, sum(told.listens) AS listens, sum(h.listens) AS other
+        FROM told LEFT JOIN held_out h USING (uuid) GROUP BY recording ORDER BY share DESC LIMIT 2000)"""
+    share, seen, other = one(duck, shares)
+    assert seen == pytest.approx(share, rel=0.05)
+    assert other == pytest.approx(share, rel=0.05)
+    assert truth["listens"] > 20 * truth["listeners"]
+
+
+def test_a_right_answer_has_the_recording_that_the_question_names(made: Any, tmp_path: Path) -> None:
+    duck, _, _ = made
+    path = tmp_path / "questions.parquet"
+    answered = write_queries(Questions(SynthSettings(TRACKS, seed=3), QuerySettings(50_000), path), writer, Quiet())
+    duck.execute(f"CREATE OR REPLACE VIEW q AS FROM '{path}'")
+    assert one(duck, "SELECT count(*), count(truth_uuid), count(truth_recording) FROM q") == (50_000, answered, answered)
+    assert answered == pytest.approx(0.95 * 50_000, rel=0.01)
+    joined = "FROM q JOIN told ON uuid = truth_uuid"
+    assert one(duck, f"SELECT count(*) {joined} WHERE recording = truth_recording") == answered
+    assert one(duck, f"SELECT avg((lower(q.title) = lower(told.title))::INT) {joined}") < 0.8
+    assert one(duck, "SELECT count(*) FROM q JOIN told USING (title, artist) WHERE truth_uuid IS NULL") == 0
+    assert one(duck, "SELECT count(duration_ms) / count(*) FROM q") == pytest.approx(0.7, abs=0.02)
+
+
+def test_ids_lead_back_to_their_recordings(made: Any) -> None:
+    duck, _, _ = made
+    rows = duck.execute("SELECT uuid, mbid, recording, row_number() OVER () - 1 FROM told").fetchall()
+    rows = [rows[number] for number in range(0, TRACKS, 997)]
+    world = World(SynthSettings(TRACKS, seed=3))
+    found = recordings_of(world, [row[0] for row in rows])
+    assert found == [row[2] for row in rows]
+    assert recordings_of(world, [row[1] for row in rows if row[1]]) == [row[2] for row in rows if row[1]]
+    assert recordings_of(world, [UUID(int=7 << 96)]) == [None]
 
 
 def test_mapping_says_that_it_is_synthetic(made: Any) -> None:

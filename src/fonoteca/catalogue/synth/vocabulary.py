@@ -23,7 +23,8 @@ LETTERS_A_WORD = {
 }  # fmt: skip
 """Characters a word in the titles of ccmusic's tracks.csv (31,093 of its 31,109 words; the longest left out)."""
 SHORT_MAX = 3
-SHORT_ODDS = odds(sum(n for size, n in LETTERS_A_WORD.items() if size <= SHORT_MAX) / sum(LETTERS_A_WORD.values()))
+SHORT_SHARES = (0.0, 0.053, 0.177, 0.312, 0.342, 0.364, 0.371, 0.377)
+"""Words of at most three letters in ccmusic's titles of 1, 2, ... 7 words; longer titles have 0.377 to 0.45."""
 SHORT_SHARE = 0.002
 """Short words are few and often said: of a script's words, these many are of at most three letters."""
 

@@ -18,7 +18,7 @@ from fonoteca.catalogue.synth.vocabulary import (
     PLAIN,
     SCRIPTS,
     SHORT,
-    SHORT_ODDS,
+    SHORT_SHARES,
     SPELLINGS,
     TITLE,
     TYPO,
@@ -72,6 +72,7 @@ _SPELLING = np.array(
     [[TITLE, TITLE], [LOWER, LOWER], [UPPER, UPPER], [PLAIN, PLAIN], [TITLE, TITLE], [TITLE, LOWER]], np.int64
 )  # fmt: skip
 NONE = -1
+_SHORT_ODDS = np.array([odds(share) for share in SHORT_SHARES], np.uint64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,24 @@ class Dress:
     """How a row spells what it names, an array each; the words themselves are the recording's.
 
     spelling: of the title, TITLE to SENTENCE; artist_spelling: likewise. hyphen: whether the first two words are joined so.
-    slip: which word of the title has a slip of the finger, or -1. mark: index into MARKS, or -1.
-    version: whether the version is said. remaster: index into REMASTERS, or -1.
-    guest: index into GUEST_OPEN of how a guest is named, or -1. guest_by_artist: with the artist rather than the title.
-    article: whether a name's The is said.
+    slip: which word of the title has a slip of the finger, counted round, or -1; artist_slip: likewise. mark: of MARKS, or -1.
+    version: whether a live take is called so; version_style: how, against the recording's own way. remaster: of REMASTERS, or -1.
+    guest: index into GUEST_OPEN of how a guest is named, or -1. guest_by_artist: with the artist rather than the title;
+    guest_first: before the artist, if there. article: whether a name's The is said.
     """
 
     spelling: Ints
     artist_spelling: Ints
     hyphen: Bool
     slip: Ints
+    artist_slip: Ints
     mark: Ints
     version: Bool
+    version_style: Ints
     remaster: Ints
     guest: Ints
     guest_by_artist: Bool
+    guest_first: Bool
     article: Bool
 
 
@@ -104,6 +108,11 @@ def _texts(vocabulary: pa.StringArray, tokens: Ints, counts: Ints) -> pa.StringA
     ends = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=ends[1:])
     return pa.StringArray.from_buffers(len(counts), pa.py_buffer(starts[ends]), taken.buffers()[2])
+
+
+def _slipped(spelling: Ints, place: Ints, counts: Ints, slip: Ints) -> Ints:
+    """Return the spelling of words, wrong for the one in which the finger slipped."""
+    return np.where((slip != NONE) & (place == slip % np.maximum(counts, 1)), TYPO, spelling)
 
 
 class _Line:
@@ -171,15 +180,16 @@ class Wording:
         text = np.repeat(np.arange(len(counts)), counts)
         place = np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)
         draws = draw(self._key["word"], seeds[text] * np.uint64(64) + place.astype(np.uint64))
-        lead = (place == 0) & (counts[text] <= 2)
-        way = np.where(lead, EVEN, np.where(slot(draws, 0) < SHORT_ODDS, SHORT, LONG))
+        few = counts[text] <= 2
+        short = slot(draws, 0) < _SHORT_ODDS[np.minimum(counts[text], len(SHORT_SHARES) - 1)]
+        way = np.where(short, SHORT, np.where(few & (place == 0), EVEN, LONG))
         return self._vocabulary.words(scripts[text], way, draws), text, place
 
     def titles(self, of: Appearances, dress: Dress) -> pa.StringArray:
         """Return the titles of rows."""
         draws = draw(self._key["title"], of.words)
         counts = np.where(of.common == NO_COMMON, self._title_words[slot(draws, 0)], 0)
-        scripts = self.script(self._world.artist(of.words_by))
+        scripts = self.script(of.words_artist)
         line = _Line(len(counts))
         common = self._commons[np.minimum(dress.spelling, 4) * len(COMMON) + np.maximum(of.common, 0) % len(COMMON)]
         common = np.where(dress.spelling == SENTENCE, self._commons[np.maximum(of.common, 0) % len(COMMON)], common)
@@ -188,7 +198,8 @@ class Wording:
         line.put_one(dress.mark != NONE, self._lists["mark"][dress.mark])
         said = dress.version & (of.version == LIVE)
         chosen = slot(draw(self._key["title"], of.home), 1).astype(np.int64)
-        line.put_one(said, self._lists["live"][np.where(chosen < odds(0.7), 0, chosen % len(LIVES))])
+        style = np.where(chosen < odds(0.7), 0, chosen) + dress.version_style
+        line.put_one(said, self._lists["live"][style % len(LIVES)])
         line.put_one(of.version == SINGLE, self._lists["remix"][chosen % len(REMIXES)])
         self._guest(line, of, dress, ~dress.guest_by_artist)
         line.put_one(dress.remaster != NONE, self._lists["remaster"][dress.remaster])
@@ -197,7 +208,7 @@ class Wording:
     def _spelt(self, seeds: U64, counts: Ints, scripts: Ints, dress: Dress) -> Ints:
         words, text, place = self._words(seeds, counts, scripts)
         spelling = _SPELLING[dress.spelling[text], np.minimum(place, 1)]
-        spelling = np.where(place == dress.slip[text], TYPO, spelling)
+        spelling = _slipped(spelling, place, counts[text], dress.slip[text])
         variant = spelling + np.where(place > 0, SPELLINGS, 0)
         variant = np.where(dress.hyphen[text] & (place == 1), VARIANTS - 1, variant)
         return variant * self._vocabulary.count + words
@@ -212,7 +223,7 @@ class Wording:
         line.put_one(some, self._lists["open"][dress.guest])
         counts = np.zeros(len(of.row), np.int64)
         counts[given] = self._name_counts(guest)
-        tokens = self._name(guest, counts[given], np.full(len(given), TITLE))
+        tokens = self._name(guest, counts[given], np.full(len(given), TITLE), np.full(len(given), NONE))
         line.put(counts, tokens)
         close = self._closes[dress.guest]
         line.put_one(some & (close != NONE), close)
@@ -220,24 +231,33 @@ class Wording:
     def _name_counts(self, artist: U64) -> Ints:
         return self._artist_words[slot(draw(self._key["name"], artist), 0)]
 
-    def _name(self, artist: U64, counts: Ints, spelling: Ints) -> Ints:
+    def _guest_before(self, line: _Line, of: Appearances, dress: Dress) -> None:
+        first = dress.guest_first & dress.guest_by_artist & (dress.guest != NONE)
+        if first.any():
+            guest = self._world.artist(self._world.pick(draw(self._key["guest"], of.home[first])))
+            counts = np.zeros(len(first), np.int64)
+            counts[first] = self._name_counts(guest)
+            line.put(counts, self._name(guest, counts[first], np.full(len(guest), TITLE), np.full(len(guest), NONE)))
+            line.put_one(first, np.full(len(first), self._lists["open"][-1]))
+
+    def _name(self, artist: U64, counts: Ints, spelling: Ints, slip: Ints) -> Ints:
         text = np.repeat(np.arange(len(counts)), counts)
         place = np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)
         draws = draw(self._key["name"], (artist[text] + np.uint64(1)) * np.uint64(64) + place.astype(np.uint64))
         words = self._vocabulary.words(self.script(artist)[text], np.full(len(text), NAME), draws)
-        return (
-            _SPELLING[spelling[text], np.minimum(place, 1)] + np.where(place > 0, SPELLINGS, 0)
-        ) * self._vocabulary.count + words
+        spelt = _slipped(_SPELLING[spelling[text], np.minimum(place, 1)], place, counts[text], slip[text])
+        return (spelt + np.where(place > 0, SPELLINGS, 0)) * self._vocabulary.count + words
 
     def artists(self, of: Appearances, dress: Dress) -> pa.StringArray:
         """Return the artist credits of rows."""
-        artist = self._world.artist(of.credited)
+        artist = of.artist
         line = _Line(len(artist))
+        self._guest_before(line, of, dress)
         the = (slot(draw(self._key["name"], artist), 1) < THE_ODDS) & (self.script(artist) == 0)
         line.put_one(the & dress.article, np.full(len(artist), self._the))
         counts = self._name_counts(artist)
-        line.put(counts, self._name(artist, counts, dress.artist_spelling))
-        self._guest(line, of, dress, dress.guest_by_artist)
+        line.put(counts, self._name(artist, counts, dress.artist_spelling, dress.artist_slip))
+        self._guest(line, of, dress, dress.guest_by_artist & ~dress.guest_first)
         return line.texts(self._vocabulary.tokens)
 
     def release_titles(self, releases: Releases) -> pa.StringArray:

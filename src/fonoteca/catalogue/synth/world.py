@@ -62,9 +62,8 @@ class Appearances:
 
     place: of the row on its release, from 0. releases, which: facts of the releases that occur, and the index of each row's.
     home: the number of its recording, which is the number of the row where it first is; home_release: the release of that row.
-    credited: an original release by the recording's artist.
-    titled: the recording that it shares words with (itself, or the studio take). words: number that the words are drawn from;
-    words_by: an original release by the artist in whose tongue they are. common: index of a title like Intro, or -1.
+    artist: of the recording. titled: the recording that it shares words with (itself, or the studio take).
+    words: number that the words are drawn from; words_artist: in whose tongue they are. common: a title like Intro, or -1.
     version: LIVE, SINGLE (a remix) or 0.
     """
 
@@ -74,10 +73,10 @@ class Appearances:
     which: NDArray[np.int64]
     home: U64
     home_release: U64
-    credited: U64
+    artist: U64
     titled: U64
     words: U64
-    words_by: U64
+    words_artist: U64
     common: NDArray[np.int64]
     version: NDArray[np.int64]
 
@@ -225,14 +224,14 @@ class World:
         home[again], home_release[again] = taken[again], model[again]
         slots = np.flatnonzero(kind == COMPILATION)
         home[slots], home_release[slots] = self._compiled(row[slots])
-        credited = np.where(home == row, model, home_release)
+        artist = self.artist(np.where(home == row, model, home_release))
         version = np.where((kind == LIVE) & (place < size), LIVE, 0)
         remix = (kind == SINGLE) & (place > 0) & (slot(self.draw("take", row), 0) < odds(REMIXES))
         version[remix] = SINGLE
         titled = np.where(version == LIVE, begins + place, np.where(remix, taken, home))
-        words, words_by, common = self._worded(titled, credited)
+        words, words_artist, common = self._worded(titled, artist)
         return Appearances(
-            row, place, releases, which, home, home_release, credited, titled, words, words_by, common, version
+            row, place, releases, which, home, home_release, artist, titled, words, words_artist, common, version
         )  # fmt: skip
 
     def _compiled(self, row: U64) -> tuple[U64, U64]:
@@ -245,22 +244,23 @@ class World:
         release = np.where(slot(chosen, 0) < odds(HIT_SLOTS), hit, release)
         return self.starts[release] + below(self.draw("place", draws), self.own_size(release)), release
 
-    def _worded(self, titled: U64, credited: U64) -> tuple[U64, U64, NDArray[np.int64]]:
-        """Return what the words of a title are drawn from: number, release by the tongue's artist, index of a common title."""
+    def _worded(self, titled: U64, artist: U64) -> tuple[U64, U64, NDArray[np.int64]]:
+        """Return what the words of a title are drawn from: number, artist in whose tongue they are, index of a common title."""
         draws = self.draw("cover", titled)
-        words, words_by = titled.copy(), credited.copy()
+        words, words_artist = titled.copy(), artist.copy()
         covers = np.flatnonzero(slot(draws, 0) < odds(COVERS))
         picked = self.draw("cover-pick", titled[covers])
-        words_by[covers] = self.pick(picked)
-        words[covers] = self.starts[words_by[covers]] + below(self.draw("place", picked), self.own_size(words_by[covers]))
+        release = self.pick(picked)
+        words_artist[covers] = self.artist(release)
+        words[covers] = self.starts[release] + below(self.draw("place", picked), self.own_size(release))
         common = np.where(slot(draws, 1) < odds(COMMON_TITLES), slot(draws, 2).astype(np.int64), NO_COMMON)
         common[covers] = NO_COMMON
-        return words, words_by, common
+        return words, words_artist, common
 
     def love(self, of: Appearances) -> F64:
         """Return the weight of listening of each row's recording, not yet a share of the whole."""
         normal = normal_deck()
-        artist = normal[slot(self.draw("artist-taste", self.artist(of.credited)), 0)]
+        artist = normal[slot(self.draw("artist-taste", of.artist), 0)]
         release = normal[slot(self.draw("release-taste", of.home_release), 0)]
         track = normal[slot(self.draw("track-taste", of.home), 0)]
         love: F64 = np.exp((ARTIST_WEIGHT * artist + RELEASE_WEIGHT * release + TRACK_WEIGHT * track) * _SCALE)
