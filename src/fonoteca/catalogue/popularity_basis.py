@@ -80,19 +80,23 @@ class ListeningBasis:
         return sum(weight * source.unheard_share for weight, source in zip(self.weights, self.sources, strict=True))
 
     def interval_of_sum(self, share: float) -> tuple[float, float]:
-        """Return the 90 % interval of what some recordings together have of all listening, 0 to 1; it contains the share.
+        """Return the 90 % credible interval of what some recordings together have of all listening, 0 to 1; it contains the share.
 
         Wilson's, on effective listeners. Without listening: anything may be true, (0, 1), but of none or all recordings.
         """
-        if share <= 0.0 or share >= 1.0:
-            share = min(1.0, max(0.0, share))
-            if not self.heard:
-                return share, share
+        return self._interval(share, self.effective_listeners)
+
+    def predicted_sum(self, share: float, effective_listeners: float) -> tuple[float, float]:
+        """Return the 90 % interval of what the same recordings will have in another history, a sample of so many listeners."""
+        ours = self.effective_listeners
+        return self._interval(share, ours * effective_listeners / (ours + effective_listeners) if self.heard else 0.0)
+
+    def _interval(self, share: float, n: float) -> tuple[float, float]:
         if not self.heard:
-            return 0.0, 1.0
-        n, z2 = self.effective_listeners, Z_90 * Z_90
+            return (min(1.0, max(0.0, share)),) * 2 if share <= 0.0 or share >= 1.0 else (0.0, 1.0)
+        share, z2 = min(1.0, max(0.0, share)), Z_90 * Z_90
         centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z_90 / (1 + z2 / n) * math.sqrt(max(0.0, share * (1 - share)) / n + z2 / (4 * n * n))
+        half = Z_90 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
         return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
     def to_json(self) -> dict[str, Any]:

@@ -40,11 +40,16 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class CoveragePoint:
-    """A point of the coverage curve: the most heard share_of_recordings carry share_of_listening in so many bytes."""
+    """A point of the coverage curve: the most heard share_of_recordings carry share_of_listening in so many bytes.
+
+    listening_low, listening_high: of the 90 % interval of share_of_listening.
+    """
 
     share_of_recordings: float
     share_of_listening: float
     curve_bytes: int
+    listening_low: float = 0.0
+    listening_high: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
