@@ -219,14 +219,12 @@ def test_a_listed_item_is_one_row_until_its_metadata_is_there(tmp_path: Path) ->
     assert found.facts["items_told_too_little_of"] == 1
 
 
-def test_real_answers_without_a_recording_are_counted(fixtures: Path, tmp_path: Path) -> None:
+def test_real_answers_without_a_recording_are_refused_with_counts(fixtures: Path, tmp_path: Path) -> None:
     folder = fixtures / "internet-archive"
-    answers = [
-        folder / name for name in ("metadata/nasa.json", "nasa_meta.json", "advanced_search_response.json", "scrape_response.json")
-    ]
-    found = lay(KIND, answers, tmp_path / "scratch")
-    assert (found.rows, found.rejects) == ([], [])
-    assert found.facts == {"items_of_other_media": 52, "items_told_too_little_of": 100}
+    names = ("metadata", "nasa_meta.json", "advanced_search_response.json", "scrape_response.json")
+    counts = "items of other media: 52, items told too little of: 100"
+    with pytest.raises(UsageError, match=f"holds no recording that could be held; {counts}"):
+        lay(KIND, [folder / name for name in names], tmp_path / "scratch")
     for other in ("s3_status_check.json", "nasa_meta.xml", "LICENSE"):
         with pytest.raises(UsageError, match="answers of the Internet Archive"):
             lay(KIND, [folder / other], tmp_path / "scratch")
@@ -272,6 +270,22 @@ def test_a_first_line_may_be_bad_too(tmp_path: Path) -> None:
     path.write_bytes(b'{"metadata": {"identifier": "\xff"}}\n' + json.dumps(item(file("1.mp3"))).encode() + b"\n")
     found = lay(KIND, [path], tmp_path / "scratch")
     assert ([bad.line for bad in found.rejects], len(found.rows)) == ([1], 1)
+
+
+def test_a_folder_stands_for_the_answers_in_it(tmp_path: Path) -> None:
+    folder = tmp_path / "answers"
+    (folder / "more").mkdir(parents=True)
+    for name, identifier in (("b.json", "b"), ("a.jsonl", "a"), ("more/c.json", "c")):
+        (folder / name).write_text(json.dumps(item(file("1.mp3"), identifier=identifier)))
+    (folder / "README").write_text("not an answer")
+    found = lay(KIND, [folder], tmp_path / "scratch")
+    assert [(row["file"], row["key"]) for row in found.rows] == [
+        ("a.jsonl", "a/1.mp3"),
+        ("b.json", "b/1.mp3"),
+        ("c.json", "c/1.mp3"),
+    ]
+    with pytest.raises(UsageError, match="a folder without a file named"):
+        lay(KIND, [tmp_path / "scratch"], tmp_path / "scratch")
 
 
 def test_what_ends_early_fails_the_import(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def laid(tmp_path: Path, text: str, *others: Path) -> Laid:
 
 
 def test_the_real_table_gives_a_row_a_track_with_ids_for_names(fixtures: Path, tmp_path: Path) -> None:
-    found = lay(KIND, [fixtures / "jamendo" / "tracks_union.tsv.gz"], tmp_path / "scratch")
+    found = lay(KIND, [fixtures / "jamendo"], tmp_path / "scratch")
     assert (len(found.rows), found.rejects, found.facts) == (55_525, [], {"tracks": 55_525})
     assert found.heading.licence == "https://creativecommons.org/licenses/by-nc-sa/4.0/"
     assert found.row("track_0000214") == {

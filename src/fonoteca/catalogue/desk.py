@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -197,6 +198,26 @@ _MAGIC: Mapping[bytes, str] = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\0": 
 def _packing(stream: BinaryIO) -> str:
     first = cast(io.BufferedReader, stream).peek(8)
     return next((packing for magic, packing in _MAGIC.items() if first.startswith(magic)), "")
+
+
+def files_of(paths: Sequence[Path], *patterns: str) -> list[Path]:
+    """Return the files, and for each folder those below it whose name fits a pattern, in order of path.
+
+    Raises: UsageError for a folder without any.
+    """
+    found: list[Path] = []
+    for path in paths:
+        within = (
+            sorted(f for f in path.rglob("*") if f.is_file() and any(fnmatch(f.name, p) for p in patterns))
+            if path.is_dir()
+            else [path]
+        )
+        if not within:
+            raise UsageError(
+                str(path), f"a folder without a file named {' or '.join(patterns)}", "Name the files, or their folder."
+            )
+        found += within
+    return found
 
 
 def numbered_lines(stream: BinaryIO, subject: str) -> Iterator[tuple[int, bytes]]:

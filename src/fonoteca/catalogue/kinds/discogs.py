@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fonoteca.catalogue.desk import RECORDINGS, Desk, Heading, Kind
+from fonoteca.catalogue.desk import RECORDINGS, Desk, Heading, Kind, files_of
 from fonoteca.catalogue.discogs.tracks import FIELDS, UNWANTED, TrackReader, UnfitReleaseError, year_of
 from fonoteca.catalogue.discogs.xmlitems import items, root_of
 from fonoteca.model.errors import UsageError
@@ -41,6 +41,7 @@ class _Dump:
 
 def read(paths: Sequence[Path], desk: Desk) -> Heading:
     """Lay a row on the desk for each track of each release. Raises: UsageError, SourceError."""
+    paths = files_of(paths, "*.xml", "*.xml.*")
     dumps = [_recognised(path, desk) for path in paths]
     if not any(dump.holds == _RELEASES for dump in dumps):
         names = ", ".join(str(path) for path in paths)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fonoteca.catalogue.archive_items import FIELDS, ItemReader, UnfitItemError, text_of
-from fonoteca.catalogue.desk import LINE_BYTES_MAX, RECORDINGS, Desk, Heading, Kind, RawRows, numbered_lines
+from fonoteca.catalogue.desk import LINE_BYTES_MAX, RECORDINGS, Desk, Heading, Kind, RawRows, files_of, numbered_lines
 from fonoteca.model.errors import SourceError, UsageError
 
 NAME = "internet-archive"
@@ -33,24 +33,38 @@ class _UnfitAnswerError(Exception):
 
 @dataclass(slots=True)
 class _Reading:
-    """One import as it goes. answered: items whose metadata is there. listings: files that list items without their files."""
+    """One import as it goes. answered: items whose metadata is there. listings: files that list items without their files.
+
+    rejected: answers that were set aside.
+    """
 
     desk: Desk
     items: ItemReader = field(default_factory=ItemReader)
     answered: set[str] = field(default_factory=set)
     listings: list[Path] = field(default_factory=list)
     created: int = 0
+    rejected: int = 0
+
+    def reject(self, path: Path, line: int, reason: str, answer: str) -> None:
+        """Set an answer aside."""
+        self.rejected += 1
+        self.desk.reject(path.name, line, reason, answer)
 
 
 def read(paths: Sequence[Path], desk: Desk) -> Heading:
     """Lay a row on the desk for each recording of each item. Raises: UsageError, SourceError."""
     reading = _Reading(desk)
+    paths = files_of(paths, "*.json", "*.json.*", "*.jsonl", "*.jsonl.*")
     for path in paths:
         _read_items(path, reading)
     for path in reading.listings:
         _read_listings(path, reading)
-    for fact, count in sorted(reading.items.counts.items()):
+    counts = reading.items.counts
+    for fact, count in sorted(counts.items()):
         desk.note(fact, count)
+    if not (counts["recordings"] or counts["items_without_files"] or reading.rejected):
+        found = ", ".join(f"{fact.replace('_', ' ')}: {count}" for fact, count in sorted(counts.items()) if count) or "no items"
+        raise UsageError(", ".join(map(str, paths[:3])), f"holds no recording that could be held; {found}", _REMEDY)
     date = datetime.fromtimestamp(reading.created, UTC).date().isoformat() if reading.created else ""
     return Heading(NAME, date, "", ATTRIBUTION)
 
@@ -58,9 +72,8 @@ def read(paths: Sequence[Path], desk: Desk) -> Heading:
 def _read_items(path: Path, reading: _Reading) -> None:
     """Lay down the recordings of item metadata, and remember a file that lists items."""
     known = 0
-    desk = reading.desk
-    with desk.table(RECORDINGS, FIELDS, path.name) as rows:
-        for line, answer in _answers(path, desk):
+    with reading.desk.table(RECORDINGS, FIELDS, path.name) as rows:
+        for line, answer in _answers(path, reading):
             try:
                 known += 1
                 if isinstance(answer.get("metadata"), dict):
@@ -74,7 +87,7 @@ def _read_items(path: Path, reading: _Reading) -> None:
                     error = text_of(answer.get("error"))
                     raise UnfitItemError(f"the Archive answered: {error[:200]}" if error else f"expected {_EXPECTED}")
             except UnfitItemError as unfit:
-                desk.reject(path.name, line, str(unfit), json.dumps(answer)[:2000])
+                reading.reject(path, line, str(unfit), json.dumps(answer)[:2000])
     if not known:
         raise UsageError(str(path), f"expected {_EXPECTED}; found none", _REMEDY)
 
@@ -91,15 +104,15 @@ def _put_item(line: int, answer: Mapping[str, Any], rows: RawRows, reading: _Rea
 def _read_listings(path: Path, reading: _Reading) -> None:
     """Lay down a row for each item that is listed and whose metadata is not at hand."""
     with reading.desk.table(RECORDINGS, FIELDS, path.name) as rows:
-        for line, answer in _answers(path, reading.desk, again=True):
+        for line, answer in _answers(path, reading, again=True):
             for listing in _listed(answer) or ():
                 if not isinstance(listing, dict):
-                    reading.desk.reject(path.name, line, "expected an item as an object", json.dumps(listing)[:2000])
+                    reading.reject(path, line, "expected an item as an object", json.dumps(listing)[:2000])
                 elif text_of(listing.get("identifier")) not in reading.answered:
                     try:
                         row = reading.items.row_of_listing(listing)
                     except UnfitItemError as unfit:
-                        reading.desk.reject(path.name, line, str(unfit), json.dumps(listing)[:2000])
+                        reading.reject(path, line, str(unfit), json.dumps(listing)[:2000])
                     else:
                         if row:
                             rows.put(line, row)
@@ -117,13 +130,13 @@ def _listed(answer: Mapping[str, Any]) -> list[Any] | None:
     return [answer] if text_of(answer.get("identifier")) else None
 
 
-def _answers(path: Path, desk: Desk, again: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+def _answers(path: Path, reading: _Reading, again: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield each answer with the line where it begins. again: what is none was set aside before.
 
     A file is one JSON text, or one a line, which its first line tells.
     Raises: UsageError for what is no JSON, SourceError for what is cut off.
     """
-    with desk.unpacked(path) as stream:
+    with reading.desk.unpacked(path) as stream:
         lines: Iterator[tuple[int, bytes]] = filter(_is_full, numbered_lines(stream, str(path)))
         first, content = next(lines, (1, b""))
         content = content.removeprefix(b"\xef\xbb\xbf")
@@ -146,7 +159,7 @@ def _answers(path: Path, desk: Desk, again: bool = False) -> Iterator[tuple[int,
                 if isinstance(answer, dict):
                     yield line, answer
                 elif not again:
-                    desk.reject(path.name, line, problem, text[:2000].decode("utf-8", "backslashreplace"))
+                    reading.reject(path, line, problem, text[:2000].decode("utf-8", "backslashreplace"))
 
 
 def _is_full(numbered: tuple[int, bytes]) -> bool:

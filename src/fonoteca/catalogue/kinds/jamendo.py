@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fonoteca.catalogue.desk import RECORDINGS, Cell, Desk, Heading, Kind, numbered_lines
+from fonoteca.catalogue.desk import RECORDINGS, Cell, Desk, Heading, Kind, files_of, numbered_lines
 from fonoteca.model.errors import SourceError, UsageError
 
 NAME = "jamendo"
@@ -66,6 +66,7 @@ class _Known:
 
 def read(paths: Sequence[Path], desk: Desk) -> Heading:
     """Lay a row on the desk for each track. Raises: UsageError, SourceError."""
+    paths = files_of(paths, "*.tsv", "*.tsv.*", "audio_licenses.txt*")
     kinds = {path: _kind_of(path, desk) for path in paths}
     if _read_tracks not in kinds.values():
         problem = "holds no table of tracks, and names or licences alone are no recordings"
