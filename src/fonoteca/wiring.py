@@ -226,6 +226,22 @@ def write_output(path: Path, content: bytes) -> None:
 
 
 @contextmanager
+def output_file(path: Path) -> Iterator[Path]:
+    """Give a path beside the file that a person asked for outside any archive; what is written there becomes that file, whole.
+
+    It has the same ending. Raises: StoreError when it cannot be.
+    """
+    wanted = path.resolve()
+    staging = DiskStaging(wanted.parent)
+    folder = staging.folder(f".{wanted.name}.unfinished")
+    try:
+        yield folder / wanted.name
+        staging.move(folder / wanted.name, wanted)
+    finally:
+        staging.discard(folder)
+
+
+@contextmanager
 def output_folder(path: Path) -> Iterator[tuple[Staging, Path]]:
     """Give a new folder, and the staging it is in, to fill for a person outside any archive: it becomes `path` in the end, or goes.
 

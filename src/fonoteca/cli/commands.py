@@ -1,5 +1,19 @@
 """Importing this module makes every command join the application."""
 
-from fonoteca.cli import acquire, audit, catalogue, coverage, demo, export, follow, init, publish, rights, search, serve
+from fonoteca.cli import acquire, audit, catalogue, coverage, demo, export, follow, init, plan, publish, rights, search, serve
 
-__all__ = ["acquire", "audit", "catalogue", "coverage", "demo", "export", "follow", "init", "publish", "rights", "search", "serve"]
+__all__ = [
+    "acquire",
+    "audit",
+    "catalogue",
+    "coverage",
+    "demo",
+    "export",
+    "follow",
+    "init",
+    "plan",
+    "publish",
+    "rights",
+    "search",
+    "serve",
+]

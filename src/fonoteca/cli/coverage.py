@@ -1,4 +1,4 @@
-"""`fonoteca coverage` and `fonoteca plan`: how much of all listening is kept, and what to hold next."""
+"""`fonoteca coverage`: how much of all listening is kept."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import typer
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
-from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
-from fonoteca.flows.catalogue import plan
-from fonoteca.formats.quantities import parse_bytes, show_bytes, show_share
-from fonoteca.model.catalogue import Coverage, Plan
-from fonoteca.wiring import catalogue_rooms, open_archive, write_output
+from fonoteca.cli.output import print_json, print_table, say
+from fonoteca.formats.quantities import show_bytes, show_share
+from fonoteca.model.catalogue import Coverage
+from fonoteca.wiring import open_archive, write_output
 
 ROWS_SHOWN = 12
 BAR_WIDTH = 24
@@ -39,21 +38,6 @@ def coverage_command(
         print_coverage(coverage)
 
 
-@app.command("plan")
-def plan_command(
-    budget: Annotated[str, typer.Option(help="How many bytes there are, such as 300TB.")],
-    archive: ArchiveOption = Path(),
-    as_json: JsonOption = False,
-) -> None:
-    """Say what to hold next, so that the most listening is kept in a budget of bytes."""
-    with open_archive(archive) as opened:
-        found = plan(catalogue_rooms(opened, TerminalProgress(quiet=as_json)), parse_bytes(budget))
-    if as_json:
-        print_json(plan_json(found))
-    else:
-        print_plan(found)
-
-
 def print_coverage(coverage: Coverage) -> None:
     """Print the curve as a short table, evenly spaced over its points."""
     step = max(1, (len(coverage.points) - 1) // ROWS_SHOWN)
@@ -74,23 +58,6 @@ def print_coverage(coverage: Coverage) -> None:
     if not coverage.heard:
         say("No listening is known: every recording counts the same. Import a listening history.", "yellow")
     say_whether_synthetic(coverage.synthetic)
-
-
-def print_plan(found: Plan) -> None:
-    """Print the first wants of a plan and what it keeps."""
-    rows = [
-        (str(rank), want.title, want.artist, show_bytes(want.file_bytes), show_share(want.share))
-        for rank, want in enumerate(found.wants[:ROWS_SHOWN], start=1)
-    ]
-    print_table(f"plan for {show_bytes(found.budget_bytes)}", ("", "title", "artist", "bytes", "of listening"), rows, (0, 3, 4))
-    if len(found.wants) > ROWS_SHOWN:
-        say(f"and {len(found.wants) - ROWS_SHOWN} more wants")
-    kept = f"keeps {show_share(found.kept_share)} of listening (held now: {show_share(found.held_share)})"
-    beside = f"plain popularity order in the same bytes {show_share(found.by_popularity_share)}; no plan can keep more than"
-    say(f"{kept}; {beside} {show_share(found.bound_share)}", "bold")
-    if found.left_out_count:
-        say(f"left out: {found.left_out_count} recordings that rights would refuse or ask a person about")
-    say_whether_synthetic(found.synthetic)
 
 
 def is_synthetic(catalogue: Catalogue) -> bool:
@@ -124,30 +91,3 @@ def coverage_points_json(coverage: Coverage) -> list[dict[str, float | int]]:
         {"share_of_recordings": p.share_of_recordings, "share_of_listening": p.share_of_listening, "bytes": p.curve_bytes}
         for p in coverage.points
     ]
-
-
-def plan_json(found: Plan) -> dict[str, Any]:
-    """Return the plan as `--json` shows it."""
-    return {
-        "budget_bytes": found.budget_bytes,
-        "plan_bytes": found.plan_bytes,
-        "held_share": found.held_share,
-        "kept_share": found.kept_share,
-        "bound_share": found.bound_share,
-        "by_popularity_share": found.by_popularity_share,
-        "left_out": found.left_out_count,
-        "synthetic": found.synthetic,
-        "wants": [
-            {
-                "recording": w.recording,
-                "title": w.title,
-                "artist": w.artist,
-                "release": w.release,
-                "licence": w.licence_uri,
-                "source": w.source_uri,
-                "bytes": w.file_bytes,
-                "share": w.share,
-            }
-            for w in found.wants
-        ],
-    }

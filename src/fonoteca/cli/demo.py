@@ -17,9 +17,10 @@ import typer
 from fonoteca.cli.acquire import print_outcome
 from fonoteca.cli.app import app
 from fonoteca.cli.audit import print_audited, print_repaired
-from fonoteca.cli.coverage import coverage_points_json, is_synthetic, print_coverage, print_plan
+from fonoteca.cli.coverage import coverage_points_json, is_synthetic, print_coverage
 from fonoteca.cli.follow import ensure_mirror
 from fonoteca.cli.output import TerminalProgress, print_json, say
+from fonoteca.cli.plan import print_plan
 from fonoteca.cli.publish import drop_json, print_published
 from fonoteca.cli.search import hit_json, print_hits
 from fonoteca.cli.serve import listen, serve
@@ -32,6 +33,7 @@ from fonoteca.flows.publish import publish
 from fonoteca.formats.mp4 import protected_sample
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.formats.settings import FILE_NAME
+from fonoteca.model.catalogue import PlanQuestion
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Hold, Kind, Refusal
@@ -187,9 +189,10 @@ def _look(demo: _Demo, archive: Archive) -> None:
     archive.catalogue.import_synthetic_history(SEED, LISTENERS)
     refresh(rooms)
     coverage = archive.catalogue.coverage()
-    found = plan(rooms, parse_bytes(PLAN_BUDGET))
+    found = plan(rooms, PlanQuestion(parse_bytes(PLAN_BUDGET)))
     demo.summary |= {"coverage": coverage_points_json(coverage), "coverage_synthetic": coverage.synthetic}
-    demo.summary |= {"plan": {"budget_bytes": found.budget_bytes, "wants": len(found.wants), "kept_share": found.kept_share}}
+    told = {"budget_bytes": found.question.budget_bytes, "wants": found.want_count, "kept_share": found.kept.share}
+    demo.summary |= {"plan": told}
     if not demo.quiet:
         print_coverage(coverage)
         say()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from fonoteca.catalogue import Catalogue
-from fonoteca.model.catalogue import Plan, Snapshot
+from fonoteca.model.catalogue import Permit, Plan, PlanQuestion, Snapshot
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Admission, Evidence, Kind, Policy, Scheme
@@ -47,14 +47,18 @@ def index_for_search(rooms: CatalogueRooms) -> None:
         rooms.search.build(rooms.catalogue.rows(), snapshot.name)
 
 
-def plan(rooms: CatalogueRooms, budget_bytes: int) -> Plan:
-    """Return what to hold next in so many bytes, without what rights would refuse or hold for a person."""
+def plan(rooms: CatalogueRooms, question: PlanQuestion) -> Plan:
+    """Return what to hold next, without what rights would refuse or hold for a person; it is in force then."""
     now = rooms.clock.now()
 
     @cache
-    def permits(licence_uri: str) -> bool:
+    def permits(licence_uri: str) -> Permit:
         evidence = Evidence(Scheme.LICENCE_URI, licence_uri, "", "catalogue", now)
         candidate = Candidate(ItemKey("plan:want"), Kind.AUDIO, "title", "artist", "", (), (evidence,) if licence_uri else ())
-        return isinstance(decide(candidate, rooms.policy, now), Admission)
+        decision = decide(candidate, rooms.policy, now)
+        if not isinstance(decision, Admission):
+            return Permit.REFUSED
+        # The gate says which act or clause lets another format be made, and nothing where none does.
+        return Permit.ANY_FORMAT if decision.transcode else Permit.AS_OFFERED
 
-    return rooms.catalogue.plan(budget_bytes, permits)
+    return rooms.catalogue.plan(question, permits)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from enum import Enum
 
 from fonoteca.model.corridor import Want
-from fonoteca.model.ids import RecordingId
+from fonoteca.model.errors import UsageError
+from fonoteca.model.ids import Isrc, RecordingId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Recording:
     release_id: str
     year: int | None
     duration_ms: int
+    isrcs: tuple[Isrc, ...]
     licence_uri: str
     source_uri: str
     source: str
@@ -69,23 +73,130 @@ class Coverage:
     heard: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Wants in order of worth, chosen under a byte budget.
+class Permit(Enum):
+    """What rights would let us do with recordings under one licence."""
 
-    kept_share: of all listening, by what is held and the wants. bound_share: the linear-programming bound on it.
-    by_popularity_share: what plain popularity order keeps in the same bytes. left_out_count: recordings rights would refuse.
+    REFUSED = "refused"
+    AS_OFFERED = "as offered"
+    """Hold the file as its source offers it, and make no other format of it."""
+    ANY_FORMAT = "any format"
+
+
+AS_OFFERED = "as-offered"
+"""The encoding that is a source's own file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A way to keep a recording other than the file that its source names.
+
+    value: what it keeps of a listen, above 0 and at most 1, which is what the source's file keeps.
+    source: the source that offers it; "" for an encoding that we make ourselves, of any source's file, where rights allow.
     """
 
+    name: str
+    bits_per_second: int
+    value: float
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Hold the limits. Raises: UsageError."""
+        shown = f"encoding {self.name!r}"
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,39}", self.name) or self.name == AS_OFFERED:
+            raise UsageError(shown, "not a name for it", "Use a-z, 0-9, dots and hyphens, such as opus-96.")
+        if not 1000 <= self.bits_per_second <= BITRATE_MAX_BPS:
+            raise UsageError(shown, f"{self.bits_per_second} bit/s", f"Give 1k to {BITRATE_MAX_BPS // 1_000_000}M.")
+        if not 0 < self.value <= 1:
+            raise UsageError(shown, f"keeps {self.value} of a listen", "Give a value above 0, and at most 1.")
+
+
+BITRATE_MAX_BPS = 100_000_000
+"""Eight channels of 32 bits at 384 kHz, the most that FLAC carries, are 98 Mbit/s."""
+
+OPUS_75 = Encoding("opus-75", 75_000, 0.9)
+"""What the largest archive of this shape makes of the recordings that are heard least. docs/decisions/knapsack.md has the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuestion:
+    """What a plan is asked. phase_bytes: how large a phase may be. encodings: what may be had besides the sources' own files."""
+
     budget_bytes: int
-    wants: tuple[Want, ...]
+    phase_bytes: int = 10**13
+    encodings: tuple[Encoding, ...] = (OPUS_75,)
+
+    def __post_init__(self) -> None:
+        """Hold the limits. Raises: UsageError."""
+        for name, amount in (("budget", self.budget_bytes), ("phase", self.phase_bytes)):
+            if not 1 <= amount <= PLAN_BYTES_MAX:
+                raise UsageError("plan", f"a {name} of {amount} bytes", "Give 1 byte to 9 PB, such as 300TB.")
+        names = [encoding.name for encoding in self.encodings]
+        if len(set(names)) < len(names) or len(names) > PLAN_ENCODINGS_MAX:
+            raise UsageError("plan", f"encodings {', '.join(names)}", f"Name at most {PLAN_ENCODINGS_MAX}, each once.")
+
+
+PLAN_BYTES_MAX = 2**53
+"""9.0 PB: up to here sums of bytes are exact in floating point too. All recorded music is some 1.5 PB at 192 kbit/s."""
+PLAN_ENCODINGS_MAX = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a choice of recordings keeps of all listening, 0 to 1.
+
+    share: plain, a listen to a kept recording counts whole. value: weighted by what each one's encoding keeps of a listen.
+    """
+
+    share: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPart:
+    """Some of a plan's wants: a phase (`1`, `2`, ...) or an encoding. share: of all listening, that these recordings carry."""
+
+    name: str
+    want_count: int
+    part_bytes: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to hold next in so many bytes. Each `Kept` is of what is held and what is wanted together.
+
+    id: the same for the same question about the same snapshot under the same rights.
+    kept: of this plan, whose `value` is the most that was found; bound: of any plan in the budget, by linear programming, each of
+    share and value by itself. by_popularity: of the sources' own files, most heard first, whatever still fits;
+    by_popularity_smallest: the same of the smallest encoding of each.
+    optimal: whether it is proved that no plan has more value. candidate_count: recordings that can be wanted; left_out_count and
+    left_out_share: those that rights would refuse or ask a person about.
+    wants: the first page of them; `Catalogue.wants` has all, in order of worth: value per byte, most first.
+    """
+
+    id: str
+    snapshot: str
+    question: PlanQuestion
+    want_count: int
     plan_bytes: int
     held_share: float
-    kept_share: float
-    bound_share: float
-    by_popularity_share: float
+    kept: Kept
+    bound: Kept
+    by_popularity: Kept
+    by_popularity_smallest: Kept
+    optimal: bool
+    candidate_count: int
     left_out_count: int
+    left_out_share: float
+    phases: tuple[PlanPart, ...]
+    encodings: tuple[PlanPart, ...]
     synthetic: bool
+    wants: tuple[Want, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """How far the value kept is below the bound, as a share of the bound: 0 to 1."""
+        return max(0.0, 1 - self.kept.value / self.bound.value) if self.bound.value else 0.0
 
 
 @dataclass(frozen=True, slots=True)

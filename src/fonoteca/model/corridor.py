@@ -29,7 +29,10 @@ from fonoteca.model.rights import Admission, Evidence, Kind, SharingAdmission
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A recording worth holding next. share: of all listening, 0 to 1. file_bytes: of the encoding chosen, estimated."""
+    """A recording worth holding next. share: of all listening, 0 to 1. file_bytes: of the encoding chosen, estimated.
+
+    encoding: `as-offered` for the file at source_uri. place: in the order of worth, from 1. phase: from 1.
+    """
 
     recording: RecordingId
     title: str
@@ -39,6 +42,9 @@ class Want:
     source_uri: str
     file_bytes: int
     share: float
+    encoding: str
+    place: int
+    phase: int
 
 
 @dataclass(frozen=True, slots=True)
