@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import resource
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from desk_world import Laid, lay
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.discogs import xmlitems
 from fonoteca.catalogue.discogs.tracks import Place, place_of, seconds_of, year_of
 from fonoteca.catalogue.kinds.discogs import KIND
@@ -294,6 +296,27 @@ def test_a_release_that_lacks_what_is_needed_is_set_aside_with_its_line(tmp_path
         (NAME, 4, "expected a number as id, found 'abc'"),
     ]
     assert [row["line"] for row in found.rows] == [2, 5]
+
+
+def test_rows_that_break_the_rules_are_quarantined_and_a_second_import_changes_nothing(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    odd = (
+        track("1", "fine", "3:45")
+        + track("2", "")
+        + track("3", "t", "-3:45")
+        + track("4", "t", "999:59:59")
+        + track("5", "x" * 5000)
+    )
+    path = dump(tmp_path, release(odd), release(track("1", "t"), "6", "<released>9999</released>"), release("", "7"))
+    first = catalogue.import_kind(KIND, [path])
+    assert (first.row_count, first.quarantined_count, first.kind) == (1, 6, "discogs")
+    (quarantine,) = (tmp_path / "catalogue" / "imports" / "discogs").rglob("quarantine.jsonl")
+    bad = {(line["line"], line["reason"].split(":")[0]) for line in map(json.loads, quarantine.read_text().splitlines())}
+    assert bad == {(2, "title"), (2, "duration_s"), (3, "year"), (4, "no tracks")}
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "catalogue").rglob("*")}
+    assert catalogue.import_kind(KIND, [path]) == first
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "catalogue").rglob("*")} == before
 
 
 @pytest.mark.parametrize(

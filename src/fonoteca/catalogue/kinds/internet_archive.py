@@ -55,10 +55,13 @@ def read(paths: Sequence[Path], desk: Desk) -> Heading:
     """Lay a row on the desk for each recording of each item. Raises: UsageError, SourceError."""
     reading = _Reading(desk)
     paths = files_of(paths, "*.json", "*.json.*", "*.jsonl", "*.jsonl.*")
-    for path in paths:
-        _read_items(path, reading)
-    for path in reading.listings:
-        _read_listings(path, reading)
+    # One table for all files: people have thousands of small ones. The key of a row says which item it is of.
+    label = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+    with desk.table(RECORDINGS, FIELDS, label) as rows:
+        for path in paths:
+            _read_items(path, rows, reading)
+        for path in reading.listings:
+            _read_listings(path, rows, reading)
     counts = reading.items.counts
     for fact, count in sorted(counts.items()):
         desk.note(fact, count)
@@ -69,25 +72,24 @@ def read(paths: Sequence[Path], desk: Desk) -> Heading:
     return Heading(NAME, date, "", ATTRIBUTION)
 
 
-def _read_items(path: Path, reading: _Reading) -> None:
+def _read_items(path: Path, rows: RawRows, reading: _Reading) -> None:
     """Lay down the recordings of item metadata, and remember a file that lists items."""
     known = 0
-    with reading.desk.table(RECORDINGS, FIELDS, path.name) as rows:
-        for line, answer in _answers(path, reading):
-            try:
-                known += 1
-                if isinstance(answer.get("metadata"), dict):
-                    _put_item(line, answer, rows, reading)
-                elif _listed(answer) is not None:
-                    reading.listings += [] if path in reading.listings else [path]
-                elif not answer or "is_dark" in answer:
-                    reading.items.counts["items_dark" if answer else "items_missing"] += 1
-                else:
-                    known -= 1
-                    error = text_of(answer.get("error"))
-                    raise UnfitItemError(f"the Archive answered: {error[:200]}" if error else f"expected {_EXPECTED}")
-            except UnfitItemError as unfit:
-                reading.reject(path, line, str(unfit), json.dumps(answer)[:2000])
+    for line, answer in _answers(path, reading):
+        try:
+            known += 1
+            if isinstance(answer.get("metadata"), dict):
+                _put_item(line, answer, rows, reading)
+            elif _listed(answer) is not None:
+                reading.listings += [] if reading.listings[-1:] == [path] else [path]
+            elif not answer or "is_dark" in answer:
+                reading.items.counts["items_dark" if answer else "items_missing"] += 1
+            else:
+                known -= 1
+                error = text_of(answer.get("error"))
+                raise UnfitItemError(f"the Archive answered: {error[:200]}" if error else f"expected {_EXPECTED}")
+        except UnfitItemError as unfit:
+            reading.reject(path, line, str(unfit), json.dumps(answer)[:2000])
     if not known:
         raise UsageError(str(path), f"expected {_EXPECTED}; found none", _REMEDY)
 
@@ -101,21 +103,20 @@ def _put_item(line: int, answer: Mapping[str, Any], rows: RawRows, reading: _Rea
         reading.created = created
 
 
-def _read_listings(path: Path, reading: _Reading) -> None:
+def _read_listings(path: Path, rows: RawRows, reading: _Reading) -> None:
     """Lay down a row for each item that is listed and whose metadata is not at hand."""
-    with reading.desk.table(RECORDINGS, FIELDS, path.name) as rows:
-        for line, answer in _answers(path, reading, again=True):
-            for listing in _listed(answer) or ():
-                if not isinstance(listing, dict):
-                    reading.reject(path, line, "expected an item as an object", json.dumps(listing)[:2000])
-                elif text_of(listing.get("identifier")) not in reading.answered:
-                    try:
-                        row = reading.items.row_of_listing(listing)
-                    except UnfitItemError as unfit:
-                        reading.reject(path, line, str(unfit), json.dumps(listing)[:2000])
-                    else:
-                        if row:
-                            rows.put(line, row)
+    for line, answer in _answers(path, reading, again=True):
+        for listing in _listed(answer) or ():
+            if not isinstance(listing, dict):
+                reading.reject(path, line, "expected an item as an object", json.dumps(listing)[:2000])
+            elif text_of(listing.get("identifier")) not in reading.answered:
+                try:
+                    row = reading.items.row_of_listing(listing)
+                except UnfitItemError as unfit:
+                    reading.reject(path, line, str(unfit), json.dumps(listing)[:2000])
+                else:
+                    if row:
+                        rows.put(line, row)
 
 
 def _listed(answer: Mapping[str, Any]) -> list[Any] | None:
