@@ -62,7 +62,7 @@ def _note_counts(intake: Intake) -> None:
     if intake.without_counts:
         intake.desk.note("recordings without counts", intake.without_counts)
     if intake.passed_over:
-        intake.desk.note("members passed over", sum(intake.passed_over.values()))
+        intake.desk.note("members passed over", intake.passed_over)
 
 
 KIND = Kind(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -17,7 +17,7 @@ from fonoteca.catalogue.listening_files.jsonlines import entries_of, read_lines
 from fonoteca.catalogue.listening_files.ledger import Ledger
 from fonoteca.catalogue.listening_files.pieces import Piece, piece_of
 from fonoteca.catalogue.listening_files.plays import Play, Plays, fitting, object_of, text_of, time_of, whole_number
-from fonoteca.catalogue.tars import Member, members
+from fonoteca.catalogue.tars import members
 from fonoteca.model.errors import UsageError
 
 DUMP = "listenbrainz"
@@ -32,8 +32,22 @@ _SAYING_BYTES_MAX = 64 << 10
 _USTAR_AT, _USTAR = 257, b"ustar"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _PUBLIC_DOMAIN = re.compile(rb"cc0|public\s*domain", re.IGNORECASE)
+_DUMP_FOLDER = re.compile(r"listenbrainz-[a-z]+-dump-[0-9-]+(-full|-incremental)?")
 _DAY = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_SOURCES = frozenset({"TIMESTAMP", "END_TIMESTAMP", "SCHEMA_SEQUENCE", "COPYING"})
+_SAYINGS = frozenset({"TIMESTAMP", "END_TIMESTAMP", "SCHEMA_SEQUENCE", "COPYING"})
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the members of an archive or folder fared. first: why the first was passed over."""
+
+    taken: int = 0
+    first: UsageError | None = None
+
+    def check(self, subject: str) -> None:
+        """Raise UsageError when nothing was read."""
+        if not self.taken:
+            raise self.first or UsageError(subject, "has no file of listens", KNOWN)
 
 
 @dataclass(slots=True)
@@ -49,11 +63,28 @@ class Intake:
     dates: list[str] = field(default_factory=list)
     public_domain: bool = True
     without_counts: int = 0
-    passed_over: Counter[str] = field(default_factory=Counter)
+    passed_over: int = 0
 
     def take_file(self, path: Path, label: str) -> None:
-        """Read a file that a person named. label: it, told without its name. Raises: UsageError, SourceError."""
+        """Read a file or folder that a person named. label: it, told without its name. Raises: UsageError, SourceError."""
         self.ledger.until("")
+        if path.is_dir():
+            self._take_folder(path, label)
+        else:
+            self._take_path(path, label)
+
+    def _take_folder(self, folder: Path, label: str) -> None:
+        """Read what was unpacked to a folder. What a dump says of itself is in capitals, and so before its listens."""
+        tally = _Tally()
+        for number, path in enumerate(sorted(path for path in folder.rglob("*") if path.is_file()), 1):
+            if path.name in _SAYINGS:
+                with self.desk.reading(path) as stream:
+                    self._hear(path.name, stream.read(_SAYING_BYTES_MAX))
+            elif _SUFFIXES & set(path.suffixes):
+                self._offer(tally, partial(self._take_path, path, f"{label}, member {number}"))
+        tally.check(str(folder))
+
+    def _take_path(self, path: Path, label: str) -> None:
         head = self.desk.head(path)
         if head.startswith((zips.MAGIC, zips.EMPTY)):
             self._take_zip(path, label)
@@ -65,43 +96,39 @@ class Intake:
                 self._take(piece_of(stream, str(path), label), of_many=False)
 
     def _take_zip(self, path: Path, label: str) -> None:
-        refusals: list[UsageError] = []
+        tally = _Tally()
         for number, (name, stream) in enumerate(zips.zip_members(path, self.desk), 1):
             if PurePosixPath(name).suffix.lower() in _SUFFIXES:
                 piece = piece_of(stream, f"{path}: {name}", f"{label}, member {number}")
-                refusals += self._refusal(piece, of_many=False)
-        self._some_taken(str(path), refusals)
+                self._offer(tally, partial(self._take, piece, of_many=False))
+        tally.check(str(path))
 
     def _take_tar(self, stream: BinaryIO, path: Path, label: str) -> None:
-        refusals: list[UsageError] = []
+        tally = _Tally()
         for number, member in enumerate(members(stream, str(path)), 1):
             name = PurePosixPath(member.name)
-            if name.name in _SOURCES:
-                self._hear(member, name.name)
+            if name.name in _SAYINGS:
+                self._hear(name.name, member.stream.read(_SAYING_BYTES_MAX))
             elif name.suffix.lower() in _SUFFIXES and member.member_bytes:
-                shown = member.name if name.parts[0].startswith("listenbrainz-") else f"{label}, member {number}"
+                shown = member.name if _DUMP_FOLDER.fullmatch(name.parts[0]) else f"{label}, member {number}"
                 piece = piece_of(member.stream, f"{path}: {member.name}", shown)
-                refusals += self._refusal(piece, of_many=True)
-        self._some_taken(str(path), refusals)
+                self._offer(tally, partial(self._take, piece, of_many=True))
+        tally.check(str(path))
 
-    def _refusal(self, piece: Piece, of_many: bool) -> list[UsageError]:
-        """Read a member, or return why it is not one to be read, which is no fault in an archive of several things."""
+    def _offer(self, tally: _Tally, take: Callable[[], None]) -> None:
+        """Read a member, or pass over what is no history: archives have other things too."""
         try:
-            self._take(piece, of_many)
+            take()
         except UsageError as refusal:
             if len(self.names) > 1:
                 raise
-            self.passed_over[refusal.problem] += 1
-            return [refusal]
-        return []
+            self.passed_over += 1
+            tally.first = tally.first or refusal
+        else:
+            tally.taken += 1
 
-    def _some_taken(self, subject: str, refusals: list[UsageError]) -> None:
-        if subject not in self.names.values() and not any(first.startswith(subject) for first in self.names.values()):
-            raise next(iter(refusals), UsageError(subject, "has no file of listens", KNOWN))
-
-    def _hear(self, member: Member, name: str) -> None:
+    def _hear(self, name: str, saying: bytes) -> None:
         """Keep what a dump says of itself. Source: listenbrainz-server `listenbrainz/dumps/exporter.py`, write_dump_metadata."""
-        saying = member.stream.read(_SAYING_BYTES_MAX)
         if name == "COPYING":
             self.public_domain &= bool(_PUBLIC_DOMAIN.search(saying))
         elif name == "SCHEMA_SEQUENCE" and saying.strip().isdigit():
@@ -142,7 +169,7 @@ class Intake:
                 raise no_history([dict.fromkeys(found.names)], piece.subject)
 
     def _take_json(self, piece: Piece, of_many: bool) -> None:
-        sample = [entry for line in piece.text_head.splitlines()[:_SAMPLE_LINES] if (entry := _object_in(line))]
+        sample = [entry for line in piece.text_head.split("\n", _SAMPLE_LINES)[:_SAMPLE_LINES] if (entry := _object_in(line))]
         listen = next((entry for entry in sample if "track_metadata" in entry), None)
         if listen:
             alone = not of_many and not {"user_id", "user_name"} & set(listen)
@@ -193,7 +220,7 @@ class Intake:
         self._called(POPULARITY, piece)
         with self.desk.table(LISTENING, ("id", "listens", "listeners"), piece.label) as table:
             for line, row in rows:
-                if row.get("total_listen_count") is None and row.get("recording_mbid"):
+                if row.get("total_listen_count") in (None, "") and row.get("recording_mbid"):
                     self.without_counts += 1
                 else:
                     table.put(line, [row.get(name) for name in columns.POPULARITY])

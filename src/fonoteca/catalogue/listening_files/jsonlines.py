@@ -97,6 +97,8 @@ def pages_of(piece: Piece, ledger: Ledger) -> Iterator[pa.Table]:
         page = pa.table({"line": lines, "text": texts})
         if not keep.all():
             page = page.filter(pa.array(keep))
+        if not len(page):
+            continue
         yield pa.Table.from_batches(page.to_batches(max_chunksize=_LINES_A_BATCH), schema=page.schema)
 
 

@@ -119,10 +119,8 @@ class Ledger:
 
     def __init__(self, desk: Desk, settings: DuckSettings) -> None:
         self._desk = desk
-        self._duck: duckdb.DuckDBPyConnection = open_duck(settings, desk.scratch / "spill")
-        self._duck.execute(
-            "CREATE TABLE plays(listener UBIGINT, second BIGINT, named UBIGINT, id UUID, artist VARCHAR, title VARCHAR)"
-        )
+        self._settings = settings
+        self._opened: duckdb.DuckDBPyConnection | None = None
         self._spilled = 0
         self._held = 0
         self._page: list[tuple[int, Play]] = []
@@ -137,9 +135,18 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of DuckDB and of every file that says anything of a listener."""
-        self._duck.close()
+        if self._opened:
+            self._opened.close()
         for path in (*self._desk.scratch.glob("plays-*/*/*.parquet"), *self._desk.scratch.glob("bucket-*.parquet")):
             path.unlink()
+
+    @property
+    def _duck(self) -> duckdb.DuckDBPyConnection:
+        """DuckDB, opened at the first play: a file that is refused costs nothing."""
+        if self._opened is None:
+            self._opened = open_duck(self._settings, self._desk.scratch / "spill")
+            self._opened.execute(f"CREATE TABLE plays({_PLAYS})")
+        return self._opened
 
     def until(self, day: str) -> None:
         """Take nothing that was heard later than the day after this one, or after the import's. day: "" for the import's."""
@@ -206,9 +213,8 @@ class Ledger:
         return Totals(self.plays, listens, listeners, self.unfit_mbids, newest)
 
     def _row(self, query: str) -> tuple[Any, ...]:
-        row = self._duck.execute(query).fetchone()
-        assert row
-        return row
+        [row] = self._duck.execute(query).fetchall()
+        return tuple(row)
 
     def _reject(self, condition: str, label: str) -> None:
         fields = "line, reason, coalesce(moment, seconds::VARCHAR), artist, title, mbid"

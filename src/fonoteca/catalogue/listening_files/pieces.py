@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, TextIO, cast
 from fonoteca.catalogue.listening_files.plays import whole_number
 from fonoteca.model.errors import SourceError
 
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 2 << 20
+"""What tells a file: the first line of JSON lines fits in, which may be of a megabyte."""
 DOCUMENT_BYTES_MAX = 256 << 20
 """A JSON document is read whole: 800,000 scrobbles of Maloja's. Larger histories come as lines."""
 _BOM = b"\xef\xbb\xbf"
