@@ -99,7 +99,9 @@ def _table(path: Path) -> str:
     if last in _CSV:
         return "read_csv($path, all_varchar = true, header = true, store_rejects = true, sample_size = 20480)"
     if last in _JSON:
-        return "read_json($path, format = 'newline_delimited', maximum_depth = 1)"
+        # Depth 1 leaves every value as JSON: no guess at a type from the first rows can fail on a later one. A line that is no
+        # JSON gives a row of NULLs.
+        return "read_json($path, format = 'newline_delimited', maximum_depth = 1, ignore_errors = true)"
     if last in _PARQUET:
         return "read_parquet($path)"
     known = " ".join((*_CSV, *_JSON, *_PARQUET))
@@ -129,9 +131,13 @@ def _named(column: str) -> str:
 
 def _judged(table: str, columns: _Columns) -> str:
     """Return SQL for every row: item, listens, listeners, listener, and why it is bad, "" where it is not."""
-    listens = f"try_cast({_named(columns.listens)} AS DOUBLE)" if columns.listens else "1.0::DOUBLE"
-    listeners = f"try_cast({_named(columns.listeners)} AS DOUBLE)" if columns.listeners else "NULL::DOUBLE"
-    listener = f"{_named(columns.listener)}::VARCHAR" if columns.listener else "NULL::VARCHAR"
+
+    def text(column: str) -> str:
+        return f"json_extract_string({_named(column)}, '$')" if table.startswith("read_json") else f"{_named(column)}::VARCHAR"
+
+    listens = f"try_cast({text(columns.listens)} AS DOUBLE)" if columns.listens else "1.0::DOUBLE"
+    listeners = f"try_cast({text(columns.listeners)} AS DOUBLE)" if columns.listeners else "NULL::DOUBLE"
+    listener = text(columns.listener) if columns.listener else "NULL::VARCHAR"
     wrong_people = "listeners IS NULL OR NOT (listeners >= 0 AND listeners <= listens AND listeners = floor(listeners))"
     reasons = [
         ("item IS NULL OR trim(item) = ''", "no item"),
@@ -146,7 +152,7 @@ def _judged(table: str, columns: _Columns) -> str:
     cases = " ".join(f"WHEN {condition} THEN '{reason}'" for condition, reason in reasons)
     return f"""
         SELECT *, CASE {cases} ELSE '' END AS reason
-        FROM (SELECT {_named(columns.item)}::VARCHAR AS item, {listens} AS listens, {listeners} AS listeners,
+        FROM (SELECT {text(columns.item)} AS item, {listens} AS listens, {listeners} AS listeners,
             {listener} AS listener FROM {table})
     """
 

@@ -93,6 +93,12 @@ def fit_plays(listeners: NDArray[np.integer], listens: NDArray[np.number]) -> Pl
     return PlaysModel(*knots, max(total - between, _BETWEEN_MIN), between)
 
 
+def assume_plays(listeners: NDArray[np.integer], listens: NDArray[np.number]) -> PlaysModel:
+    """Return the model where listeners are only assumed: a recording's own plays are nearly all that is known of it, and unsure."""
+    average = float(listens.sum(dtype=np.float64) / listeners.sum(dtype=np.float64))
+    return PlaysModel((1.0,), (average,), _WITHIN_ASSUMED, _WITHIN_ASSUMED)
+
+
 def _knots(items: F64, pairs: F64, plays: F64) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return listeners and plays of a knot for each octave, from its recordings, pairs and listens."""
     # An octave's average is as sure as its recordings and its pairs are many; what is unsure moves to the line through all.

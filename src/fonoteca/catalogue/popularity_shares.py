@@ -19,6 +19,7 @@ from fonoteca.catalogue.popularity_basis import ListeningBasis, SourceBasis
 from fonoteca.catalogue.popularity_mixture import F64, Z_90, RateTable, fit_rates
 from fonoteca.catalogue.popularity_plays import (
     PlaysModel,
+    assume_plays,
     assumed_listeners,
     effective_listeners,
     fit_plays,
@@ -170,7 +171,7 @@ def _fit(place: int, sources: Sequence[SourceCounts], heard: Sequence[Heard], gr
     codes, by_code = pool_codes(place, heard, groups, sizes)
     pool_of, histogram = merged_pools(by_code)
     rates = fit_rates(histogram)
-    plays = fit_plays(own.listeners, source.listens)
+    plays = (assume_plays if source.listeners is None else fit_plays)(own.listeners, source.listens)
     # Nobody listens twice to one recording as two people: the most heard has no more listeners than the source has people.
     people = source.people or int(own.listeners.max())
     unheard = unheard_share(own.listeners, source.listens, people, 1 - len(own.recordings) / count)

@@ -16,7 +16,7 @@ MARKS = (0.05, 0.10, 0.336)
 """Shares of recordings at which coverage is told; the last is what the best-known archive of this shape holds."""
 SMOOTHINGS = tuple(2.0**power for power in range(-6, 15))
 """Constants that raw counts may be smoothed by; the best is chosen on the held-out listeners themselves, in its favour."""
-DRAWS = 400
+DRAWS = 200
 
 
 @dataclass(frozen=True, slots=True)
