@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
+from fonoteca.catalogue.mapping import TableMapping
 from fonoteca.catalogue.synth.queries import QuerySettings, Questions, write_queries
 from fonoteca.catalogue.synth.rows import recordings_of
 from fonoteca.catalogue.synth.settings import PEER_ARTISTS, PEER_ISRCS, PEER_RELEASES, PEER_TRACKS, SynthSettings
@@ -70,6 +71,7 @@ def test_ids_are_uuids_and_a_recording_has_one_mbid_at_most(made: Any) -> None:
     assert one(duck, "SELECT count(DISTINCT uuid) FROM c") == TRACKS
     assert one(duck, "SELECT max(n) FROM (SELECT count(DISTINCT mbid) n FROM told GROUP BY recording)") == 1
     assert one(duck, "SELECT max(n) FROM (SELECT count(DISTINCT recording) n FROM told WHERE mbid IS NOT NULL GROUP BY mbid)") == 1
+    assert one(duck, "SELECT count(mbid) - count(DISTINCT mbid) FROM c") == 0
     assert one(duck, "SELECT count(mbid) / count(*) FROM c") == pytest.approx(0.15, abs=0.01)
 
 
@@ -141,6 +143,10 @@ def test_two_sets_of_listeners_agree_on_the_true_shares(made: Any, tmp_path: Pat
     assert total == pytest.approx(TRACKS * 4, rel=0.05)
     duck.execute(f"CREATE OR REPLACE VIEW held_out AS FROM '{tmp_path}/held-out.parquet'")
     totals = "sum(listens) / (SELECT sum(listens) FROM told), sum(other) / (SELECT sum(listens) FROM held_out)"
+    assert (
+        one(duck, "SELECT count(*) FROM held_out ANTI JOIN told ON id = coalesce(mbid, told.uuid) AND held_out.uuid = told.uuid")
+        == 0
+    )
     shares = f"""SELECT sum(share), {totals} FROM (
         SELECT recording, any_value(share) AS share, sum(told.listens) AS listens, sum(h.listens) AS other
         FROM told LEFT JOIN held_out h USING (uuid) GROUP BY recording ORDER BY share DESC LIMIT 2000)"""
@@ -177,4 +183,9 @@ def test_ids_lead_back_to_their_recordings(made: Any) -> None:
 
 def test_mapping_says_that_it_is_synthetic(made: Any) -> None:
     _, _, folder = made
-    assert tomllib.loads((folder / "catalogue.toml").read_text())["synthetic"] is True
+    mapping = TableMapping.from_toml((folder / "catalogue.toml").read_bytes(), "catalogue.toml")
+    assert mapping.synthetic
+    duck, _, _ = made
+    assert set(mapping.columns.values()) == {name for name, *_ in duck.execute("DESCRIBE c").fetchall()}
+    for path in folder.rglob("*.parquet"):
+        assert b"made up" in pq.read_metadata(path).metadata[b"synthetic"]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fonoteca.catalogue.synth.chance import U64, Bool, deck, draw, key, normal_deck, odds, quantile_deck, slot, undraw
 from fonoteca.catalogue.synth.settings import (
-    COPY_MBID,
     COPY_NO_ISRC,
     COPY_OTHER_ISRC,
     EDITION,
@@ -19,6 +18,7 @@ from fonoteca.catalogue.synth.settings import (
     GUESTS,
     LIVE,
     LIVE_TAKES_ISRC,
+    LOVED_MBIDS,
     MBID_ROWS,
     NO_ISRC,
     SINGLE,
@@ -153,13 +153,21 @@ class Facts:
         return found
 
     def mbids(self, of: Appearances) -> pa.Array:
-        """Return MBIDs, null for most: one a recording at most, seldom said twice."""
-        home_odds = MBID_ROWS / (0.725 + COPY_MBID * 0.275)
+        """Return MBIDs, null for most: a recording's home row has it, if it has one."""
+        pairs, given = self._mbids(of)
+        return _uuid_array(pairs, given)
+
+    def ids(self, of: Appearances) -> pa.Array:
+        """Return the ids that an import gives rows: the MBID, or else the row's own."""
+        pairs, given = self._mbids(of)
+        return _uuid_array(np.where(given[:, None], pairs, self._uuids("uuid", of.row)), None)
+
+    def _mbids(self, of: Appearances) -> tuple[NDArray[np.uint64], Bool]:
+        home_odds = MBID_ROWS / self._world.settings.home_share
         draws = draw(self._key["mbid"], of.home)
         loved = normal_deck()[slot(draws, 1)] + normal_deck()[slot(self._world.draw("artist-taste", of.artist), 0)] > 0
-        given = slot(draws, 0) < np.where(loved, odds(1.7 * home_odds), odds(0.3 * home_odds))
-        given &= ~of.copied | (slot(draw(self._key["copy"], of.row), 3) < odds(COPY_MBID))
-        return _uuid_array(self._uuids("mbid", of.home), given)
+        given = slot(draws, 0) < np.where(loved, odds(LOVED_MBIDS * home_odds), odds((2 - LOVED_MBIDS) * home_odds))
+        return self._uuids("mbid", of.home), given & ~of.copied
 
     def release_ids(self, releases: U64, which: NDArray[np.int64]) -> pa.Array:
         """Return the ids of the releases of rows."""

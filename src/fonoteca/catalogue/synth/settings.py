@@ -42,9 +42,10 @@ NO_ISRC, WRONG_ISRC, LIVE_TAKES_ISRC = 0.025, 0.004, 0.02
 COPY_NO_ISRC, COPY_OTHER_ISRC, EDITION_OTHER_ISRC = 0.02, 0.051, 0.06
 """Copies whose row gives none; or another; and whole editions registered anew. Made up, solved for 186 M."""
 MBID_ROWS = 0.15
-"""Rows with an MBID: about as many as MusicBrainz has recordings (35 to 40 M) for the peer's 256 M."""
-COPY_MBID = 0.1
-"""Copies of a recording with an MBID that say so themselves. Made up: a dump keeps an MBID on one row."""
+"""Rows with an MBID: about as many as MusicBrainz has recordings (35 to 40 M) for the peer's 256 M. Only a recording's home row has
+one: an import takes a second row with the same id for a repeat."""
+LOVED_MBIDS = 1.7
+"""MBIDs go to loved recordings more often, by this factor (others have 2 less this). Made up."""
 COVERS, COMMON_TITLES, GUESTS = 0.03, 0.015, 0.08
 """Recordings that are a cover; that are called Intro and the like; that name a guest. Made up."""
 
@@ -83,6 +84,14 @@ class SynthSettings:
     def listeners(self) -> int:
         """People in the history."""
         return max(50, round(self.tracks * self.listens_per_track / self.plays_per_listener))
+
+    @property
+    def home_share(self) -> float:
+        """Rows that are the first of their recording, of all; expected."""
+        edition, single, compilation = (KIND_SHARES[kind] for kind in (EDITION, SINGLE, COMPILATION))
+        original = deck_mean(self.original_sizes())
+        copies = edition * original + single + compilation * deck_mean(COMPILATION_SIZES)
+        return 1 - copies * self.releases / self.tracks
 
     def original_sizes(self) -> dict[int, float]:
         """Return the weights of an original release's track counts, solved so that all releases together have the tracks.

@@ -69,6 +69,8 @@ VARIANTS = 2 * SPELLINGS + 1
 LONG, SHORT, EVEN, NAME = range(4)
 """How words are drawn: long or short ones by Zipf's law; any long one with little preference, or with next to none."""
 WAYS = 4
+KERNEL_WORDS = 6_000
+"""Words that all use, beyond which Zipf's law falls faster (Ferrer i Cancho and Sole 2001, 5,000 to 6,000)."""
 EVEN_FLOOR = 3_000
 """Titles of one word shun the most common words: drawn as if from rank 3,000 on, so that artists seldom repeat a title."""
 
@@ -116,9 +118,9 @@ def build_vocabulary(seed: int, tracks: int, fixed: list[str]) -> Vocabulary:
         long = _spell(key(seed, f"long {script.name}"), script, count, False)
         blocks += [short, long]
         ranks[WAYS * number + SHORT] = first + _zipf(len(short), 1)
-        ranks[WAYS * number + LONG] = first + len(short) + _zipf(len(long), 1)
+        ranks[WAYS * number + LONG] = first + len(short) + _common(len(long))
         ranks[WAYS * number + EVEN] = first + len(short) + _zipf(len(long), min(EVEN_FLOOR, len(long) // 4))
-        ranks[WAYS * number + NAME] = first + len(short) + _zipf(len(long), len(long))
+        ranks[WAYS * number + NAME] = first + len(short) + _zipf(len(long), len(long) // 8)
         first += len(short) + len(long)
     words = pa.concat_arrays(blocks)
     tokens = pa.concat_arrays([*_variants(words, _is_close(blocks)), pa.array(fixed, pa.string())])
@@ -130,6 +132,15 @@ def _zipf(count: int, floor: int) -> NDArray[np.int64]:
     steps = np.linspace(np.log(floor), np.log(count + floor), SLOTS + 1)
     ranks: NDArray[np.int64] = np.minimum(np.floor(np.exp(steps) - floor + 1e-9), count - 1).astype(np.int64)
     return ranks
+
+
+def _common(count: int) -> NDArray[np.int64]:
+    """Return ranks by slot: two words in three from the kernel, the others from all, each by Zipf's law."""
+    kernel, whole = _zipf(min(count, KERNEL_WORDS), 1), _zipf(count, 1)
+    split = SLOTS * 2 // 3
+    return np.concatenate(
+        (kernel[np.linspace(0, SLOTS, split).astype(np.int64)], whole[np.linspace(0, SLOTS, SLOTS + 1 - split).astype(np.int64)])
+    )
 
 
 def _is_close(blocks: list[pa.StringArray]) -> NDArray[np.bool_]:

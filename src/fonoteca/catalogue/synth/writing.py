@@ -34,7 +34,9 @@ _COLUMNS = pa.schema(
     metadata={"synthetic": LABEL},
 )  # fmt: skip
 _TRUTH = pa.schema([("recording", pa.uint32()), ("share", pa.float32())], metadata={"synthetic": LABEL})
-_HEARD = pa.schema([("uuid", pa.uuid()), ("listens", pa.int64()), ("listeners", pa.int64())], metadata={"synthetic": LABEL})
+_HEARD = pa.schema(
+    [("id", pa.uuid()), ("uuid", pa.uuid()), ("listens", pa.int64()), ("listeners", pa.int64())], metadata={"synthetic": LABEL}
+)
 _FILE_BLOCKS = FILE_ROWS // ROW_GROUP_ROWS
 DISC_TRACKS = 20
 """Tracks on a disc."""
@@ -140,7 +142,8 @@ def write_synthetic(settings: SynthSettings, folder: Path, open_writer: OpenWrit
 def write_held_out(settings: SynthSettings, folder: Path, open_writer: OpenWriter, progress: Progress) -> int:
     """Write held-out.parquet: what as many other people heard of the same catalogue. Returns: their listens.
 
-    A row for each row of the catalogue that they heard: uuid, listens, listeners; in the catalogue's order.
+    A row for each row of the catalogue that they heard, in its order: id (as an import gives it: the MBID, or else the uuid), uuid,
+    listens, listeners.
     """
     weighed = Weighed(settings, progress)
     facts, people = Facts(weighed.world), weighed.people(HELD_OUT)
@@ -149,7 +152,8 @@ def write_held_out(settings: SynthSettings, folder: Path, open_writer: OpenWrite
         block = weighed.block(number)
         listens, listeners = people.counts(block.of, block.weight, number)
         some = np.flatnonzero(listens)
-        columns = [facts.uuids(block.of.row[some]), pa.array(listens[some]), pa.array(listeners[some])]
+        ids = (facts.ids(block.of).take(pa.array(some)), facts.uuids(block.of.row[some]))
+        columns = [*ids, pa.array(listens[some]), pa.array(listeners[some])]
         return len(listens), pa.RecordBatch.from_arrays(columns, schema=_HEARD)
 
     total = 0
