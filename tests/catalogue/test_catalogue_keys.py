@@ -72,6 +72,7 @@ def test_credits_lose_guests_and_joints_and_the_article() -> None:
     assert _artists("The Beatles", "Beatles, The", "The The", "The", "the") == ["beatles", "beatles", "the", "the", "the"]
     assert _artists("Florence + the Machine", "Florence and The Machine") == ["florence the machine"] * 2
     assert _artists("feat. Nobody") == ["feat nobody"]
+    assert _titles("(feat. Nobody)", "Left ft Right", "Gift", "Ft. Worth") == ["feat nobody", "left", "gift", "ft worth"]
 
 
 def test_words_know_no_null_and_keep_their_rows() -> None:
@@ -99,15 +100,14 @@ def test_a_row_has_the_words_that_it_has_alone(texts: list[str]) -> None:
 @given(TEXTS)
 def test_the_table_gives_what_the_rules_give(texts: list[str]) -> None:
     column = pa.array(texts)
-    assert title_words(column).to_pylist() == keys._titles_by_rule(column).to_pylist()
-    assert artist_words(column).to_pylist() == keys._credits_by_rule(column).to_pylist()
+    assert keys._words(column).to_pylist() == keys._words_by_rule(column).to_pylist()
 
 
-def test_the_table_gives_what_the_rules_give_for_every_character_between_letters_and_beside_blanks() -> None:
+@pytest.mark.parametrize("frame", ["é{}Z", "e{}Z", " {} x", "{}{}", "ka {}", "カ{}가{}"])
+def test_the_table_gives_what_the_rules_give_for_every_character(frame: str) -> None:
     characters = [chr(code) for code in range(0x11000) if not 0xD800 <= code < 0xE000]
-    for frame in ("é{}Z", " {} x", "{}{}", "ka {}", "カ{}가{}"):
-        column = pa.array([frame.format(character, character) for character in characters])
-        assert title_words(column).to_pylist() == keys._titles_by_rule(column).to_pylist()
+    column = pa.array([frame.format(character, character) for character in characters])
+    assert keys._words(column).to_pylist() == keys._words_by_rule(column).to_pylist()
 
 
 @given(TEXTS)

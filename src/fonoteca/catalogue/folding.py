@@ -18,6 +18,8 @@ import pyarrow.compute as pc
 
 _LOST, _ODD, _GAP = 0, 1, 32
 """In a table: leaves nothing; a table cannot say; parts words. The first two are controls, so no rule gives them as a result."""
+_SEVERAL = 0xE000
+"""From here on, in a table, are characters that become several (ß): places of private use, which part words like signs."""
 _PLANE = 1 << 16
 """Characters beyond the Basic Multilingual Plane (emoji, rare Han) are too few to have room in a table."""
 _SYLLABLES = ("\uac00", "\ud7a3")
@@ -30,33 +32,47 @@ Ends = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What becomes of each character. octets: of ASCII. codes: of the Basic Multilingual Plane."""
+    """What becomes of each character. octets: of ASCII, all others lost. codes: of the Basic Multilingual Plane.
+
+    several: what codes from _SEVERAL on stand for, on end. several_bounds: where each of them begins and the last ends.
+    """
 
     octets: npt.NDArray[np.uint8]
     codes: npt.NDArray[np.uint32]
+    several: npt.NDArray[np.uint32]
+    several_bounds: Ends
 
     @classmethod
     def of(cls, rule: Callable[[pa.Array], pa.Array]) -> Table:
         """Return the table of a rule that gives words, one blank between. Cost: 0.2 s."""
-        characters = [chr(code) if not 0xD800 <= code < 0xE000 else "" for code in range(_PLANE)]
+        characters = [chr(code) if not 0xD800 <= code < 0xE000 else "" for code in range(_PLANE - 1)]
         words = rule(pa.array([f"a{character}a" for character in characters])).to_pylist()
-        entries = [_entry(character, found) for character, found in zip(characters, words, strict=True)]
-        entries[_PLANE - 1] = _ODD
-        codes = np.array(entries, np.uint32)
-        return cls(codes[:128].astype(np.uint8), codes)
+        known: dict[str, int] = {}
+        entries = [_entry(character, found, known) for character, found in zip(characters, words, strict=True)]
+        codes = np.array([*entries, _ODD], np.uint32)
+        octets = np.where((codes[:256] < 128) & (np.arange(256) < 128), codes[:256], _LOST).astype(np.uint8)
+        octets[:128][codes[:128] >= 128] = _ODD
+        bounds = np.cumsum([0, *map(len, known)])
+        return cls(octets, codes, np.array([ord(c) for text in known for c in text], np.uint32), bounds.astype(np.int64))
 
 
-def _entry(character: str, words: str) -> int:
-    """Return a character's entry, from the words of `a?a`."""
+def _entry(character: str, words: str, known: dict[str, int]) -> int:
+    """Return a character's entry, from the words of `a?a`. known: texts of several characters to their entries, in order."""
     if words == "a a":
         return _GAP
     if words == "aa":
         return _LOST if character else _ODD
     found = words[1:-1]
-    if len(found) != 1 or unicodedata.category(found)[0] == "M":
+    if any(map(_joins, found)):
         return _ODD
-    jamo = "HANGUL" in unicodedata.name(found, "") and not _SYLLABLES[0] <= found <= _SYLLABLES[1]
-    return _ODD if jamo else ord(found)
+    return ord(found) if len(found) == 1 else known.setdefault(found, _SEVERAL + len(known))
+
+
+def _joins(character: str) -> bool:
+    """Return whether a character may become another beside some neighbour."""
+    if unicodedata.category(character)[0] == "M":
+        return True
+    return "HANGUL" in unicodedata.name(character, "") and not _SYLLABLES[0] <= character <= _SYLLABLES[1]
 
 
 def octets_of(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], Ends]:
@@ -83,23 +99,13 @@ def fold(texts: pa.Array, table: Table) -> tuple[pa.Array, Mask]:
     texts: strings without nulls, less than 2 GiB. Cost: 0.15 us a text of 16 ASCII characters, 0.4 us in others, on one core.
     """
     octets, bounds = octets_of(texts)
-    above = np.flatnonzero(octets & np.uint8(0x80))
-    if not len(above):
-        return _ascii_folded(octets, bounds, table)
-    rich = np.zeros(len(texts), np.bool_)
-    rich[np.searchsorted(bounds, above, side="right") - 1] = True
-    mask = pa.array(rich)
-    words, odd = _ascii_folded(*octets_of(texts.filter(pc.invert(mask))), table)
-    rich_words, rich_odd = _rich_folded(*octets_of(texts.filter(mask)), table)
-    order = np.empty(len(texts), np.int64)
-    order[np.flatnonzero(~rich)] = np.arange(len(words))
-    order[np.flatnonzero(rich)] = np.arange(len(rich_words)) + len(words)
-    return pa.concat_arrays([words, rich_words]).take(pa.array(order)), np.concatenate([odd, rich_odd])[order]
-
-
-def _ascii_folded(octets: npt.NDArray[np.uint8], bounds: Ends, table: Table) -> tuple[pa.Array, Mask]:
     units, ends, odd = _parted(table.octets.take(octets), bounds)
-    return strings_of(units.astype(np.uint8, copy=False), ends), odd
+    words = strings_of(units.astype(np.uint8, copy=False), ends)
+    rich = pc.invert(pc.string_is_ascii(texts))
+    if rich.true_count:
+        rich_words, odd[np.asarray(rich)] = _rich_folded(*octets_of(texts.filter(rich)), table)
+        words = pc.replace_with_mask(words, rich, rich_words)
+    return words, odd
 
 
 def _rich_folded(octets: npt.NDArray[np.uint8], bounds: Ends, table: Table) -> tuple[pa.Array, Mask]:
@@ -108,15 +114,31 @@ def _rich_folded(octets: npt.NDArray[np.uint8], bounds: Ends, table: Table) -> t
     np.cumsum((octets & np.uint8(0xC0)) != 0x80, out=counts[1:])
     if len(codes) != counts[-1]:  # not UTF-8: let the rule deal with all of these
         return pa.array([""] * (len(bounds) - 1), pa.string()), np.ones(len(bounds) - 1, np.bool_)
-    units, ends, odd = _parted(table.codes.take(np.minimum(codes, _PLANE - 1)), counts[bounds])
+    units, ends, odd = _parted(*_unfolded(table.codes.take(np.minimum(codes, _PLANE - 1)), counts[bounds], table))
     sizes = np.ones(len(units), np.int64)
-    sizes += units >= 0x80
-    sizes += units >= 0x800
-    sizes += units >= 0x10000
+    for size in (0x80, 0x800, 0x10000):
+        sizes += units >= size
     spread = np.zeros(len(units) + 1, np.int64)
     np.cumsum(sizes, out=spread[1:])
     written = units.astype("<u4", copy=False).tobytes().decode("utf-32-le").encode("utf-8")
     return strings_of(np.frombuffer(written, np.uint8), spread[ends]), odd
+
+
+def _unfolded(units: npt.NDArray[np.uint32], bounds: Ends, table: Table) -> tuple[npt.NDArray[np.uint32], Ends]:
+    """Return the units with what becomes several characters written out."""
+    places = np.flatnonzero((units >= _SEVERAL) & (units < _SEVERAL + len(table.several_bounds) - 1))
+    if not len(places):
+        return units, bounds
+    which = units[places] - np.uint32(_SEVERAL)
+    begins, sizes = table.several_bounds[which], np.diff(table.several_bounds)[which]
+    counts = np.ones(len(units), np.int64)
+    counts[places] = sizes
+    spread = np.zeros(len(units) + 1, np.int64)
+    np.cumsum(counts, out=spread[1:])
+    written = np.repeat(units, counts)
+    inside = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    written[np.repeat(spread[places], sizes) + inside] = table.several[np.repeat(begins, sizes) + inside]
+    return written, spread[bounds]
 
 
 def _parted(units: Units, bounds: Ends) -> tuple[Units, Ends, Mask]:
