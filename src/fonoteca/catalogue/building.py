@@ -17,7 +17,7 @@ import numpy as np
 from fonoteca.catalogue.counts import Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk, uuid_halves
-from fonoteca.catalogue.identity import RULES, Redirects, identify
+from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
 from fonoteca.catalogue.lookup import write_ids
 from fonoteca.catalogue.popularity_basis import ListeningBasis
@@ -69,7 +69,9 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
         return Built(0, {}, ListeningBasis(0, ()))
     place.progress.note("finding rows that are one recording")
     identity = identify(rows, _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())]), apart)
+    rows.forget("isrc_key", "duration_ms")
     place.progress.note("estimating what is heard")
+    identity.forget_durations()
     recordings = Recordings.of(identity)
     listening = [
         Listening(s.source, tuple(numbered([(n, LISTENING, path) for path in s.files[LISTENING]])))
@@ -77,16 +79,21 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
         if s.files.get(LISTENING)
     ]
     apart_counts = list(counts_apart(rows, recordings, listening))
+    unmatched = sum(lost for _, lost in apart_counts)
     counts = [*counts_of_rows(rows, recordings, described), *(found for found, _ in apart_counts)]
+    rows.forget("listens", "listeners", "name_key")
     ranking = rank_recordings(rows, recordings, counts)
-    basis = replace(ranking.basis, unmatched_listens=sum(unmatched for _, unmatched in apart_counts))
-    with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:
-        write_tables(Building(rows, identity, ranking, place.scratch, basis.synthetic), place.folder, advance)
+    del recordings, counts, apart_counts
+    rows.forget("release_key", "artist_key", "year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
         write_ids(stream, rows.id_high, ranking.head_rank[identity.into])
+    rows.forget(*(("id_high", "id_low") if not (identity.rule == BY_REDIRECT).any() else ()))
+    basis = replace(ranking.basis, unmatched_listens=unmatched)
+    with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:
+        write_tables(Building(rows, identity, ranking, place.scratch, basis.synthetic), place.folder, advance)
     merged = np.bincount(identity.rule[identity.into != np.arange(rows.row_count)], minlength=len(RULES))
     by_rule = {name: int(count) for name, count in zip(RULES, merged, strict=True) if name}
-    return Built(recordings.count, by_rule, basis)
+    return Built(ranking.recording_count, by_rule, basis)
 
 
 def _redirects(paths: Sequence[Path]) -> Redirects:

@@ -37,7 +37,7 @@ class Catalogue(SnapshotReader):
     def __init__(self, blobs: Blobs, staging: Staging, clock: Clock, duck: DuckSettings | None = None) -> None:
         super().__init__(blobs, staging, duck)
         self._clock = clock
-        self._imports = ImportArea(blobs, staging, self._duck_settings)
+        self._imports = ImportArea(blobs, staging, clock, self._duck_settings)
         self._plans = PlanArea(blobs, staging, self._duck_settings, self._local)
 
     # Imports
@@ -61,7 +61,7 @@ class Catalogue(SnapshotReader):
 
     def import_store(self, tracks: Iterable[HeldTrack], progress: Progress = SILENCE) -> SnapshotSource:
         """Import what is held in place of what was held at the last import; no tracks means nothing is held any more."""
-        return self._imports.import_store(tracks, self._clock.now().date().isoformat(), progress)
+        return self._imports.import_store(tracks, progress)
 
     def import_synthetic_history(self, seed: int, listener_count: int) -> SnapshotSource:
         """Make up a listening history that covers all imported recordings and what is held, and import it, labelled synthetic.

@@ -77,6 +77,14 @@ class Rows:
         default_factory=lambda: (np.empty(0, U32), np.empty(0, U64))
     )
 
+    def forget(self, *names: str) -> None:
+        """Give back the memory and the disk of columns that are no more needed."""
+        for name in names:
+            column = getattr(self, name)
+            setattr(self, name, column[:0].copy())
+            if isinstance(column, np.memmap):
+                Path(str(column.filename)).unlink()
+
     @property
     def chunks(self) -> Iterator[Chunk]:
         """The row groups of all files, in order."""

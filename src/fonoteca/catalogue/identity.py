@@ -45,6 +45,10 @@ class Identity:
     low_ms: npt.NDArray[np.int32]
     high_ms: npt.NDArray[np.int32]
 
+    def forget_durations(self) -> None:
+        """Give back the memory that only merging needs."""
+        self.low_ms = self.high_ms = np.empty(0, I32)
+
 
 def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Identity:
     """Return who is who. apart: ids (16 bytes each) that a person keeps out of every merge by ISRC or name.

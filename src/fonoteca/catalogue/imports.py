@@ -28,7 +28,7 @@ from fonoteca.catalogue.sourcefile import ImportedSource, digests_of, parse_sour
 from fonoteca.catalogue.tables import lay_table
 from fonoteca.model.catalogue import HeldTrack, SnapshotSource
 from fonoteca.model.errors import SourceError, StoreError, UsageError
-from fonoteca.ports import Blobs, Progress, Staging
+from fonoteca.ports import Blobs, Clock, Progress, Staging
 
 IMPORTS = "imports"
 _SOURCE = "source.json"
@@ -52,10 +52,11 @@ class _Offer:
 class ImportArea:
     """The imports of one catalogue. One writer at a time: the archive's lock is the caller's to hold."""
 
-    def __init__(self, blobs: Blobs, staging: Staging, duck: DuckSettings) -> None:
+    def __init__(self, blobs: Blobs, staging: Staging, clock: Clock, duck: DuckSettings) -> None:
         self._blobs = blobs
         self._staging = staging
         self._duck = duck
+        self._clock = clock
 
     def sources(self) -> list[tuple[str, ImportedSource]]:
         """Return all imports in force in order of name: key of the folder, and what source.json says."""
@@ -101,8 +102,8 @@ class ImportArea:
 
         return self._import(_Offer("table", str(paths[0]), inputs, read), progress)
 
-    def import_store(self, tracks: Iterable[HeldTrack], date: str, progress: Progress) -> SnapshotSource:
-        """Import what is held in place of what was held before. date: today, kept only if the rows are new."""
+    def import_store(self, tracks: Iterable[HeldTrack], progress: Progress) -> SnapshotSource:
+        """Import what is held in place of what was held before; its date is today's, if the rows are new."""
 
         def read(desk: Desk) -> Heading:
             with desk.table(HELD, _HELD_FIELDS, STORE) as rows:
@@ -110,7 +111,7 @@ class ImportArea:
                     release_id = t.object_id if t.release else ""
                     named = (t.recording, t.title, t.artist, t.release, release_id, t.year, t.duration_ms, t.licence_uri)
                     rows.put(number, (*named, t.file_bytes, t.object_id, t.logical_path))
-            return Heading(STORE, date, "", "this archive")
+            return Heading(STORE, desk.today, "", "this archive")
 
         return self._import(_Offer(STORE, STORE, "", read), progress)
 
@@ -149,7 +150,7 @@ class ImportArea:
         with self._staging.writer(folder / _QUARANTINE) as stream:
             rejected = _Rejected(stream)
             desk_folder = self._staging.folder(f"catalogue-desk-{offer.kind}")
-            desk = Desk(desk_folder, progress, rejected.put)
+            desk = Desk(desk_folder, progress, rejected.put, today=self._clock.now().date().isoformat())
             try:
                 with _storage_errors(offer.subject):
                     heading = offer.read(desk)

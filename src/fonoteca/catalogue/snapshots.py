@@ -64,7 +64,6 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
             tuple(parse_snapshot_source(source) for source in facts["sources"]),
             tuple((str(file["path"]), str(file["sha256"])) for file in facts["files"]),
         )
-        heard = facts["popularity"]
         merged = {str(rule): int(count) for rule, count in facts["merged"].items()}
         inputs = str(facts["inputs"])
         basis = ListeningBasis.from_json(facts["popularity"])

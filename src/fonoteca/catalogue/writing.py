@@ -33,8 +33,8 @@ from fonoteca.catalogue.layout import (
 )
 from fonoteca.catalogue.ranking import Ranking
 
-PART_RANKS = 4 * SHARD_ROWS
-"""A part is put in order in memory: some 1.5 GB with its copy, for each of two threads."""
+PART_RANKS = 2 * SHARD_ROWS
+"""A part is put in order in memory: some 1.2 GB with its copies, for each of two threads."""
 
 ESTIMATED_BITRATE_BPS = 192_000
 """What a file that is not held is taken to weigh a second. The starter's files that name a constant bit rate say 192 kbit/s
