@@ -16,7 +16,7 @@ from popularity_world import make_world
 from fonoteca.catalogue import coverage as coverage_module
 from fonoteca.catalogue.coverage import coverage_of
 from fonoteca.catalogue.coverage_histories import History, read_history
-from fonoteca.catalogue.coverage_trial import evaluate_coverage
+from fonoteca.catalogue.coverage_trial import evaluate_files
 from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.catalogue.popularity_shares import estimate
 from fonoteca.model.errors import SourceError, StoreError, UsageError
@@ -190,7 +190,7 @@ def test_a_ranking_by_one_half_of_real_listeners_is_measured_on_the_other(fixtur
     for name, half in (("train.dat", True), ("test.dat", False)):
         kept = [row for row, is_odd in zip(rows, odd, strict=True) if is_odd is half]
         (tmp_path / name).write_text("\n".join([heading, *kept]) + "\n")
-    trial = evaluate_coverage(_read(tmp_path / "train.dat"), _read(tmp_path / "test.dat"))
+    trial = evaluate_files(tmp_path / "train.dat", tmp_path / "test.dat")
     assert trial.item_count == 17_632
     assert trial.log_loss < trial.smoothed_log_loss
     assert trial.unheard_share == pytest.approx(trial.unheard_truth, rel=0.2)

@@ -54,8 +54,8 @@ class RateTable:
         found = tuple(table[pools, column] for table in (self.mean, self.low, self.high))
         beyond = np.flatnonzero(counts >= COUNTS)
         if len(beyond):
-            # One discount for all that is beyond the table keeps a count more from ever meaning less.
-            discount = np.clip(COUNTS - 1 - self.mean[pools[beyond], -1], 0.0, 3.0)
+            # One discount for all that is beyond the table, its last, keeps a count more from ever meaning less.
+            discount = COUNTS - 1 - self.mean[pools[beyond], -1]
             many = counts[beyond].astype(np.float64)
             for rates, deviate in zip(found, (0.0, -Z_90, Z_90), strict=True):
                 rates[beyond] = (gamma_quantile(many, deviate) if deviate else many) - discount

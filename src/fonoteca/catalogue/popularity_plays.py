@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.popularity_mixture import F64
+from fonoteca.catalogue.popularity_pools import chunks
 
 PLAYS_ASSUMED = 10.0
 """Plays a listener where no source counts listeners. More plays a listener are fewer listeners: wider intervals, more unheard."""
@@ -151,9 +152,13 @@ def effective_listeners(listeners: NDArray[np.integer], listens: NDArray[np.numb
     hundred thousand plays count for what they are: one).
     """
     total = float(listens.sum(dtype=np.float64))
-    expected = model.expected(listeners)
-    off = listens - listeners * expected
-    return float(total * total / ((off * off).sum() + (listeners * expected * expected).sum()))
+    variance = 0.0
+    for start, stop in chunks(len(listens)):
+        count = listeners[start:stop].astype(np.float64)
+        expected = model.expected(count)
+        off = listens[start:stop] - count * expected
+        variance += float((off * off + count * expected * expected).sum())
+    return total * total / variance
 
 
 def assumed_listeners(listens: NDArray[np.integer], plays_known: Sequence[float]) -> NDArray[np.uint32]:

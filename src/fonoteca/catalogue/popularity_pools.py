@@ -22,6 +22,8 @@ U8 = NDArray[np.uint8]
 
 CHUNK = 1 << 22
 """Recordings at a time: temporary arrays of 16 MB stay near the processor."""
+_GROUPED = 1 << 25
+"""Recordings at a time where each time costs a pass over all groups as well."""
 CODES = 64
 """Pools before merging: half octaves from 2^-14 to 2^18 times the mean of all recordings."""
 _CODE_BITS, _CODE_FIRST = 22, (127 - 14) << 1
@@ -85,16 +87,19 @@ def group_sizes(groups: I32) -> F32:
     count = _group_count(groups)
     sizes = np.zeros(count + 1, np.float32)
     # Whole numbers up to 2^24 are exact in 32 bits, and no release or artist comes near that many recordings.
-    for start in range(0, len(groups), 8 * CHUNK):
-        found = np.bincount(groups[start : start + 8 * CHUNK] + 1, minlength=count + 1)
+    for start in range(0, len(groups), _GROUPED):
+        found = np.bincount(groups[start : start + _GROUPED] + 1, minlength=count + 1)
         sizes[:-1] += found[1:]
     return sizes
 
 
 def _kin(groups: I32, sizes: F32, heard: Heard) -> _Kin:
-    own = groups[heard.recordings]
-    listeners = np.bincount(own + 1, weights=heard.listeners, minlength=len(sizes))
-    return _Kin(sizes, np.append(listeners[1:], 0.0))
+    listeners = np.zeros(len(sizes))
+    for start in range(0, len(heard.recordings), _GROUPED):
+        own = groups[heard.recordings[start : start + _GROUPED]]
+        found = np.bincount(own + 1, weights=heard.listeners[start : start + _GROUPED], minlength=len(sizes))
+        listeners[:-1] += found[1:]
+    return _Kin(sizes, listeners)
 
 
 def pool_codes(source: int, heard: Sequence[Heard], groups: Groups, sizes: tuple[F32, F32]) -> tuple[U8, I64]:
