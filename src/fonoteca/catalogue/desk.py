@@ -5,7 +5,6 @@ A kind says what its source's format says; whether a row is sound is for `checks
 
 from __future__ import annotations
 
-import bz2
 import gzip
 import io
 import lzma
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from fonoteca.catalogue.rows import BadRow, shown
+from fonoteca.catalogue.unpacking import Ahead, Bz2Blocks
 from fonoteca.model.errors import SourceError, UsageError
 from fonoteca.ports import Progress
 
@@ -170,7 +170,13 @@ class Desk:
     def unpacked(self, path: Path) -> Iterator[BinaryIO]:
         """Open a file that a person named, unpacked if its first bytes say so. Raises: as `reading` and `inflated`."""
         with self.reading(path) as stream:
-            yield self.inflated(stream, _packing(stream), str(path))
+            packing = _packing(stream)
+            content = self.inflated(stream, packing, str(path))
+            if not packing:
+                yield content
+                return
+            with Ahead(content) as ahead:
+                yield cast(BinaryIO, io.BufferedReader(ahead, 1 << 20))
 
     def head(self, path: Path) -> bytes:
         """Return the first HEAD_BYTES of a file, unpacked, and leave progress alone. Raises: as `unpacked`."""
@@ -188,7 +194,7 @@ class Desk:
 
 _UNPACKERS: Mapping[str, Callable[[BinaryIO], Any]] = {
     "gz": lambda packed: gzip.GzipFile(fileobj=packed),
-    "bz2": bz2.BZ2File,
+    "bz2": Bz2Blocks,
     "xz": lzma.LZMAFile,
     "zst": lambda packed: _ZstdFrames(packed),
 }

@@ -1,7 +1,7 @@
 r"""Rows of PostgreSQL's COPY text, in batches: a row a line, fields apart by tabs, `\N` for NULL, backslash escapes. Pure.
 
 Source: PostgreSQL's manual, COPY, "Text Format". Lines are split and numbers read in C; only fields with a backslash and chunks
-with a bad row see Python. Measured: 2.5 us a row of MusicBrainz' own shape in all-Python, 0.2 us this way.
+with a bad row see Python. Measured on one core: 0.4 to 0.6 us a row, 200 to 330 MB/s.
 """
 
 from __future__ import annotations
