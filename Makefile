@@ -1,14 +1,16 @@
 # The house's commands. `make demo` and `make test` need only Python 3.11, make, git and the package registries.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench bench-catalogue lock clean
 .NOTPARALLEL:
 PYTHON := .venv/bin/python
 DEMO_ARGS ?=
 TEST_ARGS ?=
 LOCK_ARGS ?=
+TRACKS ?= 1000000
+FOLDER ?=
 
 help: ## Say what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## The whole corridor on real music, then the site (DEMO_ARGS="DIR --no-serve --json")
 	@sh tools/bootstrap.sh run
@@ -31,6 +33,10 @@ check: ## Style, types and floors alone
 bench: ## Measure every figure that the README quotes (a table, and JSON in test-output/bench.json)
 	@sh tools/bootstrap.sh dev
 	@$(PYTHON) -m bench
+
+bench-catalogue: ## The catalogue at any size (TRACKS=256039007 FOLDER=/with/50/GB takes an hour and more)
+	@sh tools/bootstrap.sh dev
+	@$(PYTHON) -m bench.scale --tracks $(TRACKS) $(if $(FOLDER),--folder $(FOLDER))
 
 lock: ## Pin every package, with hashes (LOCK_ARGS=--upgrade for the newest)
 	@sh tools/lock.sh $(LOCK_ARGS)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import duckdb
 
-from fonoteca.catalogue.coverage import measure_coverage
+from fonoteca.catalogue.coverage import coverage_of
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
 from fonoteca.catalogue.lookup import IdsIndex
@@ -206,8 +206,7 @@ class SnapshotReader:
         Raises: UsageError for fewer than two points, and before the first build.
         """
         stored = self._stored()
-        with self._cursor() as cursor:
-            return measure_coverage(cursor, self.table_paths(RECORDINGS), stored.basis, points)
+        return coverage_of(self.table_paths(RECORDINGS), stored.basis, points)
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:

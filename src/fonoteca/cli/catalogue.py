@@ -1,4 +1,4 @@
-"""`fonoteca catalogue import|build|stats`: what music exists and how much of it is heard."""
+"""`fonoteca catalogue import|kinds|build|stats|synth`: what music exists and how much of it is heard."""
 
 from __future__ import annotations
 
@@ -8,49 +8,103 @@ from typing import Annotated, Any
 import typer
 
 from fonoteca.catalogue import TableMapping
+from fonoteca.catalogue.importing import KINDS
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.flows.catalogue import refresh
 from fonoteca.model.catalogue import Snapshot, SnapshotSource
 from fonoteca.model.errors import UsageError
-from fonoteca.wiring import catalogue_rooms, open_archive
+from fonoteca.wiring import catalogue_rooms, open_archive, output_folder
 
 catalogue_app = typer.Typer(no_args_is_help=True, help="What music exists and how much of it is heard: import, build, look.")
 app.add_typer(catalogue_app, name="catalogue")
 
-KINDS = ("table", "starter", "store")
+SYNTHETIC = "Made up from a seed: it measures nobody's ears."
+
+OWN_KINDS = {
+    "table": "any CSV, JSON lines or Parquet, by a mapping file",
+    "starter": "the catalogue that ships with Fonoteca",
+    "store": "what this archive holds",
+}
+"""Kinds that need more than files."""
 
 
 @catalogue_app.command("import")
 def import_command(
-    kind: Annotated[str, typer.Argument(help=f"What the files are: {', '.join(KINDS)}.", metavar="KIND")],
-    paths: Annotated[list[Path] | None, typer.Argument(help="The files to import.", metavar="[PATH]...")] = None,
+    kind: Annotated[str, typer.Argument(help="What the files are; `fonoteca catalogue kinds` lists them.", metavar="KIND")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="The files to import, together one source.", metavar="[PATH]...")
+    ] = None,
     mapping: Annotated[Path | None, typer.Option(help="For tables: the TOML file that says which column is which.")] = None,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Import rows of recordings or of listening, all or nothing.
+    """Import recordings or listening as their sources publish them, all or nothing.
 
-    `table` reads CSV, JSON lines or Parquet by a mapping file; `starter` is the catalogue that ships with Fonoteca;
-    `store` is what this archive holds. Importing the same twice changes nothing; bad rows are set aside and counted.
+    What a source gave before is replaced. Importing the same twice changes nothing; bad rows are set aside and counted.
     """
-    if kind not in KINDS:
-        raise UsageError(kind, "not a kind of catalogue", f"Known kinds are {', '.join(KINDS)}.")
-    if (kind == "table") != bool(paths) or (kind == "table") != (mapping is not None):
-        raise UsageError(kind, "wrong arguments", "`table` takes PATH... and --mapping FILE; the others take neither.")
+    if kind not in KINDS and kind not in OWN_KINDS:
+        raise UsageError(kind, "not a kind of import", f"Known kinds are {', '.join(sorted({*KINDS, *OWN_KINDS}))}.")
+    wants_paths = kind not in ("starter", "store")
+    if wants_paths != bool(paths) or (kind == "table") != (mapping is not None):
+        raise UsageError(kind, "wrong arguments", "`table` takes PATH... and --mapping FILE, `starter` and `store` take neither.")
+    progress = TerminalProgress(quiet=as_json)
     with open_archive(archive, writing=True) as opened:
         if kind == "starter":
-            sources = [opened.catalogue.import_starter()]
+            source = opened.catalogue.import_starter()
         elif kind == "store":
-            sources = [opened.catalogue.import_store(opened.register.held_tracks())]
-        else:
-            assert mapping is not None
+            source = opened.catalogue.import_store(opened.register.held_tracks(), progress)
+        elif mapping is not None:
             described = TableMapping.from_toml(_read(mapping), str(mapping))
-            sources = [opened.catalogue.import_table(paths or [], described)]
+            source = opened.catalogue.import_table(paths or [], described, progress)
+        else:
+            source = opened.catalogue.import_kind(KINDS[kind], paths or [], progress)
     if as_json:
-        print_json({"sources": [source_json(s) for s in sources]})
+        print_json({"sources": [source_json(source)]})
     else:
-        _print_sources("imported", sources)
+        _print_sources("imported", [source])
+
+
+@catalogue_app.command("kinds")
+def kinds_command(as_json: JsonOption = False) -> None:
+    """List what can be imported."""
+    about = {**OWN_KINDS, **{name: kind.about for name, kind in KINDS.items()}}
+    if as_json:
+        print_json({"kinds": [{"kind": name, "about": about[name]} for name in sorted(about)]})
+    else:
+        print_table("kinds of import", ("kind", "what its files are"), [(name, about[name]) for name in sorted(about)])
+
+
+@catalogue_app.command("synth")
+def synth_command(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the dump, its mapping and the truth.", metavar="DIR")],
+    tracks: Annotated[int, typer.Option(help="How many rows.")],
+    seed: Annotated[int, typer.Option(help="Of all chance: the same seed gives the same bytes.")] = 1,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Also what other listeners heard, to judge by.")] = False,
+    questions: Annotated[int, typer.Option(help="Also so many noisy rows to match, with their right answers.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a catalogue up, in the shape of the largest known and of any size, with the truth beside it: to measure with.
+
+    `fonoteca catalogue import table DIR/catalogue-*.parquet --mapping DIR/catalogue.toml` imports it, labelled synthetic.
+    """
+    from fonoteca.catalogue.synth.queries import QuerySettings, Questions, write_queries
+    from fonoteca.catalogue.synth.settings import SynthSettings
+    from fonoteca.catalogue.synth.writing import write_held_out, write_synthetic
+
+    settings, progress = SynthSettings(tracks, seed), TerminalProgress(quiet=as_json)
+    with output_folder(folder) as (staging, made):
+        facts = write_synthetic(settings, made, staging.writer, progress)
+        if held_out:
+            write_held_out(settings, made, staging.writer, progress)
+        if questions:
+            asked = Questions(settings, QuerySettings(questions, seed), made / "questions.parquet")
+            write_queries(asked, staging.writer, progress)
+    if as_json:
+        print_json({"folder": str(folder), **facts})
+        return
+    say(f"{facts['tracks']:,} rows of {facts['recordings']:,} recordings that do not exist, in {folder}", "bold")
+    say(SYNTHETIC, "yellow")
 
 
 @catalogue_app.command("build")

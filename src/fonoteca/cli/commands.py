@@ -1,6 +1,21 @@
 """Importing this module makes every command join the application."""
 
-from fonoteca.cli import acquire, audit, catalogue, coverage, demo, export, follow, init, plan, publish, rights, search, serve
+from fonoteca.cli import (
+    acquire,
+    audit,
+    catalogue,
+    coverage,
+    demo,
+    export,
+    follow,
+    init,
+    match,
+    plan,
+    publish,
+    rights,
+    search,
+    serve,
+)
 
 __all__ = [
     "acquire",
@@ -11,6 +26,7 @@ __all__ = [
     "export",
     "follow",
     "init",
+    "match",
     "plan",
     "publish",
     "rights",

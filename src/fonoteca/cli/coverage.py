@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.coverage_trial import CoverageTrial, evaluate_files
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, print_table, say
 from fonoteca.formats.quantities import show_bytes, show_share
@@ -22,10 +24,21 @@ SYNTHETIC = "The listening in this catalogue is synthetic: made up for the demo,
 @app.command("coverage")
 def coverage_command(
     png: Annotated[Path | None, typer.Option(help="Write the curve as a picture to this file.")] = None,
+    evaluate: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="TRAIN TEST", help="Rank on one listening history, measure on another; no archive is needed."),
+    ] = None,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Show how much of all listening the most heard recordings carry, and how much is held."""
+    if evaluate is not None:
+        trial = evaluate_files(*evaluate)
+        if as_json:
+            print_json(trial_json(trial))
+        else:
+            print_trial(trial)
+        return
     with open_archive(archive) as opened:
         coverage = opened.catalogue.coverage()
     if png is not None:
@@ -60,6 +73,42 @@ def print_coverage(coverage: Coverage) -> None:
     say_whether_synthetic(coverage.synthetic)
 
 
+def print_trial(trial: CoverageTrial) -> None:
+    """Print how a ranking by one history does on another."""
+    rows = [
+        (
+            show_share(p.share_of_items),
+            *(show_share(share) for share in (p.by_share, p.by_listens, p.best, p.promised)),
+            f"{show_share(p.low)} to {show_share(p.high)}",
+        )
+        for p in trial.points
+    ]
+    columns = ("of items", "by estimate", "by raw counts", "at best", "promised", "90 % interval")
+    print_table(f"of the listening in {trial.test.name}, ranked by {trial.train.name}", columns, rows, numeric=(0, 1, 2, 3, 4))
+    unheard = f"{show_share(trial.unheard_share)} expected, {show_share(trial.unheard_truth)} found"
+    say(f"never heard in {trial.train.name}: {unheard}", "bold")
+    say(f"log-loss {trial.log_loss:.3f}; raw counts at their best {trial.smoothed_log_loss:.3f}")
+    for history in (trial.train, trial.test):
+        for reason, count in history.bad_rows.items():
+            say(f"{history.name}: {count} rows set aside: {reason}", "yellow")
+
+
+def trial_json(trial: CoverageTrial) -> dict[str, Any]:
+    """Return the trial as `--json` shows it."""
+    return {
+        "train": trial.train.name,
+        "test": trial.test.name,
+        "items": trial.item_count,
+        "points": [asdict(point) for point in trial.points],
+        "curve": [asdict(point) for point in trial.curve],
+        "unheard_share": trial.unheard_share,
+        "unheard_truth": trial.unheard_truth,
+        "log_loss": trial.log_loss,
+        "smoothed_log_loss": trial.smoothed_log_loss,
+        "bad_rows": {"train": dict(trial.train.bad_rows), "test": dict(trial.test.bad_rows)},
+    }
+
+
 def is_synthetic(catalogue: Catalogue) -> bool:
     """Return whether shares of listening come from a history that was made up."""
     snapshot = catalogue.snapshot()
@@ -85,9 +134,14 @@ def coverage_json(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def coverage_points_json(coverage: Coverage) -> list[dict[str, float | int]]:
+def coverage_points_json(coverage: Coverage) -> list[dict[str, Any]]:
     """Return the points of the curve as `--json` shows them."""
     return [
-        {"share_of_recordings": p.share_of_recordings, "share_of_listening": p.share_of_listening, "bytes": p.curve_bytes}
+        {
+            "share_of_recordings": p.share_of_recordings,
+            "share_of_listening": p.share_of_listening,
+            "listening_interval": [p.listening_low, p.listening_high],
+            "bytes": p.curve_bytes,
+        }
         for p in coverage.points
     ]
