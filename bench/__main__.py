@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audio, catalogue, corridor, cutting, demo, hashing, search, swarm
+from bench import audio, catalogue, corridor, cutting, demo, hashing, plan, search, swarm
 from bench.machine import BusyMeter, await_quiet, describe
 from bench.report import Figure, Quiet, Report, Unmeasured, gather, report_json, table_of
 from bench.stopwatch import NotMeasurableError, Stopwatch
@@ -32,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "corridor": corridor.figures,
     "audio": audio.figures,
     "catalogue": catalogue.figures,
+    "plan": plan.figures,
     "search": search.figures,
     "demo": demo.figures,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +15,14 @@ import pytest
 from catalogue_world import StillClock, held_track, listening_of, mapping_of, recordings_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_catalogue_crash import CutCalls, PowerCutError
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.encodings import KNOWN, Smallest, Wanted, open_encodings, parse_encoding
 from fonoteca.catalogue.planning import choose
 from fonoteca.catalogue.wantsfile import Parts, chosen_of
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_calls import SystemCalls
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.catalogue import AS_OFFERED, OPUS_75, Encoding, Permit, Plan, PlanQuestion
 from fonoteca.model.errors import StoreError, UsageError
@@ -161,7 +164,7 @@ def test_a_recording_is_wanted_once(heard: Catalogue) -> None:
     ("text", "encoding"),
     [
         ("opus-75", OPUS_75),
-        ("opus-75=75k:0.9", OPUS_75),
+        ("opus-75=75k:0.98", OPUS_75),
         ("opus-64=64000:0.5", Encoding("opus-64", 64_000, 0.5)),
         ("flac@internet-archive=1.2M", Encoding("flac", 1_200_000, 1.0, "internet-archive")),
     ],
@@ -396,5 +399,40 @@ def test_wants_are_used_up_in_place() -> None:
     assert (chosen.file_bytes == sizes[options[rows], rows]).all()
     assert int(chosen.file_bytes.sum()) == outcome.selection.total_bytes
     assert (chosen.file_bytes[chosen.encoding == 0] == file_bytes[rows][chosen.encoding == 0]).all()
-    worth = (chosen.share * np.array([1.0, 0.9])[chosen.encoding] / chosen.file_bytes)[order]
+    worth = (chosen.share * np.array([1.0, OPUS_75.value])[chosen.encoding] / chosen.file_bytes)[order]
     assert (np.diff(worth) <= 1e-6 * worth[:-1]).all()
+
+
+# A crash
+
+
+def _plan_in(folder: Path, calls: SystemCalls) -> Plan:
+    with Catalogue(DiskBlobs(folder / "catalogue", calls), DiskStaging(folder / "staging", calls), StillClock()) as catalogue:
+        return catalogue.plan(asked(1001), licensed)
+
+
+def test_a_crash_at_any_durable_call_leaves_the_old_plan_or_the_new(planned: Catalogue, tmp_path: Path) -> None:
+    old = planned.plan(asked(1000), licensed)
+    base = tmp_path / "base"
+    for name in ("catalogue", "staging"):
+        shutil.copytree(tmp_path / name, base / name)
+    whole = tmp_path / "whole"
+    shutil.copytree(base, whole)
+    counted = CutCalls(10**9)
+    new = _plan_in(whole, counted)
+    assert new.id != old.id
+    found = set()
+    for calls_left in range(counted.count):
+        folder = tmp_path / f"cut-{calls_left}"
+        shutil.copytree(base, folder)
+        with pytest.raises(PowerCutError):
+            _plan_in(folder, CutCalls(calls_left))
+        with Catalogue(DiskBlobs(folder / "catalogue"), DiskStaging(folder / "staging"), StillClock()) as after:
+            plan = after.current_plan()
+            assert plan in (old, new)
+            assert plan is not None
+            assert len(after.wants()) == plan.want_count
+            found.add(plan.id)
+            assert after.plan(asked(1001), licensed) == new
+        shutil.rmtree(folder)
+    assert found == {old.id, new.id}

@@ -86,13 +86,13 @@ READING = {
     "search": ["search", "one"],
     "show": ["show", "urn:fonoteca:audio:folder:good"],
     "coverage": ["coverage"],
-    "plan": ["plan", "--budget", "1GB"],
     "catalogue stats": ["catalogue", "stats"],
     "rights show": ["rights", "show", "urn:fonoteca:audio:folder:good"],
     "rights review": ["rights", "review"],
 }
 WRITING = {
     "publish": ["publish"],
+    "plan": ["plan", "--budget", "1GB"],
     "catalogue build": ["catalogue", "build"],
     "catalogue import": ["catalogue", "import", "store"],
     "rebuild": ["rebuild"],

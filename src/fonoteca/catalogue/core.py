@@ -17,6 +17,8 @@ import numpy.typing as npt
 NONE = -1
 STATES_MAX = 1 << 14
 """More than these, and the least promising go, and with them the proof: adversarial bytes make millions of states."""
+PROOF_GROUPS = 512
+"""So many are searched for a proof though the gain is enough already; from then on it has to be better than enough."""
 WORK_STATES_MAX = 1 << 22
 """All states of all groups together, when the search ends without a proof: half a second."""
 EXCHANGES_MAX = 64
@@ -60,8 +62,10 @@ class _States:
         return _States(self.more_bytes[chosen], self.more_value[chosen], self.parent[chosen], self.option[chosen])
 
 
-def improve(core: Core, left_bytes: int, bytes_max: int) -> Improved:
+def improve(core: Core, left_bytes: int, bytes_max: int, enough: float) -> Improved:
     """Return the best options of the core's groups. left_bytes: what the start leaves of the budget; bytes_max: an option's most.
+
+    enough: a gain that makes a long search for a proof not worth it.
 
     Cost: at most groups x STATES_MAX x options steps of sorting, some 3 ms a group; mostly a few dozen groups to a proof.
     """
@@ -91,7 +95,7 @@ def improve(core: Core, left_bytes: int, bytes_max: int) -> Improved:
         states = states.take(keep)
         history.append(states)
         work += len(keep)
-        if work > WORK_STATES_MAX:
+        if work > WORK_STATES_MAX or (group >= PROOF_GROUPS and best >= enough):
             whole = False
             break
     else:

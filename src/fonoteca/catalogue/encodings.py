@@ -20,10 +20,10 @@ from fonoteca.model.catalogue import AS_OFFERED, OPUS_75, Encoding, Permit
 from fonoteca.model.errors import UsageError
 
 KNOWN: tuple[Encoding, ...] = (
-    Encoding("opus-64", 64_000, 0.85),
+    Encoding("opus-64", 64_000, 0.95),
     OPUS_75,
-    Encoding("opus-96", 96_000, 0.95),
-    Encoding("opus-128", 128_000, 0.98),
+    Encoding("opus-96", 96_000, 0.99),
+    Encoding("opus-128", 128_000, 0.995),
 )
 """Encodings that have a name of their own. docs/decisions/knapsack.md says where the values come from."""
 
@@ -34,7 +34,7 @@ _UNITS = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000}
 
 
 def parse_encoding(text: str) -> Encoding:
-    """Return the encoding that `NAME=RATE:VALUE`, `NAME@SOURCE=RATE:VALUE` or a known name stands for: `opus-64=64k:0.85`.
+    """Return the encoding that `NAME=RATE:VALUE`, `NAME@SOURCE=RATE:VALUE` or a known name stands for: `opus-64=64k:0.95`.
 
     Raises: UsageError.
     """
@@ -42,7 +42,7 @@ def parse_encoding(text: str) -> Encoding:
         if text == known.name:
             return known
     match = _WRITTEN.fullmatch(text)
-    remedy = f"Write NAME=RATE:VALUE, such as {OPUS_75.name}=75k:0.9, or one of {', '.join(e.name for e in KNOWN)}."
+    remedy = f"Write NAME=RATE:VALUE, such as {OPUS_75.name}=75k:0.98, or one of {', '.join(e.name for e in KNOWN)}."
     if match is None:
         raise UsageError(f"encoding {text!r}", "not known", remedy)
     try:

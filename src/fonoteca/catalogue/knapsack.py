@@ -34,6 +34,10 @@ CORE_STEPS = 4096
 """On each side of the break, where the exact search may go. It seldom needs more than some dozens of them."""
 
 
+GAP_ENOUGH = 1e-9
+"""A millionth of the gap that matters: of more than some hundreds of groups no proof is sought below it."""
+
+
 class Offers(Protocol):
     """Groups of options, as columns. There may be hundreds of millions of groups, so they are given in blocks."""
 
@@ -155,7 +159,7 @@ def select(offers: Offers, budget_bytes: int) -> Selection:
     options = scan.options
     options[window.row[:taken]] = window.option[:taken]  # of steps of one group the last is the largest, and stays
     used = int(spent[taken - 1]) if taken else scan.spent
-    bound = scan.value + float(window.more_value[:taken].sum())
+    value = bound = scan.value + float(window.more_value[:taken].sum())
     exact = taken == len(spent)
     if not exact:
         bound += float(window.more_value[taken]) * (budget_bytes - used) / int(window.more_bytes[taken])
@@ -165,7 +169,7 @@ def select(offers: Offers, budget_bytes: int) -> Selection:
             float(window.slope[near.stop]) if near.stop < len(spent) else last.slope,
         )
         rows, core = _core_of(offers, options, window.take(np.arange(len(spent))[near]), (taken - near.start, edges))
-        better = improve(core, budget_bytes - used, budget_bytes)
+        better = improve(core, budget_bytes - used, budget_bytes, bound * (1 - GAP_ENOUGH) - value)
         options[rows] = better.options
         exact = better.exact
     return _checked(offers, options, budget_bytes, (bound, exact, scan.single))

@@ -34,7 +34,7 @@ def plan_command(
         list[str] | None,
         typer.Option(
             help="What to choose from besides the sources' own files, with what it keeps of a listen: NAME=RATE:VALUE, such as "
-            "opus-75=75k:0.9; NAME@SOURCE=RATE:VALUE, where one source offers it; or a known name. May be repeated.",
+            "opus-75=75k:0.98; NAME@SOURCE=RATE:VALUE, where one source offers it; or a known name. May be repeated.",
             show_default=OPUS_75.name,
         ),
     ] = None,

@@ -113,7 +113,7 @@ class Encoding:
 BITRATE_MAX_BPS = 100_000_000
 """Eight channels of 32 bits at 384 kHz, the most that FLAC carries, are 98 Mbit/s."""
 
-OPUS_75 = Encoding("opus-75", 75_000, 0.9)
+OPUS_75 = Encoding("opus-75", 75_000, 0.98)
 """What the largest archive of this shape makes of the recordings that are heard least. docs/decisions/knapsack.md has the value."""
 
 
