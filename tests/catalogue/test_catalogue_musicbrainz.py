@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from musicbrainz_dump import Dump, escaped, gid, lay, packed, tar_of, write_dump
 
+from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.desk import INFLATED_FREE_BYTES, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.kinds.musicbrainz import CC0, CC_BY_NC_SA, KIND
 from fonoteca.catalogue.musicbrainz import copytext
@@ -390,3 +392,22 @@ def test_uuids_are_packed_as_the_standard_library_packs_them() -> None:
     rows, _ = rows_of(b"".join(recording_line(number) for number in range(50)))
     assert [str(row["gid"]) for row in rows] == [gid("recording", number) for number in range(50)]
     assert pa.uuid() == copytext.schema_of(TABLES["recording"]).field("gid").type
+
+
+def test_an_import_is_all_or_nothing_and_twice_changes_nothing(catalogue: Catalogue, tmp_path: Path) -> None:
+    dump = small_dump().recording(4, "Backwards", length=-5).recording(5, "").add("isrc", recording=2, isrc="no ISRC")
+    path = write_dump(tmp_path, dump)
+    first = catalogue.import_kind(KIND, [path])
+    files = {file: file.read_bytes() for file in (tmp_path / "catalogue").rglob("*") if file.is_file()}
+    assert (first.name, first.date, first.row_count, first.quarantined_count) == ("musicbrainz", "2026-05-20", 4, 2)
+    (quarantine,) = (content.decode() for file, content in files.items() if file.name == "quarantine.jsonl")
+    assert [(bad["file"], bad["line"], bad["reason"]) for bad in map(json.loads, quarantine.splitlines()) if not bad["kept"]] == [
+        ("mbdump/recording", 4, "duration_ms: expected 0 to a week, found '-5'"),
+        ("mbdump/recording", 5, "title: empty"),
+    ]
+    assert catalogue.import_kind(KIND, [path]) == first
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SourceError):
+        catalogue.import_kind(KIND, [path])
+    assert {file: file.read_bytes() for file in (tmp_path / "catalogue").rglob("*") if file.is_file()} == files
+    assert list((tmp_path / "staging").iterdir()) == []
