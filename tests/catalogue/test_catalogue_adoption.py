@@ -19,7 +19,6 @@ from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.errors import TrustError
 
-
 RECORDINGS_FILE = "recordings/00000.parquet"
 
 

@@ -17,6 +17,7 @@ from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.writing import UNKNOWN_DURATION_MS, estimated_bytes
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.model.catalogue import Permit, PlanQuestion
 from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import RecordingId
 
@@ -59,7 +60,7 @@ def test_what_is_made_up_says_so_everywhere(starter: tuple[Catalogue, float]) ->
     assert snapshot
     assert snapshot.synthetic
     assert catalogue.coverage().synthetic
-    assert catalogue.plan(0, bool).synthetic
+    assert catalogue.plan(PlanQuestion(10**9), lambda _licence: Permit.ANY_FORMAT).synthetic
     files = dict(catalogue.snapshot_files())
     assert json.loads(files["snapshot.json"].read_bytes())["synthetic"] is True
     for name in ("recordings/00000.parquet", "releases/00000.parquet", "artists/00000.parquet"):

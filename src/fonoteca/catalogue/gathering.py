@@ -6,12 +6,13 @@ Text is read once here, for its keys, and once more when the snapshot is written
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,11 @@ from fonoteca.catalogue.desk import HELD
 from fonoteca.catalogue.keys import artist_words, key64, title_words
 
 THREADS = 2
+SET_DOWN_ROWS = 1 << 24
+"""So many rows are gathered before they are left to the disk: 1.2 GB."""
+COLUMN_NAMES = (
+    "id_high", "id_low", "live", "name_key", "isrc_key", "release_key", "artist_key", "year", "duration_ms", "listens", "listeners",
+)  # fmt: skip
 KEY_COLUMNS = ("id", "live", "title", "artist", "release_id", "year", "duration_ms", "isrc", "listens", "listeners")
 U64, U32, I64, I32, I16 = np.uint64, np.uint32, np.int64, np.int32, np.int16
 _Answer = TypeVar("_Answer")
@@ -84,6 +90,14 @@ class Rows:
             setattr(self, name, column[:0].copy())
             if isinstance(column, np.memmap):
                 Path(str(column.filename)).unlink()
+
+    def set_down(self, *names: str) -> None:
+        """Leave columns to the disk until they are asked for again; they cost memory only while they are used."""
+        for name in names or COLUMN_NAMES:
+            column = getattr(self, name)
+            if isinstance(column, np.memmap):
+                # The mapping is shared: what was written stays with the system, and comes back when it is read.
+                cast(mmap.mmap, column._mmap).madvise(mmap.MADV_DONTNEED)
 
     @property
     def chunks(self) -> Iterator[Chunk]:
@@ -165,9 +179,12 @@ def gather_rows(files: list[ImportFile], sources: tuple[str, ...], scratch: Path
         here = slice(chunk.first_row, chunk.first_row + chunk.row_count)
         for name, values in keys.columns.items():
             getattr(rows, name)[here] = values
+        if chunk.first_row // SET_DOWN_ROWS != (chunk.first_row + chunk.row_count) // SET_DOWN_ROWS:
+            rows.set_down()
         more_rows.append((keys.more_rows + chunk.first_row).astype(U32))
         more_keys.append(keys.more_keys)
         advance(chunk.row_count)
+    rows.set_down()
     if more_rows:
         rows.more_isrcs = (np.concatenate(more_rows), np.concatenate(more_keys))
     return rows

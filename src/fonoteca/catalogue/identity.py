@@ -66,7 +66,9 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
     redirects.apply(rows, identity)
     _merge_by_id(rows, identity)
     kept_out = _rows_of(rows, apart)
+    rows.set_down("id_high", "id_low")
     _merge(rows, identity, _without(_isrc_groups(rows), kept_out), BY_ISRC)
+    rows.forget("isrc_key")
     _merge(rows, identity, _without(rows.name_key, kept_out), BY_NAME)
     return identity
 
