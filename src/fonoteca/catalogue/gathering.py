@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +94,10 @@ class Rows:
     def set_down(self, *names: str) -> None:
         """Leave columns to the disk until they are asked for again; they cost memory only while they are used."""
         for name in names or COLUMN_NAMES:
-            column = getattr(self, name)
-            if isinstance(column, np.memmap):
+            mapped = getattr(self, name).base
+            if isinstance(mapped, mmap.mmap):
                 # The mapping is shared: what was written stays with the system, and comes back when it is read.
-                cast(mmap.mmap, column._mmap).madvise(mmap.MADV_DONTNEED)
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def chunks(self) -> Iterator[Chunk]:
