@@ -146,13 +146,13 @@ class Catalogue(SnapshotReader):
 
     # Plans
 
-    def plan(self, question: PlanQuestion, permits: Callable[[str], Permit]) -> Plan:
+    def plan(self, question: PlanQuestion, permits: Callable[[str], Permit], progress: Progress = SILENCE) -> Plan:
         """Return what to hold next, and put it in force in place of the plan before. permits: asked once a licence, "" for none.
 
         Cost: some 0.7 us a recording, 25 B of memory; the same question about the same snapshot finds its answer again.
         Raises: UsageError when nothing fits the budget, and before the first build.
         """
-        return self._plans.put(self._stored(), question, permits)
+        return self._plans.put(self._stored(), question, permits, progress)
 
     def current_plan(self) -> Plan | None:
         """Return the plan in force with its first wants, None before the first."""

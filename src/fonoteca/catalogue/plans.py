@@ -28,7 +28,7 @@ from fonoteca.catalogue.wantsfile import PHASES_MAX, Chosen, Parts, check_export
 from fonoteca.model.catalogue import AS_OFFERED, Encoding, Kept, Plan, PlanPart, PlanQuestion, Snapshot
 from fonoteca.model.corridor import Want
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.ports import Blobs, Staging
+from fonoteca.ports import Blobs, Progress, Staging
 
 PLANS = "plans"
 FORMAT = "fonoteca-plan/1"
@@ -73,31 +73,35 @@ class PlanArea:
         finally:
             self.staging.discard(spill)
 
-    def put(self, base: StoredSnapshot, question: PlanQuestion, permits: Permits) -> Plan:
+    def put(self, base: StoredSnapshot, question: PlanQuestion, permits: Permits, progress: Progress) -> Plan:
         """Make the plan, put it in force in place of the one before, and return it with its first wants. All or nothing.
 
         Raises: UsageError when nothing fits the budget, or its phases are too small.
         """
         recordings = self._recordings(base.snapshot.name)
-        wanted, found = gather(recordings, question.encodings, permits)
+        with progress.task("reading what there is to want", base.snapshot.recording_count, "recordings") as advance:
+            wanted, found = gather(recordings, question.encodings, permits, advance)
         name = _digest(base.snapshot, question, found)
         if self.blobs.size(f"{PLANS}/{name}/{PLAN_FILE}") is None:
-            plan, chosen = _answer(name, base, question, (wanted, found))
+            with progress.task("choosing", None):
+                plan, chosen = _answer(name, base, question, (wanted, found))
             del wanted  # used up: what is left of it weighs 4 B a recording
-            self._store(plan, chosen, recordings)
+            with progress.task("writing the wants", plan.want_count, "wants") as advance:
+                self._store(plan, chosen, recordings, advance)
         self.blobs.write(CURRENT, name.encode() + b"\n")
         for child in list(self.blobs.children(PLANS)):
             if f"{PLANS}/{child}" != CURRENT and child != name:
                 self.blobs.delete(f"{PLANS}/{child}")
         return self._in_force()
 
-    def _store(self, plan: Plan, chosen: Chosen, recordings: Sequence[Path]) -> None:
+    def _store(self, plan: Plan, chosen: Chosen, recordings: Sequence[Path], advance: Callable[[int], None]) -> None:
         """Write the plan's folder, its phases and encodings counted on the way."""
         question = plan.question
         parts = Parts(question.phase_bytes, (AS_OFFERED, *(encoding.name for encoding in question.encodings)))
         folder = self.staging.folder("catalogue-plan")
         try:
-            write_wants(folder / WANTS_FILE, chosen, recordings, plan.held_share, parts)
+            for count in write_wants(folder / WANTS_FILE, chosen, (recordings, plan.held_share), parts):
+                advance(count)
             counted = replace(plan, phases=parts.as_phases(), encodings=parts.as_encodings())
             with self.staging.writer(folder / PLAN_FILE) as stream:
                 stream.write(_to_bytes(counted, folder))

@@ -133,11 +133,14 @@ def _more(now: tuple[int, int, float] | None, sizes: Bytes, shares: Shares) -> t
     return count + len(sizes), total + int(sizes.sum()), share + float(shares.sum())
 
 
-def write_wants(target: Path, chosen: Chosen, recordings: Sequence[Path], held_share: float, parts: Parts) -> None:
-    """Write the wants, and count their parts. recordings: the snapshot's files, whose ids are read.
+def write_wants(target: Path, chosen: Chosen, base: tuple[Sequence[Path], float], parts: Parts) -> Iterator[int]:
+    """Write the wants and count their parts; yield how many more are written, until all are.
+
+    base: the snapshot's files of recordings, whose ids are read, and the share of listening that is held already.
 
     Cost: 16 B a want of memory besides `chosen`. The same wants give the same bytes.
     """
+    recordings, held_share = base
     ids = _ids_of(chosen.rank, recordings)
     names = pa.array(parts.names)
     before, share_before = 0, held_share
@@ -170,6 +173,7 @@ def write_wants(target: Path, chosen: Chosen, recordings: Sequence[Path], held_s
             ]
             writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=GROUP_ROWS)
             before, share_before = int(spent[-1]), float(kept[-1])
+            yield len(rows)
 
 
 def _ids_of(ranks: npt.NDArray[np.uint32], recordings: Sequence[Path]) -> npt.NDArray[np.void]:

@@ -61,4 +61,4 @@ def plan(rooms: CatalogueRooms, question: PlanQuestion) -> Plan:
         # The gate says which act or clause lets another format be made, and nothing where none does.
         return Permit.ANY_FORMAT if decision.transcode else Permit.AS_OFFERED
 
-    return rooms.catalogue.plan(question, permits)
+    return rooms.catalogue.plan(question, permits, rooms.progress)
