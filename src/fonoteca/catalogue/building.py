@@ -85,7 +85,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     rows.forget("listens", "listeners", "name_key")
     ranking = rank_recordings(rows, recordings, counts)
     del recordings, counts, apart_counts
-    rows.forget("release_key", "artist_key", "year", "live")
+    rows.forget("year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
         write_ids(stream, rows.id_high, ranking.head_rank[identity.into])
     rows.forget(*(("id_high", "id_low") if not (identity.rule == BY_REDIRECT).any() else ()))

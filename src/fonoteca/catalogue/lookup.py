@@ -27,7 +27,7 @@ U64, U32 = np.uint64, np.uint32
 
 def write_ids(stream: BinaryIO, id_high: npt.NDArray[np.uint64], ranks: npt.NDArray[np.uint32]) -> None:
     """Write the index of ids with these upper halves. Cost: a sort; 20 B an id of memory."""
-    order = np.argsort(id_high, kind="stable")
+    order = np.argsort(id_high, kind="stable").astype(U32)
     ordered = id_high[order]
     offsets = np.searchsorted(ordered, np.arange(_BUCKETS, dtype=U64) << U64(48))
     stream.write(MAGIC)

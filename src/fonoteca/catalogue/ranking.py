@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,15 @@ from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.catalogue.popularity_pools import Groups
 from fonoteca.catalogue.popularity_shares import SourceCounts, estimate
 
-U32, I64 = np.uint32, np.int64
+U32, I32, I64 = np.uint32, np.int32, np.int64
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What releases or artists add up to, by number. share: of all listening. best_rank: of the most heard recording."""
 
-    track_count: npt.NDArray[np.int64]
-    held_count: npt.NDArray[np.int64]
+    track_count: npt.NDArray[np.int32]
+    held_count: npt.NDArray[np.int32]
     best_rank: npt.NDArray[np.uint32]
     share: npt.NDArray[np.float64]
 
@@ -40,13 +41,13 @@ class Ranking:
     share: npt.NDArray[np.float64]
     low: npt.NDArray[np.float32]
     high: npt.NDArray[np.float32]
-    listens: npt.NDArray[np.int64]
-    listeners: npt.NDArray[np.int64]
+    listens: npt.NDArray[Any]
+    listeners: npt.NDArray[Any]
     release: npt.NDArray[np.int32]
     artist: npt.NDArray[np.int32]
     releases: Sums
     artists: Sums
-    release_artists: npt.NDArray[np.int64]
+    release_artists: npt.NDArray[np.int32]
     release_year: npt.NDArray[np.int16]
     basis: ListeningBasis
 
@@ -55,32 +56,42 @@ def rank_recordings(rows: Rows, recordings: Recordings, counts: Sequence[SourceC
     """Return how recordings rank by these counts. Cost: a few sorts; some 60 B a recording of memory."""
     release, release_count = _groups_of(rows.release_key, recordings)
     artist, artist_count = _groups_of(rows.artist_key, recordings)
+    rows.forget("release_key", "artist_key")
     found = estimate(counts, Groups(release, artist), recordings.count)
-    order = np.argsort(-found.share, kind="stable").astype(U32)
+    share, low, high, basis = found.share, found.low, found.high, found.parameters
+    del found
+    order = _order(share)
+    # One column at a time: at 256 million rows each old one weighs a gigabyte and more.
+    share, low, high, release, artist = share[order], low[order], high[order], release[order], artist[order]
     head_rank = np.zeros(rows.row_count, U32)
     head_rank[recordings.heads[order]] = np.arange(1, recordings.count + 1, dtype=U32)
     held = np.zeros(recordings.count, np.bool_)
     held[recordings.number[is_held(rows)]] = True
     held = held[order]
-    listens, listeners = _added(counts, order)
-    release, artist = release[order], artist[order]
-    share = found.share[order]
     return Ranking(
         recordings.count,
         head_rank,
         share,
-        found.low[order],
-        found.high[order],
-        listens,
-        listeners,
+        low,
+        high,
+        _added([(s.recordings, s.listens) for s in counts], order),
+        _added([(s.recordings, s.listeners) for s in counts if s.listeners is not None], order),
         release,
         artist,
         _sums(release, release_count, share, held),
         _sums(artist, artist_count, share, held),
         _artists_of(release, artist, release_count),
         _years_of(rows, recordings, order, release, release_count),
-        found.parameters,
+        basis,
     )
+
+
+def _order(share: npt.NDArray[np.float64]) -> npt.NDArray[np.uint32]:
+    """Return recordings by falling share, ties in order of import."""
+    np.negative(share, out=share)
+    order = np.argsort(share, kind="stable").astype(U32)
+    np.negative(share, out=share)
+    return order
 
 
 def _groups_of(keys: npt.NDArray[np.uint64], recordings: Recordings) -> tuple[npt.NDArray[np.int32], int]:
@@ -93,14 +104,13 @@ def _groups_of(keys: npt.NDArray[np.uint64], recordings: Recordings) -> tuple[np
     return dense(mine)
 
 
-def _added(counts: Sequence[SourceCounts], order: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return listens and listeners added over sources, in this order of recordings."""
-    listens, listeners = np.zeros(len(order), I64), np.zeros(len(order), I64)
-    for source in counts:
-        listens[source.recordings] += source.listens
-        if source.listeners is not None:
-            listeners[source.recordings] += source.listeners
-    return listens[order], listeners[order]
+def _added(counts: Sequence[tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]], order: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
+    """Return counts by recording added over sources, in this order, in as few bytes as they need."""
+    total = np.zeros(len(order), I64)
+    for recording, count in counts:
+        total[recording] += count
+    most = int(total.max()) if len(total) else 0
+    return total.astype(U32 if most < 1 << 32 else I64)[order]
 
 
 def _sums(number: npt.NDArray[np.int32], count: int, share: npt.NDArray[np.float64], held: npt.NDArray[np.bool_]) -> Sums:
@@ -111,19 +121,27 @@ def _sums(number: npt.NDArray[np.int32], count: int, share: npt.NDArray[np.float
     best = np.zeros(count, U32)
     # The last to be assigned stays, so the best rank comes last.
     best[mine[::-1]] = ranks[::-1]
-    held_count = np.bincount(number[grouped & held], minlength=count)
+    held_count = np.bincount(number[grouped & held], minlength=count).astype(I32)
+    track_count = np.bincount(mine, minlength=count).astype(I32)
     summed = np.bincount(mine, weights=share[grouped], minlength=count).astype(np.float64)
-    return Sums(np.bincount(mine, minlength=count), held_count, best, summed)
+    return Sums(track_count, held_count, best, summed)
 
 
-def _artists_of(release: npt.NDArray[np.int32], artist: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
+def _artists_of(release: npt.NDArray[np.int32], artist: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
     """Return how many artists each release has."""
-    both = (release >= 0) & (artist >= 0)
-    pairs = (release[both].astype(np.uint64) << np.uint64(32)) | artist[both].astype(np.uint64)
-    pairs.sort()
-    new = np.ones(len(pairs), np.bool_)
-    new[1:] = pairs[1:] != pairs[:-1]
-    return np.bincount((pairs[new] >> np.uint64(32)).astype(I64), minlength=count)
+    both = np.flatnonzero((release >= 0) & (artist >= 0))
+    mine, theirs = release[both], artist[both]
+    del both
+    first, last = np.full(count, np.iinfo(I32).max, I32), np.full(count, -1, I32)
+    np.minimum.at(first, mine, theirs)
+    np.maximum.at(last, mine, theirs)
+    artists = (last >= 0).astype(I32)
+    # Most releases are by one; only the others are looked at pair by pair.
+    several = (first < last)[mine]
+    pairs = np.unique((mine[several].astype(np.uint64) << np.uint64(32)) | theirs[several].astype(np.uint64))
+    which, how_many = np.unique(pairs >> np.uint64(32), return_counts=True)
+    artists[which.astype(I64)] = how_many
+    return artists
 
 
 def _years_of(
