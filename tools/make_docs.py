@@ -30,13 +30,30 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "What exists": {
         "catalogue import": (
             "fonoteca catalogue import starter",
+            "fonoteca catalogue import musicbrainz mbdump.tar.bz2 mbdump-derived.tar.bz2",
+            "fonoteca catalogue import listenbrainz listenbrainz-listens-dump.tar.zst",
             "fonoteca catalogue import table plays.csv --mapping plays.toml",
             "fonoteca catalogue import store",
         ),
+        "catalogue kinds": ("fonoteca catalogue kinds",),
         "catalogue build": ("fonoteca catalogue build --archive jukebox",),
-        "catalogue stats": ("fonoteca catalogue stats --json",),
-        "coverage": ("fonoteca coverage", "fonoteca coverage --png coverage.png"),
-        "plan": ("fonoteca plan --budget 20GB", "fonoteca plan --budget '4 TiB' --json"),
+        "catalogue stats": ("fonoteca catalogue stats --json", "fonoteca catalogue stats --html pictures"),
+        "catalogue match": ("fonoteca catalogue match my-records.csv --out found.csv",),
+        "catalogue export": (
+            "fonoteca catalogue export catalogue-for-all --format sqlite",
+            "fonoteca catalogue export https://archive.example/catalogue-lines --row 1 --rows 100",
+        ),
+        "catalogue synth": ("fonoteca catalogue synth made-up --tracks 1000000 --questions 50000",),
+        "coverage": (
+            "fonoteca coverage",
+            "fonoteca coverage --png coverage.png",
+            "fonoteca coverage --evaluate before.csv after.csv",
+        ),
+        "plan": (
+            "fonoteca plan --budget 20GB",
+            "fonoteca plan --budget '4 TiB' --json",
+            "fonoteca plan --budget 300TB --out wants.parquet",
+        ),
     },
     "Take in": {
         "acquire": (
@@ -167,14 +184,19 @@ def _command(name: str, command: Any, examples: Sequence[str]) -> Iterator[str]:
     """Yield one command's part of the page."""
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
-    words = [*(argument.metavar for argument in arguments), *(_typed(o, 0) for o in options if o.required), "[OPTIONS]"]
+    words = [*(_place(argument) for argument in arguments), *(_typed(o, 0) for o in options if o.required), "[OPTIONS]"]
     yield f"\n### fonoteca {name}\n\n```\nfonoteca {' '.join([name, *words])}\n```\n\n{_prose(command.help)}\n\n"
     yield "| | |\n|---|---|\n"
     for argument in arguments:
-        yield f"| `{argument.metavar}` | {_cell(argument.help)}{_default(argument)} |\n"
+        yield f"| `{_place(argument)}` | {_cell(argument.help)}{_default(argument)} |\n"
     for option in options:
         yield f"| {_spelling(option)} | {_cell(option.help)}{_default(option)} |\n"
     yield "\nFor example:\n\n" + "".join(f"    {example}\n" for example in examples)
+
+
+def _place(argument: Any) -> str:
+    """Return an argument as the usage line shows it."""
+    return str(argument.metavar or argument.name.upper())
 
 
 def _typed(option: Any, which: int) -> str:
@@ -182,7 +204,7 @@ def _typed(option: Any, which: int) -> str:
     kind = option.type_descriptor.annotation
     if option.is_flag:
         return str(option.opts[which])
-    value = {int: "N", Path: "PATH"}.get(kind, "TEXT")
+    value = option.metavar or {int: "N", Path: "PATH"}.get(kind, "TEXT")
     return f"{option.opts[which]} {value}"
 
 

@@ -28,6 +28,7 @@ def recording(title: str, artist: str = "Nobody", release: str = "", rank: int =
         release_id=f"release:{release}" if release else "",
         year=None,
         duration_ms=0,
+        isrcs=(),
         licence_uri="",
         source_uri="",
         source="test",
