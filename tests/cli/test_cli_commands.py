@@ -22,12 +22,13 @@ from fonoteca.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {
-    *("demo", "init", "catalogue import", "catalogue build", "catalogue stats", "coverage", "plan", "acquire", "audit", "repair"),
+    *("demo", "init", "catalogue import", "catalogue kinds", "catalogue build", "catalogue stats", "catalogue match"),
+    *("catalogue export", "catalogue synth", "coverage", "plan", "acquire", "audit", "repair"),
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
 """The commands of the design whose rooms are built."""
 
-NOT_BUILT = ("doctor", "backup", "restore", "keys", "withdraw", "export", "catalogue match", "catalogue diff", "catalogue synth")
+NOT_BUILT = ("doctor", "backup", "restore", "keys", "withdraw", "export")
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -76,7 +76,7 @@ WRONG = {
     "not an archive's name": (["init", "{none}", "--name", "A B"], "not a name for an archive", "lower-case letters"),
     "an unknown kind of source": (["acquire", "tape", "x", "-A", "{archive}"], "not a kind of source", "Known kinds are"),
     "a missing folder": (["acquire", "folder", "{none}", "-A", "{archive}"], "no such folder", "Check the path"),
-    "an unknown kind of catalogue": (["catalogue", "import", "x", "-A", "{archive}"], "not a kind of catalogue", "Known kinds are"),
+    "an unknown kind of catalogue": (["catalogue", "import", "x", "-A", "{archive}"], "not a kind of import", "Known kinds are"),
     "a table without its mapping": (["catalogue", "import", "table", "x.csv", "-A", "{archive}"], "wrong arguments", "--mapping"),
     "no id": (["show", "good", "-A", "{archive}"], "not the id of an object", "urn:fonoteca:audio:folder:name"),
     "an id that is not held": (["show", UNKNOWN_ID, "-A", "{archive}"], "nothing is held under this id", "fonoteca search"),

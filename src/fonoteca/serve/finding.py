@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fonoteca.search import Hit, HitKind
-from fonoteca.serve.paths import artist_url, object_id_of, track_url
+from fonoteca.serve.paths import artist_url, track_url
 from fonoteca.serve.paths import object_url as page_of_object
 from fonoteca.serve.rooms import ServeRooms
 
@@ -91,7 +91,7 @@ def _artist(rooms: ServeRooms, hit: Hit) -> FoundArtist:
 
 
 def _release(rooms: ServeRooms, hit: Hit) -> FoundRelease:
-    """Return a release; one that came from the store has the id of its object."""
-    object_id = object_id_of(hit.id) if hit.held else None
-    known = object_id is not None and rooms.register.object(object_id) is not None
-    return FoundRelease(hit.id, hit.title, hit.artist, hit.held, page_of_object(hit.id) if known else "")
+    """Return a release; its page is that of the object that holds the first of its recordings that are held."""
+    tracks = rooms.catalogue.release_recordings(hit.id) if hit.held else []
+    files = next((found for track in tracks if track.held and (found := rooms.register.files_of_recording(track.id))), [])
+    return FoundRelease(hit.id, hit.title, hit.artist, hit.held, page_of_object(files[0].object_id) if files else "")
