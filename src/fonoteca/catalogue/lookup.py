@@ -1,8 +1,8 @@
 """`ids.index`: any id to the rank of its recording, in one read of some kilobytes.
 
-    "FONOIDS1", count (8 bytes, little-endian, as all that follows)
-    65,537 offsets of 8 bytes: where ids that begin with each two bytes start; the last is count
-    count middles of 4 bytes: bytes 2 to 5 of each id, ascending within its first two
+    "FONOIDS1", count, bits (8 bytes each, little-endian, as all that follows)
+    2 ** bits + 1 offsets of 8 bytes: where ids start that begin with each number of so many bits; the last is count
+    count middles of 4 bytes: the 32 bits that follow in each id, ascending among those that begin alike
     count ranks of 4 bytes
 
 Eight bytes an id. 48 bits are not the whole id: who asks compares the recording that it finds, or the row merged into it.
@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 MAGIC = b"FONOIDS1"
-_BUCKETS = 1 << 16
-_HEADER_BYTES = len(MAGIC) + 8
-_OFFSETS_BYTES = 8 * (_BUCKETS + 1)
+BITS_MAX = 16
+_BUCKET_IDS = 4096
+"""About so many ids begin alike: 16 kB to read for one answer."""
+_HEADER_BYTES = len(MAGIC) + 16
 _WRITE_ITEMS = 1 << 22
 U64, U32 = np.uint64, np.uint32
 
@@ -29,12 +30,15 @@ def write_ids(stream: BinaryIO, id_high: npt.NDArray[np.uint64], ranks: npt.NDAr
     """Write the index of ids with these upper halves. Cost: a sort; 20 B an id of memory."""
     order = np.argsort(id_high, kind="stable").astype(U32)
     ordered = id_high[order]
-    offsets = np.searchsorted(ordered, np.arange(_BUCKETS, dtype=U64) << U64(48))
+    bits = min(BITS_MAX, (len(ordered) // _BUCKET_IDS).bit_length())
+    shift = U64(32 - bits)
+    firsts = np.arange(1 << bits, dtype=U64) << U64(64 - bits) if bits else np.zeros(1, U64)
+    offsets = np.searchsorted(ordered, firsts)
     stream.write(MAGIC)
-    stream.write(np.array([len(ordered)], "<u8").tobytes())
+    stream.write(np.array([len(ordered), bits], "<u8").tobytes())
     stream.write(np.append(offsets, len(ordered)).astype("<u8").tobytes())
     for start in range(0, len(ordered), _WRITE_ITEMS):
-        stream.write((ordered[start : start + _WRITE_ITEMS] >> U64(16)).astype("<u4").tobytes())
+        stream.write((ordered[start : start + _WRITE_ITEMS] >> shift).astype("<u4").tobytes())
     del ordered
     for start in range(0, len(order), _WRITE_ITEMS):
         stream.write(ranks[order[start : start + _WRITE_ITEMS]].astype("<u4").tobytes())
@@ -54,12 +58,14 @@ class IdsIndex:
         head = self.read(0, _HEADER_BYTES)
         if head[: len(MAGIC)] != MAGIC or len(head) != _HEADER_BYTES:
             raise ValueError("does not begin as an index of ids does")
-        count = int.from_bytes(head[len(MAGIC) :], "little")
-        bucket, middle = id_high >> 48, (id_high >> 16) & 0xFFFFFFFF
+        count, bits = np.frombuffer(head[len(MAGIC) :], "<u8").tolist()
+        if bits > BITS_MAX:
+            raise ValueError(f"begins with {bits} bits")
+        bucket, middle = id_high >> (64 - bits), (id_high >> (32 - bits)) & 0xFFFFFFFF
         start, stop = np.frombuffer(self.read(_HEADER_BYTES + 8 * bucket, 16), "<u8").tolist()
         if not start <= stop <= count:
             raise ValueError(f"bucket {bucket} runs from {start} to {stop} of {count}")
-        first = _HEADER_BYTES + _OFFSETS_BYTES
+        first = _HEADER_BYTES + 8 * ((1 << bits) + 1)
         middles = np.frombuffer(self.read(first + 4 * start, 4 * (stop - start)), "<u4")
         a, b = (int(n) for n in np.searchsorted(middles, (middle, middle + 1)))
         if a == b:
