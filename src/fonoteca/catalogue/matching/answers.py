@@ -10,12 +10,15 @@ import numpy.typing as npt
 from fonoteca.catalogue.matching.scan import Candidates
 from fonoteca.catalogue.matching.sieve import QUESTION_BITS
 from fonoteca.catalogue.matching.weighing import CODES, GRADES, grades_of
-from fonoteca.catalogue.matching.weights import CALIBRATION, NONE_WEIGHT, WEIGHTS
+from fonoteca.catalogue.matching.weights import CALIBRATION, NONE_WEIGHT, RANK_WEIGHT, WEIGHTS
 
 RULES = ("isrc", "names", "alike")
 """How an answer agrees: in an ISRC; else in all letters of title and artist; else nearly."""
 _RULE_BITS = 2
-_WEIGHT_MIN, _WEIGHT_MAX = -16.0, 24.0
+_STEP_BITS_MAX = 20
+"""Steps of weight that 32-bit floats tell apart with room to spare; at 256 million recordings there is room for 10 bits."""
+_WEIGHT_MIN, _WEIGHT_MAX = -20.0, 28.0
+_WEIGHTS_WIDE = _WEIGHT_MAX - _WEIGHT_MIN
 """Sums beyond these do not change a probability in its sixth digit."""
 
 
@@ -59,28 +62,33 @@ def best_answers(found: Candidates, question_count: int) -> Answers:
     if not len(found):
         return answers
     rank_bits = int(found.ranks.max()).bit_length()
-    steps = (1 << (64 - QUESTION_BITS - rank_bits - _RULE_BITS)) - 1
-    weights = np.clip(code_weights(), _WEIGHT_MIN, _WEIGHT_MAX)
-    lightness = np.rint((_WEIGHT_MAX - weights) / (_WEIGHT_MAX - _WEIGHT_MIN) * steps).astype(np.uint64)
+    step_bits = min(64 - QUESTION_BITS - rank_bits - _RULE_BITS, _STEP_BITS_MAX)
     packed = found.questions.astype(np.uint64) << np.uint64(64 - QUESTION_BITS)
-    packed |= lightness[found.codes] << np.uint64(rank_bits + _RULE_BITS)
+    packed |= _lightness(found, (1 << step_bits) - 1) << np.uint64(rank_bits + _RULE_BITS)
     packed |= found.ranks.astype(np.uint64) << np.uint64(_RULE_BITS)
     packed |= _code_rules()[found.codes].astype(np.uint64)
     packed.sort()
     question = (packed >> np.uint64(64 - QUESTION_BITS)).astype(np.int64)
-    weight = (packed >> np.uint64(rank_bits + _RULE_BITS)) & np.uint64(steps)
-    odds = np.exp(_WEIGHT_MAX - weight.astype(np.float32) * np.float32((_WEIGHT_MAX - _WEIGHT_MIN) / steps))
+    step = (packed >> np.uint64(rank_bits + _RULE_BITS)) & np.uint64((1 << step_bits) - 1)
+    odds = np.exp(_WEIGHT_MAX - step.astype(np.float32) * np.float32(_WEIGHTS_WIDE / ((1 << step_bits) - 1)))
     rank = ((packed >> np.uint64(_RULE_BITS)) & np.uint64((1 << rank_bits) - 1)).astype(np.uint32)
     first = np.flatnonzero(np.diff(question, prepend=-1))
     asked = question[first]
     answers.ranks[asked] = rank[first]
     answers.rules[asked] = (packed[first] & np.uint64(3)).astype(np.uint8)
-    # A recording is there once for each name it has; its other names do not compete with it.
-    own = rank == np.repeat(rank[first], np.diff(first, append=len(rank)))
-    own[first] = False
-    others = np.add.reduceat(np.where(own, 0, odds), first)
-    answers.scores[asked] = calibrated(odds[first] / (others + np.exp(NONE_WEIGHT)))
+    # A recording is there once for each of its names that is alike: all of them speak for it.
+    own = np.where(rank == np.repeat(rank[first], np.diff(first, append=len(rank))), odds, 0)
+    answers.scores[asked] = calibrated(np.add.reduceat(own, first) / (np.add.reduceat(odds, first) + np.exp(NONE_WEIGHT)))
     return answers
+
+
+def _lightness(found: Candidates, steps: int) -> npt.NDArray[np.uint64]:
+    """Return how far each candidate is from the greatest weight, in steps. What is heard more is asked for more."""
+    weights = code_weights().astype(np.float32)[found.codes]
+    weights -= np.float32(RANK_WEIGHT) * np.log(found.ranks.astype(np.float32))
+    np.clip(weights, _WEIGHT_MIN, _WEIGHT_MAX, out=weights)
+    found_steps: npt.NDArray[np.uint64] = np.rint((_WEIGHT_MAX - weights) * np.float32(steps / _WEIGHTS_WIDE)).astype(np.uint64)
+    return found_steps
 
 
 def calibrated(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -90,5 +98,5 @@ def calibrated(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 def _code_rules() -> npt.NDArray[np.uint8]:
     grades = dict(zip(GRADES, grades_of(CODES).T, strict=True))
-    same = (grades["title"] <= 1) & (grades["credit"] <= 1)
+    same = np.isin(grades["title"], (1, 2)) & np.isin(grades["credit"], (1, 2))
     return np.where(grades["isrc"] == 1, 0, np.where(same, 1, 2)).astype(np.uint8)
