@@ -111,14 +111,14 @@ def _durations(rng: np.random.Generator, count: int) -> np.ndarray:
     return (seconds * 1000).astype(np.int32)
 
 
-def write_world(folder: Path, world: World, name: str = "2026-01-31") -> Path:
+def write_world(folder: Path, world: World, name: str = "2026-01-31", rows_a_file: int = SHARD_ROWS) -> Path:
     """Write the snapshot that ranks this world, and return its folder."""
     tables = _tables(world)
     for table in TABLES:
         (folder / table).mkdir(parents=True)
         rows = tables[table]
-        for number in range(max(1, -(-rows.num_rows // SHARD_ROWS))):
-            write_shard(folder / shard_name(table, number), rows.slice(number * SHARD_ROWS, SHARD_ROWS))
+        for number in range(max(1, -(-rows.num_rows // rows_a_file))):
+            write_shard(folder / shard_name(table, number), rows.slice(number * rows_a_file, rows_a_file).combine_chunks())
     recordings, merged = tables[RECORDINGS], tables[MERGED]
     ids = pa.concat_arrays([t["id"].combine_chunks().storage for t in (recordings, merged)]).to_pylist()
     high = np.array([int.from_bytes(i[:8], "big") for i in ids], np.uint64)
