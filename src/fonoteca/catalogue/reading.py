@@ -17,7 +17,8 @@ from fonoteca.catalogue.coverage import coverage_of
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
 from fonoteca.catalogue.lookup import IdsIndex
-from fonoteca.catalogue.snapshots import StoredSnapshot, current_snapshot
+from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_snapshot
+from fonoteca.catalogue.statistics import Statistics, gather_statistics
 from fonoteca.model.catalogue import Artist, Coverage, Popularity, Recording, Release, Snapshot
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import Isrc, RecordingId
@@ -207,6 +208,15 @@ class SnapshotReader:
         """
         stored = self._stored()
         return coverage_of(self.table_paths(RECORDINGS), stored.basis, points)
+
+    def statistics(self, points: int = COVERAGE_POINTS) -> Statistics:
+        """Return the figures behind the catalogue's charts. Cost: a few scans of single columns; Parquet files must be local.
+
+        Raises: UsageError before the first build.
+        """
+        folder = dict(self.snapshot_files())[SNAPSHOT_FILE].parent
+        with duck_errors("catalogue"), open_duck(self._duck_settings, None) as duck:
+            return gather_statistics(folder, self.coverage(points), duck)
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:

@@ -14,7 +14,7 @@ from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.flows.catalogue import refresh
 from fonoteca.model.catalogue import Snapshot, SnapshotSource
 from fonoteca.model.errors import UsageError
-from fonoteca.wiring import catalogue_rooms, open_archive, output_folder
+from fonoteca.wiring import Archive, catalogue_rooms, open_archive, output_folder
 
 catalogue_app = typer.Typer(no_args_is_help=True, help="What music exists and how much of it is heard: import, build, look.")
 app.add_typer(catalogue_app, name="catalogue")
@@ -120,17 +120,41 @@ def build_command(archive: ArchiveOption = Path(), as_json: JsonOption = False) 
 
 
 @catalogue_app.command("stats")
-def stats_command(archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
-    """Say what the snapshot in force is made of."""
+def stats_command(
+    html: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw it too: a new folder for a page and its pictures.")] = None,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say what the snapshot in force is made of.
+
+    With --html also in pictures: tracks, listening and artists by popularity, coverage, durations, copies, years, genres, licences
+    and what is held; each as PNG, Vega-Lite and CSV, and a page that needs no network.
+    """
     with open_archive(archive) as opened:
-        snapshot = opened.catalogue.snapshot()
-    if snapshot is None:
-        raise UsageError(str(archive), "there is no catalogue snapshot yet", "Run `fonoteca catalogue build`.")
+        stored = opened.catalogue.stored_snapshot()
+        if stored is None:
+            raise UsageError(str(archive), "there is no catalogue snapshot yet", "Run `fonoteca catalogue build`.")
+        pictures = _draw(opened, html, as_json) if html is not None else ()
+    snapshot = stored.snapshot
     if as_json:
-        print_json(snapshot_json(snapshot))
-    else:
-        say(f"snapshot {snapshot.name}: {snapshot.recording_count} recordings", "bold")
-        _print_sources("made of", list(snapshot.sources))
+        drawn = {"html": str(html), "pictures": list(pictures)} if html is not None else {}
+        print_json({**snapshot_json(snapshot), "merged": dict(stored.merged), **drawn})
+        return
+    say(f"snapshot {snapshot.name}: {snapshot.recording_count} recordings", "bold")
+    _print_sources("made of", list(snapshot.sources))
+    merged = ", ".join(f"{count:,} by {rule}" for rule, count in stored.merged.items() if count)
+    say(f"rows that became part of another's recording: {merged or 'none'}")
+    if html is not None:
+        say(f"pictures: {html / 'index.html'}")
+
+
+def _draw(opened: Archive, folder: Path, as_json: bool) -> tuple[str, ...]:
+    """Draw every chart of the snapshot in force into a new folder. Returns: the names of the files."""
+    from fonoteca.catalogue.charts import write_gallery  # here: Altair takes most of a second to load
+
+    statistics = opened.catalogue.statistics()
+    with output_folder(folder) as (staging, made):
+        return write_gallery(statistics, made, staging, TerminalProgress(quiet=as_json))
 
 
 def snapshot_json(snapshot: Snapshot) -> dict[str, Any]:

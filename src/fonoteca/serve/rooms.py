@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fonoteca.model.catalogue import Coverage, Snapshot
+from fonoteca.model.catalogue import Coverage, Recording, Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
@@ -32,6 +32,10 @@ class Atlas(Protocol):
 
     def snapshot(self) -> Snapshot | None:
         """Return the snapshot in force, None before the first build."""
+        ...
+
+    def release_recordings(self, release_id: str) -> list[Recording]:
+        """Return a release's recordings in order of disc and track, empty when there is no such release."""
         ...
 
 
