@@ -43,6 +43,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca catalogue export catalogue-for-all --format sqlite",
             "fonoteca catalogue export https://archive.example/catalogue-lines --row 1 --rows 100",
         ),
+        "catalogue diff": (
+            "fonoteca catalogue diff 2026-01-31 2026-02-28",
+            "fonoteca catalogue diff 2026-01-31 2026-02-28 --into february",
+        ),
+        "catalogue apply": ("fonoteca catalogue apply february",),
         "catalogue synth": ("fonoteca catalogue synth made-up --tracks 1000000 --questions 50000",),
         "coverage": (
             "fonoteca coverage",

@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import pyarrow as pa
 import typer
 
-from fonoteca.catalogue.matching import RULES, SCORE_MIN, Answers, QuestionFile, Sought, answered, find, ids_of, write_answers
+from fonoteca.catalogue.matching import (
+    RULES,
+    SCORE_MIN,
+    AnsweredRows,
+    Answers,
+    QuestionFile,
+    Sought,
+    answered,
+    find,
+    ids_of,
+    write_answers,
+)
 from fonoteca.catalogue.matching.writing import check_target
 from fonoteca.cli.app import ArchiveOption, JsonOption
 from fonoteca.cli.catalogue import catalogue_app
@@ -59,13 +68,11 @@ def match_command(
 
 def summary_json(answers: Answers) -> dict[str, Any]:
     """Return what `--json` says of all answers."""
-    given = answers.ranks > 0
-    counts = np.bincount(answers.rules[given], minlength=len(RULES)).tolist()
     return {
-        "rows": len(given),
-        "found": int(given.sum()),
-        "rules": dict(zip(RULES, counts, strict=True)),
-        "expected_right": float(answers.scores[given].mean()) if given.any() else 0.0,
+        "rows": len(answers.ranks),
+        "found": answers.found_count,
+        "rules": answers.by_rule(),
+        "expected_right": answers.expected_right,
     }
 
 
@@ -74,7 +81,7 @@ def _snapshot_folder(opened: Archive) -> Path:
     return next(path for name, path in opened.catalogue.snapshot_files() if name == "snapshot.json").parent
 
 
-def _write(opened: Archive, rows: pa.RecordBatchReader, out: Path) -> None:
+def _write(opened: Archive, rows: AnsweredRows, out: Path) -> None:
     scratch = opened.staging.folder("catalogue-match")
     try:
         write_answers(rows, scratch / f"answers{out.suffix}")
@@ -83,7 +90,7 @@ def _write(opened: Archive, rows: pa.RecordBatchReader, out: Path) -> None:
         opened.staging.discard(scratch)
 
 
-def _print_rows(rows: pa.RecordBatchReader, questions: QuestionFile) -> None:
+def _print_rows(rows: AnsweredRows, questions: QuestionFile) -> None:
     columns = [name for name in (questions.columns.title, questions.columns.artist) if name]
     batch = next(iter(rows), None)
     shown = [] if batch is None else batch.slice(0, ROWS_SHOWN).to_pylist()

@@ -7,12 +7,13 @@ from fonoteca.catalogue.matching.answers import RULES, Answers
 from fonoteca.catalogue.matching.finding import SCORE_MIN, Sought, find, ids_of
 from fonoteca.catalogue.matching.questions import QuestionFile
 from fonoteca.catalogue.matching.signatures import Named
-from fonoteca.catalogue.matching.writing import ANSWER_COLUMNS, answered, write_answers
+from fonoteca.catalogue.matching.writing import ANSWER_COLUMNS, AnsweredRows, answered, write_answers
 
 __all__ = [
     "ANSWER_COLUMNS",
     "RULES",
     "SCORE_MIN",
+    "AnsweredRows",
     "Answers",
     "Named",
     "QuestionFile",

@@ -35,6 +35,22 @@ class Answers:
         """Return no answer to so many questions."""
         return cls(np.zeros(count, np.uint32), np.zeros(count, np.float32), np.zeros(count, np.uint8))
 
+    @property
+    def found_count(self) -> int:
+        """How many questions have an answer."""
+        return int(np.count_nonzero(self.ranks))
+
+    @property
+    def expected_right(self) -> float:
+        """The share of the answers that their scores promise to be right, 0 when there are none."""
+        given = self.ranks > 0
+        return float(self.scores[given].mean()) if given.any() else 0.0
+
+    def by_rule(self) -> dict[str, int]:
+        """Return how many answers each of RULES gave."""
+        counts = np.bincount(self.rules[self.ranks > 0], minlength=len(RULES)).tolist()
+        return dict(zip(RULES, counts, strict=True))
+
     def take(self, rows: npt.NDArray[np.int64]) -> Answers:
         """Return the answers of these rows."""
         return Answers(self.ranks[rows], self.scores[rows], self.rules[rows])

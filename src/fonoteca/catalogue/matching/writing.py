@@ -18,8 +18,11 @@ ANSWER_COLUMNS = ("match_id", "match_score", "match_rank", "match_rule")
 _FORMATS = {".csv": "FORMAT csv, HEADER", ".jsonl": "FORMAT json", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
 _RULES = pa.array(RULES)
 
+AnsweredRows = pa.RecordBatchReader
+"""Rows of a list with what was found for each, streamed."""
 
-def answered(questions: QuestionFile, answers: Answers, ids: pa.Array) -> pa.RecordBatchReader:
+
+def answered(questions: QuestionFile, answers: Answers, ids: pa.Array) -> AnsweredRows:
     """Return the rows of the file in order with ANSWER_COLUMNS added, null where there is no answer; streamed.
 
     Columns of those names that the file has already are left out. Raises: SourceError when the file is not as it was.
