@@ -216,7 +216,7 @@ def match(ground: Ground) -> Found:
             answers = find(Sought(folder), asked.named(), SILENT)
         given = np.flatnonzero(answers.ranks > 0)
         right = _right(ground, folder, given, answers.ranks[given])
-    answerable = duckdb.sql(f"SELECT count(truth_recording) FROM {quoted(ground.questions)}").fetchone()
+    answerable = duckdb.execute(f"SELECT count(truth_recording) FROM {quoted(ground.questions)}").fetchone()
     assert answerable
     return {
         "seconds": watch.seconds,
@@ -356,7 +356,7 @@ def run_apart(ground: Ground, stage: str) -> None:
     meter, disk = BusyMeter(), _DiskMeter(ground.folder)
     command = [sys.executable, "-m", "bench.scale", "--tracks", str(ground.tracks), "--folder", str(ground.folder), "--here", stage]
     with disk, Stopwatch() as watch:
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[1])
     found = json.loads(_kept(ground, stage).read_bytes())
     found |= {"whole_s": watch.seconds, "disk_bytes": disk.most, "others_cores": round(meter.others(), 2)}
     _kept(ground, stage).write_text(json.dumps(found, indent=1) + "\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fonoteca.catalogue.counts import Listening, Recordings, counts_apart, counts_of_rows
+from fonoteca.catalogue.counts import Heard, Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk, uuid_halves
 from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Redirects, identify
@@ -68,7 +68,8 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     if not rows.row_count:
         return Built(0, {}, ListeningBasis(0, ()))
     place.progress.note("finding rows that are one recording")
-    identity = identify(rows, _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())]), apart)
+    redirects = _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())])
+    identity = identify(rows, redirects, apart)
     rows.forget("duration_ms")
     rows.set_down("name_key", "live")
     place.progress.note("estimating what is heard")
@@ -79,7 +80,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
         for n, s in enumerate(sources)
         if s.files.get(LISTENING)
     ]
-    apart_counts = list(counts_apart(rows, recordings, listening))
+    apart_counts = list(counts_apart(Heard(rows, recordings, redirects), listening))
     unmatched = sum(lost for _, lost in apart_counts)
     counts = [*counts_of_rows(rows, recordings, described), *(found for found, _ in apart_counts)]
     rows.forget("listens", "listeners", "name_key")
@@ -87,7 +88,12 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     del recordings, counts, apart_counts
     rows.forget("year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
-        write_ids(stream, rows.id_high, ranking.head_rank[identity.into])
+        ids, ranks = rows.id_high, ranking.head_rank[identity.into]
+        renamed, before = identity.renamed
+        if len(renamed):
+            ids, ranks = np.concatenate((ids, before)), np.concatenate((ranks, ranks[renamed]))
+        write_ids(stream, ids, ranks)
+        del ids, ranks
     rows.forget(*(("id_high", "id_low") if not (identity.rule == BY_REDIRECT).any() else ()))
     basis = replace(ranking.basis, unmatched_listens=unmatched)
     with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:
@@ -105,4 +111,5 @@ def _redirects(paths: Sequence[Path]) -> Redirects:
         for chunk in chunks_of(file):
             table = read_chunk(chunk)
             found.append((*uuid_halves(table["id"].combine_chunks()), *uuid_halves(table["into"].combine_chunks())))
-    return Redirects(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    old_high, old_low, new_high, new_low = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Redirects.of((old_high, old_low), (new_high, new_low))

@@ -23,7 +23,7 @@ from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
 from fonoteca.model.catalogue import HeldTrack, Permit, Plan, PlanQuestion, Snapshot, SnapshotSource
 from fonoteca.model.corridor import Want
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import RecordingId
 from fonoteca.ports import SILENCE, Blobs, Clock, Progress, Staging
 
@@ -198,5 +198,5 @@ def _apart(rules: bytes) -> frozenset[bytes]:
     ids = found.get("apart", [])
     try:
         return frozenset(bytes.fromhex(RecordingId(one).replace("-", "")) for one in ids)
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, FormatError) as error:
         raise UsageError(subject, f"`apart` is not a list of ids: {error}", "Write ids as `fonoteca show` does.") from error

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from fonoteca.catalogue.desk import RECORDINGS
 from fonoteca.catalogue.gathering import ImportFile, Rows, chunks_of, name_keys, read_chunk, uuid_halves
-from fonoteca.catalogue.identity import Identity
+from fonoteca.catalogue.identity import Identity, Redirects
 from fonoteca.catalogue.popularity_shares import SourceCounts
 from fonoteca.model.catalogue import SnapshotSource
 
@@ -44,6 +44,15 @@ class Recordings:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What may have been heard: all rows, the recordings that they are, and ids that are no more."""
+
+    rows: Rows
+    recordings: Recordings
+    redirects: Redirects
+
+
+@dataclass(frozen=True, slots=True)
 class Listening:
     """A source's files of kind `listening`, numbered from 0."""
 
@@ -62,11 +71,11 @@ def counts_of_rows(rows: Rows, recordings: Recordings, sources: Sequence[Snapsho
             yield _added_up(source, recording, rows.listens[rows_counted], rows.listeners[rows_counted])
 
 
-def counts_apart(rows: Rows, recordings: Recordings, listening: Sequence[Listening]) -> Iterator[tuple[SourceCounts, int]]:
+def counts_apart(heard: Heard, listening: Sequence[Listening]) -> Iterator[tuple[SourceCounts, int]]:
     """Yield what each source counted of recordings that are here, and its listens of those that are not."""
     if not listening:
         return
-    lookup = _Lookup.over(rows, recordings)
+    lookup = _Lookup.over(heard)
     for one in listening:
         found = [lookup.find(read_chunk(chunk, _COLUMNS)) for file in one.files for chunk in chunks_of(file)]
         recording, listens, listeners = (np.concatenate([part[column] for part in found]) for column in range(3))
@@ -98,22 +107,24 @@ class _Lookup:
 
     rows: Rows
     recordings: Recordings
+    redirects: Redirects
     ids: npt.NDArray[np.uint64]
     id_rows: npt.NDArray[np.uint32]
     names: npt.NDArray[np.uint64]
     name_rows: npt.NDArray[np.uint32]
 
     @classmethod
-    def over(cls, rows: Rows, recordings: Recordings) -> _Lookup:
+    def over(cls, heard: Heard) -> _Lookup:
         """Return a look-up over all rows."""
+        rows = heard.rows
         id_rows = np.argsort(rows.id_high, kind="stable").astype(U32)
         name_rows = np.argsort(rows.name_key, kind="stable").astype(U32)
-        return cls(rows, recordings, rows.id_high[id_rows], id_rows, rows.name_key[name_rows], name_rows)
+        return cls(rows, heard.recordings, heard.redirects, rows.id_high[id_rows], id_rows, rows.name_key[name_rows], name_rows)
 
     def find(self, table: pa.Table) -> tuple[_Index, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return for each counted row the number of its recording, -1 when there is none, its listens and listeners."""
         ids = table["id"].combine_chunks()
-        found = self._by_id(*uuid_halves(ids))
+        found = self._by_id(*self.redirects.followed(*uuid_halves(ids))[0])
         nameless = np.asarray(pc.is_null(ids))
         if nameless.any():
             places = pa.array(np.flatnonzero(nameless))

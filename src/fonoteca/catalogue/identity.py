@@ -8,7 +8,7 @@ precedence; so two MBIDs that are alive never meet in one recording.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,18 @@ U64, U32, I32 = np.uint64, np.uint32, np.int32
 
 TOLERANCE_MS = 2000
 """Durations of one recording differ by this much at most: leading silence, rounding to seconds."""
+ISRC_TOLERANCE_MS = 10_000
+"""With an ISRC and a title in common they may differ by this much: other fades and gaps. On synthetic truth it finds 96 % of the
+pairs of rows that are one recording, and 2 s find 92 %; of those found, 99.99 % are right either way."""
 ROUNDS_MAX = 10_000
 """More different durations than this under one artist and title are no music; the rest stay apart."""
 PARTS = 8
 """A pass works on an eighth of the keys at a time, which bounds its memory to some 10 B a row."""
 REDIRECTS_MAX = 64
 """A longer chain of redirects goes round in a circle."""
+
+Halves = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
+"""The upper and the lower 64 bits of ids."""
 
 ITSELF, BY_ID, BY_REDIRECT, BY_ISRC, BY_NAME = range(5)
 RULES = ("", "id", "redirect", "isrc", "name")
@@ -38,12 +44,16 @@ class Identity:
     """For each row, the row that stands for its recording (itself, if it does), and the rule that put it there.
 
     low_ms, high_ms: shortest and longest duration among the rows that a representative stands for; low above high when unknown.
+    renamed: rows whose id was redirected, and the upper half of the id that they had.
     """
 
     into: npt.NDArray[np.uint32]
     rule: npt.NDArray[np.uint8]
     low_ms: npt.NDArray[np.int32]
     high_ms: npt.NDArray[np.int32]
+    renamed: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]] = field(
+        default_factory=lambda: (np.empty(0, U32), np.empty(0, U64))
+    )
 
     def forget_durations(self) -> None:
         """Give back the memory that only merging needs."""
@@ -75,33 +85,49 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
 
 @dataclass(frozen=True, slots=True)
 class Redirects:
-    """MBIDs that are no more and what they became: upper and lower halves of each. Chains are followed, circles counted."""
+    """MBIDs that are no more and what they became, by rising old_high: upper and lower halves of each. None leads to another."""
 
     old_high: npt.NDArray[np.uint64]
     old_low: npt.NDArray[np.uint64]
     new_high: npt.NDArray[np.uint64]
     new_low: npt.NDArray[np.uint64]
 
+    @classmethod
+    def of(cls, old: Halves, new: Halves) -> Redirects:
+        """Return redirects with chains followed to their ends, and without those that go round in a circle."""
+        target = dict(zip(zip(*(h.tolist() for h in old), strict=True), zip(*(h.tolist() for h in new), strict=True), strict=True))
+        ends: list[tuple[int, int, int, int]] = []
+        for here in sorted(target):
+            found = here
+            for _ in range(REDIRECTS_MAX):
+                if found not in target:
+                    ends.append((*here, *found))
+                    break
+                found = target[found]
+        return cls(*np.array(ends, U64).reshape(-1, 4).T.copy())
+
+    def followed(self, high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> tuple[Halves, npt.NDArray[np.int64]]:
+        """Return the ids that these have become, and where in the arrays one has become another."""
+        if not len(self.old_high):
+            return (high, low), np.empty(0, np.int64)
+        near = np.flatnonzero(np.isin(high, self.old_high))
+        place = np.searchsorted(self.old_high, high[near])
+        moved = self.old_low[place] == low[near]
+        near, place = near[moved], place[moved]
+        high, low = high.copy(), low.copy()
+        high[near], low[near] = self.new_high[place], self.new_low[place]
+        return (high, low), near
+
     def apply(self, rows: Rows, identity: Identity) -> None:
         """Give each row whose id is no more the id that it now has."""
         if not len(self.old_high):
             return
-        target = {
-            (int(a), int(b)): (int(c), int(d))
-            for a, b, c, d in zip(self.old_high, self.old_low, self.new_high, self.new_low, strict=True)
-        }
-        for row in np.flatnonzero(np.isin(rows.id_high, self.old_high)):
-            here = (int(rows.id_high[row]), int(rows.id_low[row]))
-            found = here
-            for _ in range(REDIRECTS_MAX):
-                if found not in target:
-                    break
-                found = target[found]
-            else:
-                continue  # a circle leads nowhere: the row keeps its id
-            if found != here:
-                rows.id_high[row], rows.id_low[row] = found
-                identity.rule[row] = BY_REDIRECT
+        near = np.flatnonzero(np.isin(rows.id_high, self.old_high))
+        before = rows.id_high[near]
+        (high, low), moved = self.followed(before, rows.id_low[near])
+        rows.id_high[near], rows.id_low[near] = high, low
+        identity.rule[near[moved]] = BY_REDIRECT
+        identity.renamed = (near[moved].astype(U32), before[moved])
 
 
 def _rows_of(rows: Rows, ids: Collection[bytes]) -> npt.NDArray[np.int64]:
@@ -232,14 +258,19 @@ def _durations(
 def _agree(
     rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], head_ms: npt.NDArray[np.int32], rule: int
 ) -> npt.NDArray[np.bool_]:
-    """Return for each row whether all that it stands for is as long as its group's head, give or take TOLERANCE_MS.
+    """Return for each row whether it is as long as its group's head, and all that it stands for nearly so.
 
+    By name, the row itself is within TOLERANCE_MS; those that an ISRC brought to it, and all by ISRC, within ISRC_TOLERANCE_MS.
     Unknown durations agree where an ISRC speaks for the two, and never where only names do.
     """
     low, high = identity.low_ms[alive], identity.high_ms[alive]
-    agree = (high - head_ms <= TOLERANCE_MS) & (head_ms - low <= TOLERANCE_MS)
+    agree = (high - head_ms <= ISRC_TOLERANCE_MS) & (head_ms - low <= ISRC_TOLERANCE_MS)
     known = (high >= 0) & (head_ms > 0)
-    return agree & known | ~known if rule == BY_ISRC else agree & known
+    if rule == BY_ISRC:
+        return agree & known | ~known
+    own = rows.duration_ms[alive]
+    near: npt.NDArray[np.bool_] = np.abs(own - head_ms) <= TOLERANCE_MS
+    return agree & known & near & (own > 0)
 
 
 def _join(identity: Identity, joining: npt.NDArray[np.uint32], heads: npt.NDArray[np.uint32], rule: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import numpy as np
@@ -18,7 +19,7 @@ ANSWER_COLUMNS = ("match_id", "match_score", "match_rank", "match_rule")
 _FORMATS = {".csv": "FORMAT csv, HEADER", ".jsonl": "FORMAT json", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
 _RULES = pa.array(RULES)
 
-AnsweredRows = pa.RecordBatchReader
+AnsweredRows: TypeAlias = pa.RecordBatchReader
 """Rows of a list with what was found for each, streamed."""
 
 
