@@ -26,7 +26,7 @@ from bench.match_world import named as named_rows
 from bench.stopwatch import SILENT, Stopwatch
 from fonoteca.catalogue import TableMapping
 from fonoteca.catalogue.layout import table_files
-from fonoteca.catalogue.matching import Named, QuestionFile, Sought, find
+from fonoteca.catalogue.matching import Named, QuestionFile, Sought, find, ids_of
 from fonoteca.catalogue.matching.scan import Asked, Candidates, scan
 from fonoteca.catalogue.matching.weighing import GRADES, grades_of
 from fonoteca.catalogue.matching.weights import NONE_WEIGHT, RANK_WEIGHT, WEIGHTS
@@ -106,8 +106,12 @@ def measure(world: World) -> Mapping[str, float]:
     """Return how matching does on the questions of a world; prints how far scores can be trusted."""
     with Stopwatch() as reading:
         named = QuestionFile(world.questions).named()
+    before = resource.getrusage(resource.RUSAGE_SELF)
     with Stopwatch() as finding:
         answers = find(Sought(world.snapshot, score_min=0), named)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    with Stopwatch() as naming:
+        ids_of(world.snapshot, answers.ranks)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     given = answers.at_least(Sought(world.snapshot).score_min).ranks
     truth, recordings = world.truth(), world.recordings()
@@ -123,6 +127,8 @@ def measure(world: World) -> Mapping[str, float]:
         "precision": float((right & (given > 0)).sum() / (given > 0).sum()),
         "reading_s": reading.seconds,
         "finding_s": finding.seconds,
+        "finding_cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        "naming_s": naming.seconds,
         "memory_bytes": memory,
     }
 
