@@ -110,10 +110,10 @@ class Catalogue(SnapshotReader):
         rules = self._blobs.read(RULES_FILE) if self._blobs.size(RULES_FILE) is not None else b""
         inputs = _inputs_of(imports, rules)
         now = self.stored_snapshot()
-        if now and now.inputs == inputs:
-            return now.snapshot
         scratch, folder = self._staging.folder("catalogue-build-scratch"), self._staging.folder("catalogue-build")
         try:
+            if now and now.inputs == inputs:
+                return now.snapshot
             place = BuildPlace(self._staging, scratch, folder, progress)
             # What is held speaks last of names, since its tags are often worse than a catalogue.
             ordered = sorted(imports, key=lambda i: (i[1].source.kind == STORE, i[1].source.name))

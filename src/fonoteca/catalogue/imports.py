@@ -116,14 +116,13 @@ class ImportArea:
         return self._import(_Offer(STORE, STORE, "", read), progress)
 
     def _import(self, offer: _Offer, progress: Progress) -> SnapshotSource:
-        if offer.inputs:
-            for _, imported in self.sources():
-                if imported.inputs == offer.inputs:
-                    return imported.source
-        scratch = self._staging.folder(f"catalogue-import-{offer.kind}")
+        scratch, desk = (self._staging.folder(f"catalogue-{part}-{offer.kind}") for part in ("import", "desk"))
         try:
+            same = [imported.source for _, imported in self.sources() if offer.inputs and imported.inputs == offer.inputs]
+            if same:
+                return same[0]
             folder = scratch / "folder"
-            imported = self._stage(offer, folder, scratch, progress)
+            imported = self._stage(offer, folder, (scratch, desk), progress)
             name = imported.source.name
             target = f"{IMPORTS}/{name}/{imported.digest}"
             current = self._current(name)
@@ -138,6 +137,7 @@ class ImportArea:
             self._drop_superseded(name, imported.digest)
             return imported.source
         finally:
+            self._staging.discard(desk)
             self._staging.discard(scratch)
 
     def _drop_superseded(self, name: str, digest: str) -> None:
@@ -145,19 +145,15 @@ class ImportArea:
             if child not in (_CURRENT, digest):
                 self._blobs.delete(f"{IMPORTS}/{name}/{child}")
 
-    def _stage(self, offer: _Offer, folder: Path, scratch: Path, progress: Progress) -> ImportedSource:
-        """Write the sound rows and the quarantine into the folder."""
+    def _stage(self, offer: _Offer, folder: Path, scratch: tuple[Path, Path], progress: Progress) -> ImportedSource:
+        """Write the sound rows and the quarantine into the folder. scratch: for DuckDB and for the desk."""
         with self._staging.writer(folder / _QUARANTINE) as stream:
             rejected = _Rejected(stream)
-            desk_folder = self._staging.folder(f"catalogue-desk-{offer.kind}")
-            desk = Desk(desk_folder, progress, rejected.put, today=self._clock.now().date().isoformat())
-            try:
-                with _storage_errors(offer.subject):
-                    heading = offer.read(desk)
-                with duck_errors(offer.subject), open_duck(self._duck, scratch / "spill") as duck:
-                    counts = keep_sound_rows(duck, desk, heading, folder, rejected.put)
-            finally:
-                self._staging.discard(desk_folder)
+            desk = Desk(scratch[1], progress, rejected.put, today=self._clock.now().date().isoformat())
+            with _storage_errors(offer.subject):
+                heading = offer.read(desk)
+            with duck_errors(offer.subject), open_duck(self._duck, scratch[0] / "spill") as duck:
+                counts = keep_sound_rows(duck, desk, heading, folder, rejected.put)
         row_count = sum(counts.values())
         if not row_count and offer.kind != STORE:
             raise SourceError(

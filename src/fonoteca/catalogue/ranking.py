@@ -62,7 +62,11 @@ def rank_recordings(rows: Rows, recordings: Recordings, counts: Sequence[SourceC
     del found
     order = _order(share)
     # One column at a time: at 256 million rows each old one weighs a gigabyte and more.
-    share, low, high, release, artist = share[order], low[order], high[order], release[order], artist[order]
+    share = share[order]
+    low = low[order]
+    high = high[order]
+    release = release[order]
+    artist = artist[order]
     head_rank = np.zeros(rows.row_count, U32)
     head_rank[recordings.heads[order]] = np.arange(1, recordings.count + 1, dtype=U32)
     held = np.zeros(recordings.count, np.bool_)
