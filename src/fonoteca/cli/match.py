@@ -25,7 +25,7 @@ from fonoteca.cli.catalogue import catalogue_app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.formats.quantities import show_share
 from fonoteca.model.errors import UsageError
-from fonoteca.wiring import Archive, open_archive, write_output
+from fonoteca.wiring import Archive, open_archive, output_file
 
 ROWS_SHOWN = 20
 
@@ -53,7 +53,8 @@ def match_command(
         answers = find(Sought(folder, score), questions.named(), TerminalProgress(quiet=as_json))
         ids = ids_of(folder, answers.ranks)
         if out is not None:
-            _write(opened, answered(questions, answers, ids), out)
+            with output_file(out) as unfinished:
+                write_answers(answered(questions, answers, ids), unfinished)
     summary = summary_json(answers)
     if as_json:
         print_json({"snapshot": folder.name, **summary, "out": None if out is None else str(out)})
@@ -79,15 +80,6 @@ def summary_json(answers: Answers) -> dict[str, Any]:
 def _snapshot_folder(opened: Archive) -> Path:
     """Return the folder of the snapshot in force."""
     return next(path for name, path in opened.catalogue.snapshot_files() if name == "snapshot.json").parent
-
-
-def _write(opened: Archive, rows: AnsweredRows, out: Path) -> None:
-    scratch = opened.staging.folder("catalogue-match")
-    try:
-        write_answers(rows, scratch / f"answers{out.suffix}")
-        write_output(out, (scratch / f"answers{out.suffix}").read_bytes())
-    finally:
-        opened.staging.discard(scratch)
 
 
 def _print_rows(rows: AnsweredRows, questions: QuestionFile) -> None:
