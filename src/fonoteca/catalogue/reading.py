@@ -17,7 +17,7 @@ from fonoteca.catalogue.coverage import coverage_of
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
 from fonoteca.catalogue.lookup import IdsIndex
-from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_snapshot
+from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_name, read_snapshot
 from fonoteca.catalogue.statistics import Statistics, gather_statistics
 from fonoteca.model.catalogue import Artist, Coverage, Popularity, Recording, Release, Snapshot
 from fonoteca.model.errors import StoreError, UsageError
@@ -48,6 +48,7 @@ class SnapshotReader:
         self._staging = staging
         self._duck_settings = duck or DuckSettings()
         self._opened: duckdb.DuckDBPyConnection | None = None
+        self._known: StoredSnapshot | None = None
         self._opening = Lock()
 
     def __enter__(self) -> Self:
@@ -88,7 +89,13 @@ class SnapshotReader:
 
     def stored_snapshot(self) -> StoredSnapshot | None:
         """Return the snapshot in force with the listening it rests on, None before the first build."""
-        return current_snapshot(self._blobs)
+        name = current_name(self._blobs)
+        known = self._known
+        if name is None or (known and known.snapshot.name == name):
+            return known if name else None
+        # What a name stands for never changes, and at 256 million tracks there are hundreds of files to list.
+        self._known = read_snapshot(self._blobs, name)
+        return self._known
 
     def snapshot(self) -> Snapshot | None:
         """Return the snapshot in force, None before the first build."""
@@ -127,7 +134,7 @@ class SnapshotReader:
     def _shard(self, stored: StoredSnapshot, table: str, rank: int) -> list[str]:
         """Return the file of a table that has this rank, and nothing when none has."""
         path = shard_name(table, (rank - 1) // SHARD_ROWS)
-        if path not in dict(stored.snapshot.files):
+        if not any(name == path for name, _ in stored.snapshot.files):
             return []
         return [str(self._local(f"{stored.snapshot.name}/{path}"))]
 

@@ -72,11 +72,15 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
     return StoredSnapshot(snapshot, basis, merged, inputs)
 
 
-def current_snapshot(blobs: Blobs) -> StoredSnapshot | None:
-    """Return the snapshot in force, None before the first build."""
+def current_name(blobs: Blobs) -> str | None:
+    """Return the name of the snapshot in force, None before the first build."""
     if blobs.size(CURRENT) is None:
         return None
-    name = blobs.read(CURRENT).decode("ascii", "replace").strip()
+    return blobs.read(CURRENT).decode("ascii", "replace").strip()
+
+
+def read_snapshot(blobs: Blobs, name: str) -> StoredSnapshot:
+    """Return the snapshot of this name. Raises: StoreError when it is none."""
     return parse_snapshot(blobs.read(f"{name}/{SNAPSHOT_FILE}"), f"catalogue/{name}/{SNAPSHOT_FILE}")
 
 
