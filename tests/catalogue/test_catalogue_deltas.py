@@ -110,7 +110,8 @@ def test_a_delta_applied_to_the_old_gives_the_new_byte_for_byte(name: str, tmp_p
     made_folder = staging.folder("made")
     apply_delta(old, delta_folder, made_folder, place_in(staging, "scratch-apply"))
     assert contents(made_folder) == contents(new)
-    assert size(delta_folder) < 0.9 * size(new)
+    if "removed" not in name and name != "everything":  # where most rows go, what is said of them is more than what stays
+        assert size(delta_folder) < 0.7 * size(new)
 
 
 def test_a_delta_tells_who_came_went_and_changed(tmp_path: Path) -> None:

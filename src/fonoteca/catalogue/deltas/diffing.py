@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from fonoteca.catalogue.deltas.aligning import Aligner
 from fonoteca.catalogue.deltas.columns import Kept, Told, changed_places, tell
+from fonoteca.catalogue.deltas.gone import tell_gone
 from fonoteca.catalogue.deltas.nouns import (
     ADDED_FILE,
     DELTA_FILE,
@@ -32,14 +32,14 @@ from fonoteca.catalogue.deltas.nouns import (
 from fonoteca.catalogue.deltas.pairing import Places, pair_rows, row_counts
 from fonoteca.catalogue.deltas.piles import ROW, VALUE, Piles, residual_rows, write_order
 from fonoteca.catalogue.deltas.remaking import copy_file, write_ids_again
-from fonoteca.catalogue.duck import open_duck, quoted
-from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, MERGED, RECORDINGS, TABLES, schema_of, table_files, write_shard
+from fonoteca.catalogue.duck import open_duck
+from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, RECORDINGS, TABLES, schema_of, table_files, write_shard
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE
 from fonoteca.catalogue.sourcefile import sha256_of
 
 HEARD_COLUMNS = ("rank", "listens", "listeners", "share", "share_low", "share_high", "synthetic")
 """What changes with listening alone: a recording of which no more changed is not told of as changed."""
-REMOVED_FILE, MERGED_FILE, CHANGED_FILE = "removed.parquet", "merged.parquet", "changed.parquet"
+CHANGED_FILE = "changed.parquet"
 
 
 def diff_snapshots(old: Path, new: Path, folder: Path, place: DeltaPlace) -> Delta:
@@ -68,7 +68,7 @@ def diff_snapshots(old: Path, new: Path, folder: Path, place: DeltaPlace) -> Del
                     places = pair_rows(duck, table, pair.old, pair.new)
                     tables[table] = _TableDiff(pair, places, folder, place, counts).write()
                     if table == RECORDINGS:
-                        _tell_gone(duck, old, new, places, folder, counts)
+                        counts.removed, counts.merged = tell_gone(duck, old, new, places, folder)
                     advance(len(places))
         ids_whole = _ids_whole(new, after, folder, place)
         added = tables[RECORDINGS].added
@@ -189,59 +189,6 @@ def _put(piles: Piles, column: str, told: Told, rows: npt.NDArray[np.int64]) -> 
         piles.put(f"{column}.residuals.parquet", residual_rows(told.residuals))
     elif told.exceptions is not None:
         piles.put(f"{column}.parquet", pa.table({ROW: pa.array(rows[told.exceptions]), VALUE: told.values}))
-
-
-def _tell_gone(duck: duckdb.DuckDBPyConnection, old: Path, new: Path, places: Places, folder: Path, counts: _Counts) -> None:
-    """Write for people which recordings are no more, and which are part of another now."""
-    old_files, new_files = table_files(old, RECORDINGS), table_files(new, RECORDINGS)
-    gone = np.ones(sum(row_counts(old_files)), np.bool_)
-    gone[places[places >= 0]] = False
-    ranks = np.flatnonzero(gone) + 1
-    if not len(ranks):
-        return
-    duck.register("gone_ranks", pa.table({"rank": ranks}))
-    duck.execute(
-        f"""
-        CREATE TEMP TABLE gone AS SELECT id, title, artist, rank FROM read_parquet({_list(old_files)})
-        WHERE rank IN (SELECT rank FROM gone_ranks);
-        CREATE TEMP TABLE gone_into AS SELECT g.id, min(m.rank) AS new_rank, arg_min(m.rule, m.rank) AS rule
-        FROM gone g JOIN read_parquet({_list(table_files(new, MERGED))}) m ON m.id = g.id GROUP BY g.id;
-        """
-    )
-    with Piles(folder / RECORDINGS) as piles:
-        removed = duck.sql(
-            f"""SELECT {_bytes("id")} AS id, title, artist, rank FROM gone
-            WHERE id NOT IN (SELECT id FROM gone_into) ORDER BY rank"""
-        ).to_arrow_table()
-        merged = duck.sql(
-            f"""
-            SELECT {_bytes("g.id")} AS id, {_bytes("r.id")} AS into, i.rule, g.title, g.artist, g.rank
-            FROM gone g JOIN gone_into i ON i.id = g.id JOIN read_parquet({_list(new_files)}) r ON r.rank = i.new_rank
-            ORDER BY g.rank
-            """
-        ).to_arrow_table()
-        for name, rows in ((REMOVED_FILE, removed), (MERGED_FILE, merged)):
-            if rows.num_rows:
-                piles.put(name, _with_uuids(rows))
-    counts.removed, counts.merged = removed.num_rows, merged.num_rows
-    duck.unregister("gone_ranks")
-
-
-def _bytes(column: str) -> str:
-    """Return SQL for a UUID's bytes: DuckDB hands UUIDs to Arrow as text."""
-    return f"unhex(replace({column}::VARCHAR, '-', ''))"
-
-
-def _with_uuids(rows: pa.Table) -> pa.Table:
-    for name in ("id", "into"):
-        if name in rows.schema.names:
-            storage = rows[name].combine_chunks().cast(pa.binary(16))
-            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.ExtensionArray.from_storage(pa.uuid(), storage))
-    return rows
-
-
-def _list(paths: Sequence[Path]) -> str:
-    return f"[{', '.join(quoted(path) for path in paths)}]"
 
 
 def _ids_whole(new: Path, digests: dict[str, str], folder: Path, place: DeltaPlace) -> bool:
