@@ -4,7 +4,9 @@ import hashlib
 import json
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from shutil import which
 
@@ -192,3 +194,16 @@ def test_names_of_sources_cannot_break_out_of_the_citation(snapshot: Path) -> No
     facts["sources"][0]["attribution"] = 'A "label":\n  - evil: yes'
     cff = citation_of(json.dumps(facts).encode(), "x").cff().decode()
     assert r"A \"label\":\n  - evil: yes" in cff
+
+
+def test_the_reader_that_the_page_shows_reads_a_row(exported: Exported, rows: list[dict[str, object]], tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text()
+    lines = page[page.index("    import io, json") :].splitlines()
+    code = "\n".join(line.removeprefix("    ") for line in takewhile(lambda line: not line or line.startswith("    "), lines))
+    (tmp_path / "read_row.py").write_text(code)
+    path = exported(JSONL)[0] / "recordings" / "00000.jsonl.zst"
+    for row in (0, 1023, 1024, COUNT - 1):
+        done = subprocess.run(
+            [sys.executable, tmp_path / "read_row.py", path, str(row)], capture_output=True, text=True, check=True
+        )
+        assert f"'rank': {row + 1}, 'id': '{rows[row]['id']}'" in done.stdout
