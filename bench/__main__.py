@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audio, catalogue, corridor, cutting, demo, hashing, plan, search, swarm
+from bench import audio, catalogue, corridor, cutting, demo, hashing, plan, popularity, search, swarm
 from bench.machine import BusyMeter, await_quiet, describe
 from bench.report import Figure, Quiet, Report, Unmeasured, gather, report_json, table_of
 from bench.stopwatch import NotMeasurableError, Stopwatch
@@ -33,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "audio": audio.figures,
     "catalogue": catalogue.figures,
     "plan": plan.figures,
+    "popularity": popularity.figures,
     "search": search.figures,
     "demo": demo.figures,
 }
