@@ -24,6 +24,7 @@ BINS_A_DECADE = 5
 DURATION_S_MAX = 3600
 TRACK_COUNT_MAX = 200
 """Longer tracks and releases are counted together at the end of their tables."""
+ISRC_CHARS = 12
 NAMES_MAX = 15
 """Genres and licences shown by name; the others are added up."""
 SAMPLED_ROWS = 1 << 23
@@ -88,7 +89,7 @@ class Statistics:
 def gather_statistics(snapshot: Path, coverage: Coverage, duck: duckdb.DuckDBPyConnection) -> Statistics:
     """Return the figures of the snapshot in a folder. coverage: its curve. duck: with bounded memory, to be closed by the caller.
 
-    Cost: six scans of a few columns each; under a minute for 256 million recordings on 2 cores.
+    Cost: nine scans of a few columns each: 5 s of one core for 24 million recordings, in 0.8 GB.
     Raises: UsageError for a snapshot of no recordings, StoreError when its files cannot be read.
     """
     try:
@@ -134,9 +135,9 @@ class _Counter:
     duck: duckdb.DuckDBPyConnection
     files: Mapping[str, Sequence[str]]
 
-    def _ask(self, query: str, tables: Sequence[str], **parameters: object) -> Figures:
+    def _ask(self, query: str, tables: Sequence[str]) -> Figures:
         paths = [path for table in tables for path in self.files[table]]
-        answer = self.duck.execute(query, {"paths": paths, **parameters})
+        answer = self.duck.execute(query, {"paths": paths})
         columns = tuple(str(column[0]) for column in answer.description or ())
         return Figures(columns, tuple(answer.fetchall()))
 
@@ -178,18 +179,20 @@ class _Counter:
         )
 
     def isrcs(self, sample: int) -> Figures:
-        """Return ISRCs by how many rows carry each, merged rows among them. sample: one ISRC in so many is counted."""
+        """Return ISRCs by how many rows carry each, merged rows among them. sample: one ISRC in so many is counted.
+
+        Codes are told apart by 64-bit hashes: of 200 million, a pair falls together by a chance of one in a thousand.
+        """
         return self._ask(
-            """
-            WITH given AS (SELECT isrc FROM read_parquet($paths) WHERE isrc <> ''),
-            codes AS (
-                SELECT isrc AS code FROM given WHERE NOT contains(isrc, ' ')
-                UNION ALL SELECT unnest(string_split(isrc, ' ')) FROM given WHERE contains(isrc, ' ')
-            ), counted AS (SELECT count(*) AS rows FROM codes WHERE hash(code) % $sample = 0 GROUP BY code)
-            SELECT rows, count(*) * $sample AS isrcs FROM counted GROUP BY rows ORDER BY rows
+            f"""
+            WITH codes AS (
+                SELECT hash(isrc) AS code FROM read_parquet($paths) WHERE strlen(isrc) = {ISRC_CHARS}
+                UNION ALL
+                SELECT hash(unnest(string_split(isrc, ' '))) FROM read_parquet($paths) WHERE strlen(isrc) > {ISRC_CHARS}
+            ), counted AS (SELECT count(*) AS rows FROM codes WHERE code % {sample} = 0 GROUP BY code)
+            SELECT rows, count(*) * {sample} AS isrcs FROM counted GROUP BY rows ORDER BY rows
             """,
             [RECORDINGS, MERGED],
-            sample=sample,
         )
 
     def years(self) -> Figures:
