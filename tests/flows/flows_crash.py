@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -92,7 +93,17 @@ def crashes(prepared: Path, deed: Deed, points: Points) -> Iterator[Crashed]:
         if left not in points.seen:
             points.seen.add(left)
             yield Crashed(folder, place, told)
-        shutil.rmtree(folder)
+        _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a crashed archive. Threads of Tantivy that no crash of ours can stop may still put a file into it."""
+    for _ in range(5):
+        with suppress(OSError):
+            shutil.rmtree(folder)
+            return
+        time.sleep(0.2)
+    shutil.rmtree(folder)
 
 
 class Finished:
