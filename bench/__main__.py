@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audio, catalogue, corridor, cutting, demo, hashing, plan, popularity, search, swarm
+from bench import audio, catalogue, corridor, cutting, demo, exports, hashing, plan, popularity, search, swarm
 from bench.machine import BusyMeter, await_quiet, describe
 from bench.report import Figure, Quiet, Report, Unmeasured, gather, report_json, table_of
 from bench.stopwatch import NotMeasurableError, Stopwatch
@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "catalogue": catalogue.figures,
     "plan": plan.figures,
     "popularity": popularity.figures,
+    "exports": exports.figures,
     "search": search.figures,
     "demo": demo.figures,
 }
