@@ -14,7 +14,7 @@ from fonoteca.catalogue.rows import ROW_CHARS_SHOWN, BadRow
 from fonoteca.catalogue.tables import relay_rows
 from fonoteca.model.errors import SourceError, StoreError
 
-KEPT = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+KEPT = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 6, ROW_GROUP_SIZE 122880"
 BATCH_ROWS = 8192
 _ORDER = {HELD: "ORDER BY id, object_id, logical_path"}
 """Rows stay in the order of their source; what is held has none of its own, and of several files the first speaks."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.desk import HELD
 from fonoteca.catalogue.keys import artist_words, key64, title_words
 
-THREADS = 2
 SET_DOWN_ROWS = 1 << 24
 """So many rows are gathered before they are left to the disk: 1.2 GB."""
 COLUMN_NAMES = (
@@ -31,8 +29,6 @@ COLUMN_NAMES = (
 )  # fmt: skip
 KEY_COLUMNS = ("id", "live", "title", "artist", "release_id", "year", "duration_ms", "isrc", "listens", "listeners")
 U64, U32, I64, I32, I16 = np.uint64, np.uint32, np.int64, np.int32, np.int16
-_Answer = TypeVar("_Answer")
-_Task = TypeVar("_Task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +116,6 @@ def read_chunk(chunk: Chunk, columns: Sequence[str] | None = None) -> pa.Table:
     """Return a row group as a table without chunks inside."""
     with pq.ParquetFile(chunk.file.path) as parquet:
         return parquet.read_row_group(chunk.group, columns=columns, use_threads=False).combine_chunks()
-
-
-def in_order(task: Callable[[_Task], _Answer], items: Iterator[_Task], threads: int = THREADS) -> Iterator[_Answer]:
-    """Yield the task's answer for each item in order, worked out by threads, at most two ahead for each."""
-    with ThreadPoolExecutor(threads) as pool:
-        waiting = [pool.submit(task, item) for item in islice(items, 2 * threads)]
-        try:
-            while waiting:
-                answer = waiting.pop(0).result()
-                waiting.extend(pool.submit(task, item) for item in islice(items, 1))
-                yield answer
-        finally:
-            for one in waiting:
-                one.cancel()
 
 
 def numbered(paths: Sequence[tuple[int, str, Path]]) -> list[ImportFile]:

@@ -101,7 +101,8 @@ EMPTY_COLUMNS = frozenset({"release_id", "disc", "track", "year"})
 """Columns that may be NULL; in every other NULL is an error."""
 
 _ENCODINGS: Mapping[str, str] = {
-    **dict.fromkeys(("rank", "best_rank", "duration_ms", "file_bytes"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys(("rank", "best_rank"), "DELTA_BINARY_PACKED"),
+    **dict.fromkeys(("duration_ms", "file_bytes", "year", "track"), "BYTE_STREAM_SPLIT"),
     **dict.fromkeys(("title", "artist", "name", "release", "isrc"), "DELTA_LENGTH_BYTE_ARRAY"),
     **dict.fromkeys(("id", "release_id", "share", "share_low", "share_high"), "PLAIN"),
 }
@@ -140,7 +141,7 @@ def shard_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
         path,
         schema,
         compression="zstd",
-        compression_level=3,
+        compression_level=6,
         use_dictionary=[name for name in names if name not in _ENCODINGS],
         column_encoding={name: _ENCODINGS[name] for name in names if name in _ENCODINGS},
         write_page_index=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.encodings import Smallest, Wanted, open_encodings
 from fonoteca.catalogue.knapsack import NONE, Bytes, Choices, Selection, Shares, blocks, select, value_of
 from fonoteca.catalogue.writing import UNKNOWN_DURATION_MS
@@ -21,8 +21,6 @@ from fonoteca.formats.quantities import show_bytes
 from fonoteca.model.catalogue import Encoding, Kept, Permit
 from fonoteca.model.errors import StoreError, UsageError
 
-READERS = 2
-"""Files are read in as many threads; unpacking holds no lock of the interpreter's."""
 _COLUMNS = ["licence_uri", "source", "held", "share", "file_bytes", "duration_ms"]
 _NAMED = ["licence_uri", "source"]
 
@@ -64,7 +62,7 @@ def gather(
         total = sum(pq.read_metadata(file).num_rows for file in files)
         columns = _Columns.of(total)
         rank, held_share, left_out_count, left_out_share = 1, 0.0, 0, 0.0
-        for table in _read_ahead(files):
+        for table in in_order(_read, files):
             for licence in table.licences:
                 if licence not in asked:
                     asked[licence] = permits(licence)
@@ -176,17 +174,6 @@ class _Read:
     share: Shares
     file_bytes: Bytes
     duration_ms: npt.NDArray[np.int32]
-
-
-def _read_ahead(files: Sequence[Path]) -> Iterator[_Read]:
-    """Yield the columns of each file in order, the next ones being read meanwhile."""
-    with ThreadPoolExecutor(READERS) as pool:
-        waiting = [pool.submit(_read, file) for file in files[:READERS]]
-        for number in range(len(files)):
-            done = waiting.pop(0).result()
-            if number + READERS < len(files):
-                waiting.append(pool.submit(_read, files[number + READERS]))
-            yield done
 
 
 def _read(file: Path) -> _Read:

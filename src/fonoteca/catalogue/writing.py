@@ -16,8 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.desk import HELD
-from fonoteca.catalogue.gathering import Chunk, Rows, in_order, read_chunk
+from fonoteca.catalogue.gathering import Chunk, Rows, read_chunk
 from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Identity
 from fonoteca.catalogue.keys import key64
 from fonoteca.catalogue.layout import (
@@ -82,7 +83,7 @@ def write_tables(building: Building, folder: Path, advance: Callable[[int], None
         (folder / table).mkdir(parents=True, exist_ok=True)
     _spread(building, advance)
     with_more = (_Rolling(folder, RELEASES), _Rolling(folder, ARTISTS))
-    for settled in in_order(lambda part: _settle(building, part, folder), iter(range(building.part_count))):
+    for settled in in_order(lambda part: _settle(building, part, folder), range(building.part_count)):
         for rolling, rows in zip(with_more, (settled.releases, settled.artists), strict=True):
             rolling.add(rows)
         advance(settled.row_count)

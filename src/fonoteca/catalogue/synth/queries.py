@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.synth.chance import U64, Bool, deck, draw, key, odds, slot
 from fonoteca.catalogue.synth.parquet import LABEL, OpenWriter, parquet_writer
 from fonoteca.catalogue.synth.rows import Facts
 from fonoteca.catalogue.synth.settings import ROW_GROUP_ROWS, SynthSettings
 from fonoteca.catalogue.synth.vocabulary import LOWER, PLAIN, TITLE, UPPER
-from fonoteca.catalogue.synth.weighing import Weighed, in_order
+from fonoteca.catalogue.synth.weighing import Weighed
 from fonoteca.catalogue.synth.wording import NONE, REMASTERS, SENTENCE, Dress, Wording
 from fonoteca.catalogue.synth.world import NO_COMMON, Appearances
 from fonoteca.model.errors import UsageError
@@ -80,7 +81,7 @@ def write_queries(questions: Questions, open_writer: OpenWriter, progress: Progr
         open_writer(questions.path) as stream,
         parquet_writer(stream, QUERIES) as writer,
     ):
-        made = in_order(lambda number: asker.ask(rows, number), -(-len(rows) // ROW_GROUP_ROWS))
+        made = in_order(lambda number: asker.ask(rows, number), range(-(-len(rows) // ROW_GROUP_ROWS)))
         for batch in made:
             writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
             answered += len(batch) - batch.column("truth_uuid").null_count
@@ -110,7 +111,7 @@ class _Asker:
         found: list[NDArray[np.uint32]] = []
         if asked.heard_share:
             with progress.task("choosing what is asked", tracks, "rows") as advance:
-                for rows in in_order(drawn, weighed.block_count()):
+                for rows in in_order(drawn, range(weighed.block_count())):
                     found.append(rows)
                     advance(min(ROW_GROUP_ROWS, tracks))
         chance = np.random.Generator(np.random.SFC64([self._key["which"], weighed.block_count()]))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.synth.chance import F64, U64
 from fonoteca.catalogue.synth.listening import Listening, People
 from fonoteca.catalogue.synth.settings import ROW_GROUP_ROWS, SynthSettings
@@ -19,10 +16,6 @@ from fonoteca.ports import Progress
 
 HISTORY, HELD_OUT = "history", "held-out"
 """The listeners whose counts are in the catalogue, and others, with whom to evaluate."""
-THREADS = 2
-LOOKAHEAD = 4
-"""Blocks under way at once: each takes about 60 MB."""
-_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class Weighed:
             return of.home, self.world.split(of), float(self.world.love(of)[home].sum()), int(home.sum())
 
         with progress.task("weighing recordings", self.settings.tracks, "rows") as advance:
-            for home, split, love, count in in_order(facts, self.block_count()):
+            for home, split, love, count in in_order(facts, range(self.block_count())):
                 np.add.at(self._splits, home, split)
                 self.love += love
                 self.recording_count += count
@@ -80,19 +73,3 @@ class Weighed:
         of = self.world.appearances(self.rows_of(number))
         love = self.world.love(of)
         return Block(number, of, love, love * (self.world.split(of) / self._splits[of.home]))
-
-
-def in_order(make: Callable[[int], _Made], count: int) -> Iterator[_Made]:
-    """Yield what is made of 0, 1, ... count - 1, in order, two at a time and a few ahead."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        under_way: deque[Future[_Made]] = deque()
-        try:
-            for number in range(count):
-                under_way.append(pool.submit(make, number))
-                if len(under_way) >= LOOKAHEAD:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()

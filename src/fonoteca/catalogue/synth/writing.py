@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.synth.listening import Listening
 from fonoteca.catalogue.synth.parquet import LABEL, OpenWriter, parquet_writer
 from fonoteca.catalogue.synth.rows import Facts
 from fonoteca.catalogue.synth.settings import FILE_ROWS, ROW_GROUP_ROWS, SynthSettings
-from fonoteca.catalogue.synth.weighing import HELD_OUT, HISTORY, Block, Weighed, in_order
+from fonoteca.catalogue.synth.weighing import HELD_OUT, HISTORY, Block, Weighed
 from fonoteca.catalogue.synth.wording import Wording
 from fonoteca.ports import Progress
 
@@ -118,7 +119,7 @@ def write_synthetic(settings: SynthSettings, folder: Path, open_writer: OpenWrit
         return block, _catalogue_rows(maker, block), _truth_rows(weighed, block)
 
     with progress.task("writing the synthetic catalogue", settings.tracks, "rows") as advance:
-        made = in_order(make, weighed.block_count())
+        made = in_order(make, range(weighed.block_count()))
         for number in range(-(-weighed.block_count() // _FILE_BLOCKS)):
             with (
                 open_writer(folder / f"catalogue-{number:05}.parquet") as one,
@@ -162,7 +163,7 @@ def write_held_out(settings: SynthSettings, folder: Path, open_writer: OpenWrite
         open_writer(folder / "held-out.parquet") as stream,
         parquet_writer(stream, _HEARD) as writer,
     ):
-        for row_count, heard in in_order(make, weighed.block_count()):
+        for row_count, heard in in_order(make, range(weighed.block_count())):
             writer.write_batch(heard, row_group_size=ROW_GROUP_ROWS)
             total += int(heard.column("listens").to_numpy().sum())
             advance(row_count)
