@@ -41,7 +41,7 @@ from fonoteca.formats.settings import FILE_NAME, parse_settings, settings_toml
 from fonoteca.ingest import IngestContext, Verdict
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import UsageError
-from fonoteca.model.settings import Settings
+from fonoteca.model.settings import FOLDER_STORE, Settings
 from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm, Workers
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
@@ -88,6 +88,8 @@ class Archive:
 
     def blobs(self, name: str) -> Blobs:
         """Return the part of the archive's folder with this name, as blobs."""
+        if name == FOLDER_STORE and self.settings.store != FOLDER_STORE:
+            raise UsageError(f"store {self.settings.store!r}", "a store on S3 is not there yet", f"Use {FOLDER_STORE!r}.")
         return DiskBlobs(self.folder / name, self._calls)
 
     @property
@@ -135,7 +137,10 @@ class Archive:
     @cached_property
     def workers(self) -> Workers:
         """Processes for work on files, one for each core unless the settings say otherwise."""
-        return self._open.enter_context(ProcessWorkers(self.settings.workers or os.cpu_count() or 1))
+        count = self.settings.workers
+        if not isinstance(count, int):
+            raise UsageError(f"workers {count!r}", "work on a Ray cluster is not there yet", "Give a number of processes.")
+        return self._open.enter_context(ProcessWorkers(count or os.cpu_count() or 1))
 
     def begin_writing(self) -> None:
         """Be the one process that writes here until closed, and clear up after one that was killed.

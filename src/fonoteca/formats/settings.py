@@ -10,15 +10,17 @@ from typing import Any
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Policy
-from fonoteca.model.settings import EditionSettings, ServerSettings, Settings
+from fonoteca.model.settings import EditionSettings, RaySettings, S3Settings, ServerSettings, Settings
 
 FILE_NAME = "fonoteca.toml"
 
 _TABLES: Mapping[str, Mapping[str, type]] = {
-    "archive": {"name": str, "title": str, "piece_bytes": int, "register": str, "workers": int},
+    "archive": {"name": str, "title": str, "piece_bytes": int, "store": str, "register": str, "workers": object},
     "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
     "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple},
     "server": {"host": str, "port": int},
+    "s3": {"endpoint": str, "region": str},
+    "ray": {"address": str},
 }
 
 
@@ -28,9 +30,9 @@ def _value(table: str, key: str, value: Any, kind: type) -> Any:
         return parse_bytes(value)
     if kind is tuple and isinstance(value, list) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    if type(value) is kind:
+    if type(value) is kind or (kind is object and type(value) in (int, str)):
         return value
-    expected = {tuple: "a list of texts", int: "a number", str: "a text", bool: "true or false"}[kind]
+    expected = {tuple: "a list of texts", int: "a number", str: "a text", bool: "true or false", object: "a number or a name"}[kind]
     raise UsageError(f"{FILE_NAME}: {table}.{key}", f"expected {expected}, found {value!r}", "Correct it and run again.")
 
 
@@ -69,10 +71,12 @@ def parse_settings(text: str) -> Settings:
         rights=policy,
         editions=EditionSettings(**_table(document, "editions")),
         server=ServerSettings(**_table(document, "server")),
+        s3=S3Settings(**_table(document, "s3")),
+        ray=RaySettings(**_table(document, "ray")),
     )
 
 
-def _toml_value(value: str | bool | tuple[str, ...]) -> str:
+def _toml_value(value: str | int | bool | tuple[str, ...]) -> str:
     """Return a value as TOML writes it: JSON's texts, lists and truth values are TOML too."""
     return json.dumps(value, ensure_ascii=False)
 
@@ -88,8 +92,9 @@ def settings_toml(settings: Settings) -> str:
 name = {text(settings.name)}  # fixed: the torrents of this archive carry it
 title = {text(settings.title)}
 piece_bytes = {settings.piece_bytes}  # fixed: {show_bytes(settings.piece_bytes)} a piece
-register = {text(settings.register)}
-workers = {settings.workers}  # processes that decode and check; 0: one for each core
+store = {text(settings.store)}  # or "s3://bucket/prefix"
+register = {text(settings.register)}  # or "postgresql+psycopg://..."
+workers = {text(settings.workers)}  # processes that decode and check; 0: one for each core; or "ray"
 
 [rights]
 refuse_noncommercial = {text(policy.refuse_noncommercial)}
@@ -106,6 +111,13 @@ web_seeds = {text(editions.web_seeds)}
 [server]
 host = {text(server.host)}
 port = {server.port}
+
+[s3]  # for a store on S3; the keys are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+endpoint = {text(settings.s3.endpoint)}
+region = {text(settings.s3.region)}
+
+[ray]
+address = {text(settings.ray.address)}
 """
 
 

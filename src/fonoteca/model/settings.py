@@ -19,6 +19,11 @@ DROP_FILES_MAX_DEFAULT = 20_000
 TITLE_CHARS_MAX = 500
 """What an edition says of its archive is a short line."""
 
+FOLDER_STORE = "store"
+RAY = "ray"
+"""The setting of `workers` that gives work to a Ray cluster."""
+
+_S3_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*")
 _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9-]{0,62}")
 """None that is a device on Windows, where a folder could not have it."""
 
@@ -58,17 +63,43 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where the S3 is that a store on `s3://` lies in. endpoint: its URL, "" for Amazon's own. Secrets are never settings."""
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+
+    def __post_init__(self) -> None:
+        """Check that the endpoint is an address."""
+        if self.endpoint and not self.endpoint.startswith(("http://", "https://")):
+            raise UsageError(f"s3.endpoint {self.endpoint!r}", "expected an http or https address", "Correct it in fonoteca.toml.")
+
+
+@dataclass(frozen=True, slots=True)
+class RaySettings:
+    """Which Ray cluster works for an archive with `workers = "ray"`. address: HOST:PORT of its head; `auto` finds a local one."""
+
+    address: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings of one archive. name: also the root name of its torrents, fixed at `init`."""
+    """All settings of one archive. name: also the root name of its torrents, fixed at `init`.
+
+    store: `store`, the folder, or `s3://bucket/prefix`. workers: processes, 0 for one each core, or `ray`.
+    """
 
     name: str
     title: str
     piece_bytes: int = PIECE_BYTES_DEFAULT
+    store: str = FOLDER_STORE
     register: str = "sqlite"
-    workers: int = 0
+    workers: int | str = 0
     rights: Policy = field(default_factory=Policy)
     editions: EditionSettings = field(default_factory=EditionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    s3: S3Settings = field(default_factory=S3Settings)
+    ray: RaySettings = field(default_factory=RaySettings)
 
     def __post_init__(self) -> None:
         """Check the name and title, which the archive's torrents and editions carry, and the piece length."""
@@ -85,4 +116,10 @@ class Settings:
         if self.piece_bytes < BLOCK_BYTES or self.piece_bytes & (self.piece_bytes - 1):
             remedy = f"Use a power of two from {BLOCK_BYTES} up; {PIECE_BYTES_DEFAULT} is a good one."
             raise UsageError(f"piece_bytes {self.piece_bytes}", "not a piece length", remedy)
-        _check_range("workers", self.workers, 0)
+        if self.store != FOLDER_STORE and not _S3_PLACE.fullmatch(self.store):
+            remedy = f"Use {FOLDER_STORE!r} for the archive's own folder, or s3://bucket/prefix."
+            raise UsageError(f"store {self.store!r}", "not a place for a store", remedy)
+        if isinstance(self.workers, int):
+            _check_range("workers", self.workers, 0)
+        elif self.workers != RAY:
+            raise UsageError(f"workers {self.workers!r}", f"expected a number or {RAY!r}", "Correct it in fonoteca.toml.")

@@ -38,6 +38,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     false,
+    true,
 )
 
 from fonoteca.model.ids import Sha256
@@ -128,6 +129,8 @@ object_ = Table(
     Column("file_bytes", BigInteger, nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("damage", String),
+    Column("quarantined_at", Instant),
+    Column("quarantine", Text),
     Index("ix_object_kind_object_id", "kind", "object_id"),
     Index("ix_object_kind_head_at", "kind", "head_at", "id"),
 )
@@ -137,6 +140,13 @@ Index(
     object_.c.damage,
     sqlite_where=object_.c.damage.is_not(None),
     postgresql_where=object_.c.damage.is_not(None),
+)
+
+Index(
+    "ix_object_quarantined",
+    object_.c.object_id,
+    sqlite_where=object_.c.quarantined_at.is_not(None),
+    postgresql_where=object_.c.quarantined_at.is_not(None),
 )
 
 version = Table(
@@ -176,6 +186,8 @@ member_file = Table(
     Column("sha256", Digest, nullable=False),
     Column("digest_key", BigInteger, nullable=False, index=True),
     Column("checked_at", Instant),
+    Column("seen_bytes", BigInteger),
+    Column("seen_mtime_ns", BigInteger),
     Column("damage", String),
     UniqueConstraint("version_key", "tail"),
     Index("ix_member_file_next_to_audit", "checked_at", "id"),
@@ -216,8 +228,11 @@ file = Table(
     Column("year", Integer),
     Column("probe", Text),
     Column("tags", Text),
+    Column("analysed", Boolean, nullable=False, server_default=true()),
     UniqueConstraint("version_key", "logical_path"),
 )
+
+Index("ix_file_unanalysed", file.c.id, sqlite_where=~file.c.analysed, postgresql_where=~file.c.analysed)
 
 holding = Table(
     "holding",
