@@ -58,7 +58,7 @@ class World:
     @property
     def snapshot(self) -> Path:
         with open_archive(self.folder) as archive:
-            return next(path for name, path in archive.catalogue.snapshot_files() if name == "snapshot.json").parent
+            return archive.catalogue.snapshot_folder()
 
     @property
     def questions(self) -> Path:

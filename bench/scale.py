@@ -33,7 +33,9 @@ from bench.report import Figure, Goal, Peer, Quiet, Report, gather, report_json,
 from bench.stopwatch import SILENT, Stopwatch
 from fonoteca.catalogue import TableMapping
 from fonoteca.catalogue.duck import quoted
+from fonoteca.catalogue.layout import recording_files
 from fonoteca.catalogue.matching import QuestionFile, Sought, find
+from fonoteca.catalogue.rank_ids import ids_of_ranks
 from fonoteca.catalogue.synth.queries import QuerySettings, Questions, write_queries
 from fonoteca.catalogue.synth.rows import Facts
 from fonoteca.catalogue.synth.settings import SynthSettings
@@ -92,7 +94,7 @@ class Ground:
 
     def snapshot(self, archive: Archive) -> Path:
         """Return the folder of the snapshot in force."""
-        return next(path for name, path in archive.catalogue.snapshot_files() if name == "snapshot.json").parent
+        return archive.catalogue.snapshot_folder()
 
 
 Found = dict[str, Any]
@@ -317,21 +319,9 @@ def _right(ground: Ground, folder: Path, rows: Any, ranks: Any) -> Any:
 
 def _id_pairs(folder: Path, ranks: Any) -> Any:
     """Return the ids of recordings of these ranks as pairs of 64-bit numbers, in the bytes' own order."""
-    import pyarrow.parquet as pq
-
-    from fonoteca.catalogue.layout import recording_files
-
     order = np.argsort(ranks, kind="stable")
-    wanted = ranks[order].astype(np.int64) - 1
     pairs = np.empty((len(ranks), 2), np.uint64)
-    first = 0
-    for path in recording_files(folder):
-        ids = pq.read_table(path, columns=["id"])["id"].combine_chunks()
-        storage = ids.storage if hasattr(ids, "storage") else ids
-        raw = np.frombuffer(storage.buffers()[1], np.uint64, 2 * len(storage), 16 * storage.offset).reshape(-1, 2)
-        here = slice(*np.searchsorted(wanted, (first, first + len(raw))))
-        pairs[order[here]] = raw[wanted[here] - first]
-        first += len(raw)
+    pairs[order] = ids_of_ranks(recording_files(folder), ranks[order]).view(np.uint64).reshape(-1, 2)
     return pairs
 
 

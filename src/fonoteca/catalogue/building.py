@@ -16,11 +16,12 @@ import numpy as np
 
 from fonoteca.catalogue.counts import Heard, Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
-from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk, uuid_halves
+from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk
 from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
 from fonoteca.catalogue.lookup import write_ids
 from fonoteca.catalogue.popularity_basis import ListeningBasis
+from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.catalogue.ranking import rank_recordings
 from fonoteca.catalogue.writing import Building, write_tables
 from fonoteca.model.catalogue import SnapshotSource

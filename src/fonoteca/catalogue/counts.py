@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fonoteca.catalogue.desk import RECORDINGS
-from fonoteca.catalogue.gathering import ImportFile, Rows, chunks_of, name_keys, read_chunk, uuid_halves
+from fonoteca.catalogue.gathering import ImportFile, Rows, chunks_of, name_keys, read_chunk
 from fonoteca.catalogue.identity import Identity, Redirects
 from fonoteca.catalogue.popularity_shares import SourceCounts
+from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.model.catalogue import SnapshotSource
 
 U32, I64 = np.uint32, np.int64

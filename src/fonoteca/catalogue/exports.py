@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fonoteca.catalogue.citation import Citation, citation_of
+from fonoteca.catalogue.copying import copy_file
 from fonoteca.catalogue.dictionary import dictionary_json, dictionary_markdown
 from fonoteca.catalogue.duck import duck_errors
 from fonoteca.catalogue.exports_jsonl import write_jsonl
@@ -34,7 +35,6 @@ from fonoteca.ports import Progress, Staging
 FORMAT = "fonoteca-export/1"
 EXPORT_FILE = "export.json"
 PARQUET, SQLITE, JSONL = "parquet", "sqlite", "jsonl"
-COPY_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +124,11 @@ def export_snapshot(snapshot: Path, form: str, folder: Path, staging: Staging, p
             with staging.writer(folder / name) as stream:
                 stream.write(content)
         if form != SQLITE and (snapshot / IDS_FILE).is_file():
-            _copy(snapshot / IDS_FILE, folder / IDS_FILE, staging)
+            copy_file(snapshot / IDS_FILE, folder / IDS_FILE, staging)
         export = Export(citation.id, form, citation.name, citation.recording_count, citation.synthetic, _files_of(folder))
         with staging.writer(folder / EXPORT_FILE) as stream:
             stream.write(export.to_bytes())
     return export
-
-
-def _copy(source: Path, target: Path, staging: Staging) -> None:
-    with source.open("rb") as content, staging.writer(target) as stream:
-        while block := content.read(COPY_BYTES):
-            stream.write(block)
 
 
 def _files_of(folder: Path) -> tuple[ExportedFile, ...]:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.desk import HELD
 from fonoteca.catalogue.keys import artist_words, key64, title_words
+from fonoteca.catalogue.rank_ids import uuid_halves
 
 SET_DOWN_ROWS = 1 << 24
 """So many rows are gathered before they are left to the disk: 1.2 GB."""
@@ -126,15 +127,6 @@ def numbered(paths: Sequence[tuple[int, str, Path]]) -> list[ImportFile]:
         files.append(ImportFile(path, source, rows, first, count))
         first += count
     return files
-
-
-def uuid_halves(ids: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """Return the upper and lower 64 bits of an array of UUIDs; null gives 0 and 0."""
-    storage = ids.storage if isinstance(ids, pa.ExtensionArray) else ids
-    if storage.null_count:
-        storage = pc.coalesce(storage, pa.scalar(bytes(16), pa.binary(16)))
-    halves = np.frombuffer(storage.buffers()[1], ">u8", 2 * len(storage), 16 * storage.offset).reshape(-1, 2)
-    return halves[:, 0].astype(U64), halves[:, 1].astype(U64)
 
 
 def gather_rows(files: list[ImportFile], sources: tuple[str, ...], scratch: Path, advance: Callable[[int], None]) -> Rows:

@@ -29,7 +29,7 @@ GROUP_ROWS = 1 << 14
 UUID = pa.uuid()
 _TEXT, _SMALL, _COUNT = pa.string(), pa.int16(), pa.int64()
 
-RECORDING_COLUMNS: Mapping[str, pa.DataType] = {
+_SAID: Mapping[str, pa.DataType] = {
     "rank": _COUNT,
     "id": UUID,
     "title": _TEXT,
@@ -41,6 +41,11 @@ RECORDING_COLUMNS: Mapping[str, pa.DataType] = {
     "year": _SMALL,
     "duration_ms": pa.int32(),
     "isrc": _TEXT,
+}
+"""What a row of any source says of a recording."""
+
+RECORDING_COLUMNS: Mapping[str, pa.DataType] = {
+    **_SAID,
     "licence_uri": _TEXT,
     "source_uri": _TEXT,
     "genre": _TEXT,
@@ -56,22 +61,7 @@ RECORDING_COLUMNS: Mapping[str, pa.DataType] = {
     "share_high": pa.float32(),
     "synthetic": pa.bool_(),
 }
-MERGED_COLUMNS: Mapping[str, pa.DataType] = {
-    "rank": _COUNT,
-    "id": UUID,
-    "title": _TEXT,
-    "artist": _TEXT,
-    "release": _TEXT,
-    "release_id": UUID,
-    "disc": _SMALL,
-    "track": _SMALL,
-    "year": _SMALL,
-    "duration_ms": pa.int32(),
-    "isrc": _TEXT,
-    "source_uri": _TEXT,
-    "source": _TEXT,
-    "rule": _TEXT,
-}
+MERGED_COLUMNS: Mapping[str, pa.DataType] = {**_SAID, "source_uri": _TEXT, "source": _TEXT, "rule": _TEXT}
 _SUMMED: Mapping[str, pa.DataType] = {
     "track_count": _COUNT,
     "held_count": _COUNT,

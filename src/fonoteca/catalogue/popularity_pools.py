@@ -47,7 +47,7 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Audience:
     """Recordings with listeners in a source. recordings: ascending indexes; listeners: at least 1."""
 
     recordings: NDArray[np.integer]
@@ -93,7 +93,7 @@ def group_sizes(groups: I32) -> F32:
     return sizes
 
 
-def _kin(groups: I32, sizes: F32, heard: Heard) -> _Kin:
+def _kin(groups: I32, sizes: F32, heard: Audience) -> _Kin:
     listeners = np.zeros(len(sizes))
     for start in range(0, len(heard.recordings), _GROUPED):
         own = groups[heard.recordings[start : start + _GROUPED]]
@@ -102,7 +102,7 @@ def _kin(groups: I32, sizes: F32, heard: Heard) -> _Kin:
     return _Kin(sizes, listeners)
 
 
-def pool_codes(source: int, heard: Sequence[Heard], groups: Groups, sizes: tuple[F32, F32]) -> tuple[U8, I64]:
+def pool_codes(source: int, heard: Sequence[Audience], groups: Groups, sizes: tuple[F32, F32]) -> tuple[U8, I64]:
     """Return each recording's code, 0 to CODES - 1, in one of the sources, and its histogram by code and listener count.
 
     source: index into heard. sizes: of releases and of artists. histogram: shape (CODES, COUNTS + 1).
@@ -144,7 +144,7 @@ def _move(promise: F32, kin: _Kin, group: I32, listeners: F32) -> None:
     np.copyto(promise, moved, where=~alone)
 
 
-def _correct(promise: F32, others: Sequence[Heard], worth: float, span: tuple[int, int]) -> None:
+def _correct(promise: F32, others: Sequence[Audience], worth: float, span: tuple[int, int]) -> None:
     """Correct promises by what other sources counted, in place: the mean of a gamma posterior with shape 1.
 
     worth: pairs of all others for each pair of this source.

@@ -28,8 +28,8 @@ from fonoteca.catalogue.popularity_plays import (
 from fonoteca.catalogue.popularity_pools import (
     F32,
     U8,
+    Audience,
     Groups,
-    Heard,
     chunks,
     group_sizes,
     merged_pools,
@@ -79,7 +79,7 @@ class SourceFit:
     recording's rate into its share of the source, heard_scale: a heard recording's rate times plays.
     """
 
-    heard: Heard
+    heard: Audience
     listens: NDArray[np.integer]
     codes: U8
     pool_of: U8
@@ -156,7 +156,7 @@ def fit_sources(sources: Sequence[SourceCounts], groups: Groups) -> list[SourceF
     """Return what each source says, in their order. Each has listens of at least one recording."""
     known = [float(each.listens.sum()) / float(each.listeners.sum()) for each in sources if each.listeners is not None]
     heard = [
-        Heard(each.recordings, assumed_listeners(each.listens, known) if each.listeners is None else each.listeners)
+        Audience(each.recordings, assumed_listeners(each.listens, known) if each.listeners is None else each.listeners)
         for each in sources
     ]
     if not sources:
@@ -165,7 +165,9 @@ def fit_sources(sources: Sequence[SourceCounts], groups: Groups) -> list[SourceF
     return [_fit(place, sources, heard, groups, sizes) for place in range(len(sources))]
 
 
-def _fit(place: int, sources: Sequence[SourceCounts], heard: Sequence[Heard], groups: Groups, sizes: tuple[F32, F32]) -> SourceFit:
+def _fit(
+    place: int, sources: Sequence[SourceCounts], heard: Sequence[Audience], groups: Groups, sizes: tuple[F32, F32]
+) -> SourceFit:
     source, own = sources[place], heard[place]
     count = len(groups.release)
     codes, by_code = pool_codes(place, heard, groups, sizes)

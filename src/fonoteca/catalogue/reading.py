@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 import duckdb
 
+from fonoteca.catalogue.copying import copy_stream
 from fonoteca.catalogue.coverage import coverage_of
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
@@ -30,7 +30,6 @@ PAGE_RECORDINGS_MAX = 10_000
 COVERAGE_POINTS = 200
 """Smooth to the eye at any width of screen, and less than 20 kB of JSON."""
 
-COPY_BYTES = 1 << 20
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RECORDING = """id::VARCHAR, title, artist, release, coalesce(release_id::VARCHAR, ''), year, duration_ms, isrc, licence_uri,
@@ -81,8 +80,8 @@ class SnapshotReader:
             return path
         folder = self._staging.folder("catalogue-copy-" + key.replace("/", "-"))
         copy = folder / Path(key).name
-        with self._blobs.open(key) as source, self._staging.writer(copy) as target:
-            shutil.copyfileobj(source, target, COPY_BYTES)
+        with self._blobs.open(key) as source:
+            copy_stream(source, copy, self._staging)
         return copy
 
     # The snapshot in force
@@ -101,6 +100,13 @@ class SnapshotReader:
         """Return the snapshot in force, None before the first build."""
         stored = self.stored_snapshot()
         return stored.snapshot if stored else None
+
+    def snapshot_folder(self) -> Path:
+        """Return the folder of the snapshot in force. Raises: UsageError before the first build, or where blobs are not files."""
+        place = self._blobs.local_path(f"{self._stored().snapshot.name}/{SNAPSHOT_FILE}")
+        if place is None:
+            raise UsageError("catalogue", "its snapshot is not in a folder", "Copy the catalogue to this machine's disk first.")
+        return place.parent
 
     def snapshot_files(self) -> tuple[tuple[str, Path], ...]:
         """Return the files of the snapshot in force, snapshot.json included, in order of path: path below its folder, and the file.
@@ -221,7 +227,7 @@ class SnapshotReader:
 
         Raises: UsageError before the first build.
         """
-        folder = dict(self.snapshot_files())[SNAPSHOT_FILE].parent
+        folder = self.snapshot_folder()
         with duck_errors("catalogue"), open_duck(self._duck_settings, None) as duck:
             return gather_statistics(folder, self.coverage(points), duck)
 

@@ -70,7 +70,6 @@ class Statistics:
     coverage: Coverage
     artist_count: int
     release_count: int
-    merged_count: int
     heard_count: int
     isrc_sample: int
     tables: Mapping[str, Figures]
@@ -115,7 +114,7 @@ def gather_statistics(snapshot: Path, coverage: Coverage, duck: duckdb.DuckDBPyC
             LICENCES: counter.named("licence_uri"),
         }
     heard = sum(tables[POPULARITY].column("heard"))
-    return Statistics(citation, coverage, rows[ARTISTS], rows[RELEASES], rows[MERGED], heard, sample, tables)
+    return Statistics(citation, coverage, rows[ARTISTS], rows[RELEASES], heard, sample, tables)
 
 
 def _coverage(coverage: Coverage) -> Figures:

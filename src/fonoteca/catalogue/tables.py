@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -32,7 +33,7 @@ def lay_table(path: Path, mapping: TableMapping, desk: Desk) -> None:
     if not path.exists():
         raise UsageError(str(path), "no such file", "Name a table that is there.")
     if _format_of(path, mapping) == "parquet":
-        with _whole_parquet(path, 0), pq.ParquetFile(path) as table:
+        with _whole_parquet(path), pq.ParquetFile(path) as table:
             _check_columns(str(path), mapping.columns, table.schema_arrow.names)
         desk.parquet(RawTable(mapping.rows, path, mapping.columns, path.name))
         return
@@ -72,13 +73,21 @@ def _format_of(path: Path, mapping: TableMapping) -> str:
     return kind
 
 
+@dataclass(slots=True)
+class _Read:
+    """How far a table has been read."""
+
+    rows: int = 0
+
+
 @contextmanager
-def _whole_parquet(path: Path, row_count: int) -> Iterator[None]:
-    """Turn errors of reading Parquet into a SourceError with the position."""
+def _whole_parquet(path: Path) -> Iterator[_Read]:
+    """Turn errors of reading Parquet into a SourceError with the position, which the context counts up."""
+    read = _Read()
     try:
-        yield
+        yield read
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: after row {row_count}", f"not whole Parquet: {shown(str(error))}", _REMEDY) from error
+        raise SourceError(f"{path}: after row {read.rows}", f"not whole Parquet: {shown(str(error))}", _REMEDY) from error
 
 
 def read_table(path: Path, mapping: TableMapping) -> Iterator[TableRow | BadRow]:
@@ -167,16 +176,12 @@ def _read_jsonl(subject: str, stream: TextIO, columns: Mapping[str, str]) -> Ite
 
 
 def _read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[TableRow | BadRow]:
-    row_count = 0
-    try:
-        with pq.ParquetFile(path) as table:
-            _check_columns(str(path), columns, table.schema_arrow.names)
-            wanted = sorted(set(columns.values()))
-            for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
-                yield from _batch_rows(batch, row_count, columns)
-                row_count += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: after row {row_count}", f"not whole Parquet: {shown(str(error))}", _REMEDY) from error
+    with _whole_parquet(path) as read, pq.ParquetFile(path) as table:
+        _check_columns(str(path), columns, table.schema_arrow.names)
+        wanted = sorted(set(columns.values()))
+        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            yield from _batch_rows(batch, read.rows, columns)
+            read.rows += batch.num_rows
 
 
 def _batch_rows(batch: pa.RecordBatch, row_count: int, columns: Mapping[str, str]) -> Iterator[TableRow | BadRow]:

@@ -25,6 +25,7 @@ from fonoteca.catalogue.duck import quoted
 from fonoteca.catalogue.encodings import Wanted
 from fonoteca.catalogue.knapsack import NONE, Bytes, Choices, Shares, blocks
 from fonoteca.catalogue.layout import SHARD_ROWS
+from fonoteca.catalogue.rank_ids import ids_of_ranks
 from fonoteca.model.catalogue import PlanPart
 from fonoteca.model.corridor import Want
 from fonoteca.model.errors import UsageError
@@ -34,7 +35,6 @@ GROUP_ROWS = 1 << 17
 CHUNK_ROWS = 1 << 20
 PHASES_MAX = 10_000
 
-_ID = np.dtype("V16")
 SCHEMA = pa.schema(
     [
         pa.field(name, kind, nullable=False)
@@ -143,7 +143,7 @@ def write_wants(target: Path, chosen: Chosen, base: tuple[Sequence[Path], float]
     Cost: 16 B a want of memory besides `chosen`. The same wants give the same bytes.
     """
     recordings, held_share = base
-    ids = _ids_of(chosen.rank, recordings)
+    ids = ids_of_ranks(recordings, chosen.rank)
     names = pa.array(parts.names)
     before, share_before = 0, held_share
     with pq.ParquetWriter(
@@ -176,25 +176,6 @@ def write_wants(target: Path, chosen: Chosen, base: tuple[Sequence[Path], float]
             writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=GROUP_ROWS)
             before, share_before = int(spent[-1]), float(kept[-1])
             yield len(rows)
-
-
-def _ids_of(ranks: npt.NDArray[np.uint32], recordings: Sequence[Path]) -> npt.NDArray[np.void]:
-    """Return the id of each rank. ranks: ascending; a snapshot's files hold ranks 1, 2, 3, ... in order."""
-    ids = np.empty(len(ranks), _ID)
-    first = 1
-    for file in recordings:
-        if not len(ranks):
-            break
-        with pq.ParquetFile(file) as parquet:
-            last = first + parquet.metadata.num_rows
-            here = slice(*np.searchsorted(ranks, [first, last]))
-            if here.start < here.stop:
-                column = parquet.read(["id"], use_threads=False).column("id").combine_chunks()
-                stored = column.storage if isinstance(column, pa.ExtensionArray) else column
-                found = np.frombuffer(stored.buffers()[1], _ID)[stored.offset : stored.offset + len(stored)]
-                ids[here] = found[ranks[here].astype(np.intp) - first]
-        first = last
-    return ids
 
 
 @dataclass(frozen=True, slots=True)

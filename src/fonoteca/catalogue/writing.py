@@ -53,11 +53,6 @@ _OFFER = ("licence_uri", "source_uri", "file_bytes")
 _Index = npt.NDArray[np.int64]
 
 
-def estimated_bytes(duration_ms: int) -> int:
-    """Return what a file of this duration is taken to weigh, whole bytes rounded down. duration_ms: 0 when unknown."""
-    return (duration_ms or UNKNOWN_DURATION_MS) * ESTIMATED_BITRATE_BPS // 8000
-
-
 @dataclass(frozen=True, slots=True)
 class Building:
     """What is written down: all rows, who is who, and how recordings rank. scratch: an empty folder below staging."""

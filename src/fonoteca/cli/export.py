@@ -43,7 +43,7 @@ def _export(folder: Path, form: str, archive: Path, as_json: bool) -> None:
     from fonoteca.catalogue.exports import export_snapshot
 
     with open_archive(archive) as opened:
-        snapshot = dict(opened.catalogue.snapshot_files())["snapshot.json"].parent
+        snapshot = opened.catalogue.snapshot_folder()
         with output_folder(folder) as (staging, made):
             export = export_snapshot(snapshot, form, made, staging, TerminalProgress(quiet=as_json))
     if as_json:

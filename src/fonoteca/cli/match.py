@@ -79,7 +79,7 @@ def summary_json(answers: Answers) -> dict[str, Any]:
 
 def _snapshot_folder(opened: Archive) -> Path:
     """Return the folder of the snapshot in force."""
-    return next(path for name, path in opened.catalogue.snapshot_files() if name == "snapshot.json").parent
+    return opened.catalogue.snapshot_folder()
 
 
 def _print_rows(rows: AnsweredRows, questions: QuestionFile) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from fonoteca.catalogue.copying import copy_file
 from fonoteca.catalogue.deltas.aligning import Aligner
 from fonoteca.catalogue.deltas.columns import HIGH, LOW, SHARE, Told, made
 from fonoteca.catalogue.deltas.nouns import (
@@ -32,7 +33,7 @@ from fonoteca.catalogue.deltas.nouns import OLD as OLD_MODE
 from fonoteca.catalogue.deltas.pairing import row_counts
 from fonoteca.catalogue.deltas.piles import RESIDUAL, VALUE, Sequence, read_order
 from fonoteca.catalogue.deltas.piles import ROW as ROW_COLUMN
-from fonoteca.catalogue.deltas.remaking import copy_file, write_ids_again
+from fonoteca.catalogue.deltas.remaking import write_ids_again
 from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, TABLES, schema_of, table_files, write_shard
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE
 from fonoteca.catalogue.sourcefile import sha256_of

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fonoteca.catalogue.copying import copy_file
 from fonoteca.catalogue.deltas.aligning import Aligner
 from fonoteca.catalogue.deltas.columns import Kept, Told, changed_places, tell
 from fonoteca.catalogue.deltas.gone import tell_gone
@@ -31,7 +32,7 @@ from fonoteca.catalogue.deltas.nouns import (
 )
 from fonoteca.catalogue.deltas.pairing import Places, pair_rows, row_counts
 from fonoteca.catalogue.deltas.piles import ROW, VALUE, Piles, residual_rows, write_order
-from fonoteca.catalogue.deltas.remaking import copy_file, write_ids_again
+from fonoteca.catalogue.deltas.remaking import write_ids_again
 from fonoteca.catalogue.duck import open_duck
 from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, RECORDINGS, TABLES, schema_of, table_files, write_shard
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE

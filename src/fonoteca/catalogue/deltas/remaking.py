@@ -9,17 +9,8 @@ import pyarrow.parquet as pq
 
 from fonoteca.catalogue.layout import MERGED, RECORDINGS, table_files
 from fonoteca.catalogue.lookup import write_ids
+from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.ports import Staging
-
-COPY_BYTES = 1 << 22
-_UUID_BYTES = 16
-
-
-def copy_file(source: Path, target: Path, staging: Staging) -> None:
-    """Copy a file to a place below staging."""
-    with source.open("rb") as content, staging.writer(target) as stream:
-        while block := content.read(COPY_BYTES):
-            stream.write(block)
 
 
 def write_ids_again(snapshot: Path, target: Path, staging: Staging) -> None:
@@ -28,9 +19,7 @@ def write_ids_again(snapshot: Path, target: Path, staging: Staging) -> None:
     for table in (RECORDINGS, MERGED):
         for path in table_files(snapshot, table):
             rows = pq.read_table(path, columns=["id", "rank"])
-            ids = rows["id"].combine_chunks().storage
-            halves = np.frombuffer(ids.buffers()[1], ">u8", 2 * len(ids), _UUID_BYTES * ids.offset) if len(ids) else np.empty(0)
-            id_high.append(halves[::2].astype(np.uint64))
+            id_high.append(uuid_halves(rows["id"].combine_chunks())[0])
             ranks.append(rows["rank"].to_numpy().astype(np.uint32))
     with staging.writer(target) as stream:
         write_ids(stream, np.concatenate(id_high), np.concatenate(ranks))

@@ -35,8 +35,8 @@ HEARD_SINCE = datetime(2002, 10, 1, tzinfo=UTC)
 _SECONDS_MAX = 10**11
 """Year 5138 in seconds, 1973 in milliseconds: what is larger is in the wrong unit."""
 _FOREVER_S = 2**32
-_DAY_S = 86_400
-"""Clocks of players are off, and some logs are in local time: a day's grace."""
+_DAY_AND_GRACE = timedelta(days=2)
+"""Clocks of players are off, and some logs are in local time: a day after the day itself is allowed."""
 _TEXT_CHARS_MAX = 4096
 _HIDDEN = "(not shown: it may name a listener)"
 
@@ -151,7 +151,7 @@ class Ledger:
     def until(self, day: str) -> None:
         """Take nothing that was heard later than the day after this one, or after the import's. day: "" for the import's."""
         days = [date.fromisoformat(text) for text in (day[:10], self._desk.today) if text]
-        ends = [datetime(d.year, d.month, d.day, tzinfo=UTC) + timedelta(days=2) for d in days]
+        ends = [datetime(d.year, d.month, d.day, tzinfo=UTC) + _DAY_AND_GRACE for d in days]
         self._until_s = min((int(end.timestamp()) for end in ends), default=_FOREVER_S)
 
     def put(self, line: int, play: Play, label: str) -> None:

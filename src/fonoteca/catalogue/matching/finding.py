@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fonoteca.catalogue.layout import SHARD_ROWS, recording_files
+from fonoteca.catalogue.layout import recording_files
 from fonoteca.catalogue.matching.answers import Answers, best_answers
 from fonoteca.catalogue.matching.scan import Asked, scan, scan_rows
 from fonoteca.catalogue.matching.sieve import QUESTIONS_MAX
 from fonoteca.catalogue.matching.signatures import Named, mixed, parts_of
+from fonoteca.catalogue.rank_ids import ids_of_ranks
 from fonoteca.ports import SILENCE, Progress
 
 SCORE_MIN = 0.8
@@ -68,17 +68,8 @@ def _take(named: Named, rows: npt.NDArray[np.int64]) -> Named:
 def ids_of(folder: Path, ranks: npt.NDArray[np.uint32]) -> pa.Array:
     """Return the id of the recording of each rank as text, null for rank 0. Cost: one column's scan of the files it needs."""
     wanted = np.unique(ranks[ranks > 0]).astype(np.int64)
-    found = np.zeros((len(wanted) + 1, 16), np.uint8)
-    for number, path in enumerate(recording_files(folder)):
-        begin, end = np.searchsorted(wanted, (number * SHARD_ROWS + 1, (number + 1) * SHARD_ROWS + 1))
-        if begin == end:
-            continue
-        column = pq.read_table(path, columns=["id"])["id"].combine_chunks()
-        storage = column.storage if isinstance(column, pa.ExtensionArray) else column
-        octets = np.frombuffer(storage.buffers()[1], np.uint8).reshape(-1, 16)[storage.offset :]
-        found[begin:end] = octets[wanted[begin:end] - number * SHARD_ROWS - 1]
-    places = np.where(ranks > 0, np.searchsorted(wanted, ranks), len(wanted))
-    return _uuid_texts(found).take(pa.array(np.where(ranks > 0, places, -1), mask=ranks == 0))
+    found = ids_of_ranks(recording_files(folder), wanted).view(np.uint8).reshape(-1, 16)
+    return _uuid_texts(found).take(pa.array(np.searchsorted(wanted, ranks), mask=ranks == 0))
 
 
 _HEX = np.frombuffer(b"".join(b"%02x" % octet for octet in range(256)), np.uint8).reshape(256, 2)

@@ -20,7 +20,6 @@ SLOTS = 1 << 16
 """Cells of a look-up table of chances: a 16-bit slot of a draw picks one. Odds are true to 1 in 65,536."""
 _GOLDEN = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_MASK = (1 << 64) - 1
 
 
 def key(seed: int, name: str) -> int:
