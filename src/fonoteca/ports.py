@@ -42,12 +42,23 @@ class Blobs(Protocol):
         """Return the length in bytes, or None when there is no such blob."""
         ...
 
+    def stamp(self, key: str) -> tuple[int, int] | None:
+        """Return the length in bytes and the time of the last change in nanoseconds since 1970, None when there is no such blob.
+
+        A blob whose stamp is as before was most likely not written since; a blob that was written has another one.
+        """
+        ...
+
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""
         ...
 
     def create(self, key: str, content: bytes) -> bool:
         """Put the blob if there is none. Returns: whether this call made it."""
+        ...
+
+    def create_all(self, contents: Mapping[str, bytes]) -> None:
+        """Put those blobs that are not there yet; all are durable when it returns, and each is whole or not there."""
         ...
 
     def patch(self, key: str, parts: Mapping[int, bytes], blob_bytes: int) -> None:
@@ -60,6 +71,13 @@ class Blobs(Protocol):
 
     def adopt(self, tree: Path, prefix: str) -> None:
         """Move a finished local folder in as `prefix`, which must not exist yet. On a folder one rename, so all or nothing."""
+        ...
+
+    def adopt_all(self, trees: Sequence[tuple[Path, str]]) -> None:
+        """Move finished local folders in, each under its prefix; all are durable when it returns; each is whole or not there.
+
+        What an error leaves of them is the folders: none of them is in. A kill may leave some in and some not.
+        """
         ...
 
     def delete(self, prefix: str) -> None:
@@ -88,6 +106,11 @@ class Blobs(Protocol):
 
 class Staging(Protocol):
     """Local scratch space on the archive's own disk: whatever is in it may be deleted when nothing runs."""
+
+    @property
+    def unsynced(self) -> Staging:
+        """The same space for writers that do not wait for the disk: for what `Blobs.adopt` or `adopt_all` makes durable."""
+        ...
 
     def folder(self, name: str) -> Path:
         """Return a new empty folder with this name, in place of one that may be there."""
@@ -134,6 +157,13 @@ class DurableCalls(Protocol):
 
     def fsync_dir(self, path: Path) -> None:
         """Return when the folder's entries are on disk."""
+        ...
+
+    def sync_all(self, descriptor: int) -> None:
+        """Return when all that anyone has written so far on the file system of this open folder is on disk.
+
+        OSError also for what failed to reach it at any time since the folder was opened: open it before writing.
+        """
         ...
 
     def rename(self, source: Path, target: Path) -> None:

@@ -111,6 +111,8 @@ class Unsynced(SystemCalls):
     def fsync_dir(self, path: Path) -> None:
         assert path.is_dir()
 
+    def sync_all(self, descriptor: int) -> None: ...
+
 
 # Music --------------------------------------------------------------------------------------------------------------
 

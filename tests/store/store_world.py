@@ -61,6 +61,8 @@ class Unsynced(SystemCalls):
     def fsync_dir(self, path: Path) -> None:
         assert path.is_dir()
 
+    def sync_all(self, descriptor: int) -> None: ...
+
 
 @dataclass
 class World:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from fonoteca.edges.disk_batches import SyncPoint, adopt_folders, create_files
 from fonoteca.edges.disk_calls import (
     COPY_BYTES,
     TEMPORARY,
@@ -54,6 +55,7 @@ class DiskBlobs:
     def __init__(self, root: Path, calls: DurableCalls | None = None) -> None:
         self._root = Path(os.path.realpath(root))
         self._calls: DurableCalls = calls or SystemCalls()
+        self._point = SyncPoint(self._root, self._calls)
 
     def read(self, key: str) -> bytes:
         """Return the whole blob."""
@@ -84,13 +86,18 @@ class DiskBlobs:
 
     def size(self, key: str) -> int | None:
         """Return the length in bytes, or None when there is no such blob."""
+        found = self.stamp(key)
+        return None if found is None else found[0]
+
+    def stamp(self, key: str) -> tuple[int, int] | None:
+        """Return the length in bytes and the time of the last change in nanoseconds, None when there is no such blob."""
         path = self._path(key)
         with in_words(path):
             try:
                 found = os.lstat(path)
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""
@@ -120,6 +127,21 @@ class DiskBlobs:
             self._calls.rename(tree, target)
             self._calls.fsync_dir(target.parent)
             self._calls.fsync_dir(tree.parent)
+
+    def adopt_all(self, trees: Sequence[tuple[Path, str]]) -> None:
+        """Move finished local folders in, each under its prefix: two waits for the disk, however many they are."""
+        if len(trees) == 1:
+            self.adopt(*trees[0])
+        elif trees:
+            adopt_folders([(tree, self._path(prefix)) for tree, prefix in trees], self._point, self._calls)
+
+    def create_all(self, contents: Mapping[str, bytes]) -> None:
+        """Put those blobs that are not there: two waits for the disk, however many they are."""
+        missing = {key: content for key, content in contents.items() if self.size(key) is None}
+        if len(missing) == 1:
+            self.create(*missing.popitem())
+        elif missing:
+            create_files({self._path(key): content for key, content in missing.items()}, self._point, self._calls)
 
     def delete(self, prefix: str) -> None:
         """Remove the blob or everything below the prefix, at once to every reader; and folders that it leaves empty."""

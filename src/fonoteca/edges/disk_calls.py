@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import itertools
 import os
@@ -22,6 +23,7 @@ COPY_BYTES = 1 << 20
 _FILE_MODE = 0o644
 _TEMPORARIES_MAX = 10_000
 _count = itertools.count()
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 class SystemCalls:
@@ -47,6 +49,12 @@ class SystemCalls:
         finally:
             os.close(descriptor)
 
+    def sync_all(self, descriptor: int) -> None:
+        """Return when all that was written on a file system is on disk: syncfs(2), which tells of failed writes since Linux 5.8."""
+        if _LIBRARY.syncfs(descriptor):
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+
     def rename(self, source: Path, target: Path) -> None:
         """Move an entry."""
         os.rename(source, target)
@@ -66,6 +74,50 @@ class SystemCalls:
     def rmdir(self, path: Path) -> None:
         """Remove an empty folder."""
         os.rmdir(path)
+
+
+class UnsyncedCalls:
+    """Calls that do not wait for the disk, for what one later `sync_all` or `sync_tree` makes durable."""
+
+    def __init__(self, inner: DurableCalls) -> None:
+        self._inner = inner
+
+    def create_file(self, path: Path) -> int:
+        """Return a descriptor of a new empty file."""
+        return self._inner.create_file(path)
+
+    def write(self, descriptor: int, content: bytes | memoryview) -> int:
+        """Write at the descriptor's position."""
+        return self._inner.write(descriptor, content)
+
+    def fsync(self, descriptor: int) -> None:
+        """Return at once."""
+
+    def fsync_dir(self, path: Path) -> None:
+        """Return at once."""
+
+    def sync_all(self, descriptor: int) -> None:
+        """Return at once."""
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move an entry."""
+        self._inner.rename(source, target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name."""
+        self._inner.link(source, target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file or link."""
+        self._inner.unlink(path)
+
+    def mkdir(self, path: Path) -> None:
+        """Make a folder."""
+        self._inner.mkdir(path)
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty folder."""
+        self._inner.rmdir(path)
 
 
 def _free_bytes(path: Path) -> int | None:
@@ -143,14 +195,14 @@ def write_durably(target: Path, fill: Callable[[int], None], calls: DurableCalls
     Returns: whether this call put the file there. Raises: OSError, and whatever `fill` raises.
     """
     make_folders(target.parent, calls)
-    temporary, descriptor = _create_temporary(target.parent, calls)
+    temporary, descriptor = new_temporary(target.parent, calls)
     try:
         try:
             fill(descriptor)
             calls.fsync(descriptor)
         finally:
             os.close(descriptor)
-        made = _put(temporary, target, calls, replace)
+        made = put_in_place(temporary, target, calls, replace)
     except BaseException:
         with suppress(OSError):
             calls.unlink(temporary)
@@ -159,7 +211,7 @@ def write_durably(target: Path, fill: Callable[[int], None], calls: DurableCalls
     return made
 
 
-def _create_temporary(folder: Path, calls: DurableCalls) -> tuple[Path, int]:
+def new_temporary(folder: Path, calls: DurableCalls) -> tuple[Path, int]:
     """Return a new temporary file and its descriptor."""
     for _ in range(_TEMPORARIES_MAX):
         temporary = folder / f"{TEMPORARY}{os.getpid()}-{next(_count)}"
@@ -168,7 +220,7 @@ def _create_temporary(folder: Path, calls: DurableCalls) -> tuple[Path, int]:
     raise StoreError(str(folder), f"{_TEMPORARIES_MAX} names for a temporary file are taken", "Remove the leftovers.")
 
 
-def _put(temporary: Path, target: Path, calls: DurableCalls, replace: bool) -> bool:
+def put_in_place(temporary: Path, target: Path, calls: DurableCalls, replace: bool) -> bool:
     """Give a finished temporary file its name. Returns: False when the name was taken and may not be replaced."""
     if replace:
         calls.rename(temporary, target)

@@ -9,9 +9,9 @@ from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from fonoteca.edges.disk_calls import SystemCalls, in_words, make_folders, remove_tree
+from fonoteca.edges.disk_calls import SystemCalls, UnsyncedCalls, in_words, make_folders, remove_tree
 from fonoteca.model.errors import StoreError
-from fonoteca.ports import DurableCalls
+from fonoteca.ports import DurableCalls, Staging
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -58,6 +58,11 @@ class DiskStaging:
     def __init__(self, root: Path, calls: DurableCalls | None = None) -> None:
         self._root = Path(os.path.realpath(root))
         self._calls: DurableCalls = calls or SystemCalls()
+
+    @property
+    def unsynced(self) -> Staging:
+        """The same folder, where nothing is synchronised."""
+        return DiskStaging(self._root, UnsyncedCalls(self._calls))
 
     def folder(self, name: str) -> Path:
         """Return a new empty folder with this name, durable, in place of one that may be there."""

@@ -56,6 +56,17 @@ class BlobsSuite:
             _refused(blobs.read, key, kind=BlobMissing)
             _refused(blobs.open, key, kind=BlobMissing)
 
+    def test_a_stamp_stays_until_the_blob_is_written(self, blobs: Blobs) -> None:
+        assert blobs.stamp("a/b") is None
+        blobs.write("a/b", b"one")
+        before = blobs.stamp("a/b")
+        assert before is not None
+        assert (before[0], blobs.stamp("a/b"), blobs.stamp("a")) == (3, before, None)
+        blobs.write("a/b", b"three")
+        after = blobs.stamp("a/b")
+        assert after is not None
+        assert after[0] == 5
+
     def test_create_makes_once(self, blobs: Blobs) -> None:
         assert blobs.create("a/b", b"first")
         assert not blobs.create("a/b", b"second")
@@ -102,6 +113,29 @@ class BlobsSuite:
         _refused(blobs.adopt, tree, "p")
         assert list(blobs.keys()) == []
 
+    def test_folders_adopted_together_all_arrive_whole(self, blobs: Blobs, staging: Staging) -> None:
+        trees = [(_tree(staging, {"x/y": name.encode(), "z": b"2"}, name), f"p/{name}") for name in ("a", "b", "c")]
+        blobs.adopt_all(trees)
+        assert list(blobs.keys()) == [f"p/{name}/{end}" for name in ("a", "b", "c") for end in ("x/y", "z")]
+        assert blobs.read("p/b/x/y") == b"b"
+        blobs.adopt_all([])
+
+    def test_of_folders_adopted_together_none_arrives_when_one_cannot(self, blobs: Blobs, staging: Staging) -> None:
+        blobs.write("p/b/x", b"old")
+        trees = [(_tree(staging, {"x": b"new"}, name), f"p/{name}") for name in ("a", "b")]
+        _refused(blobs.adopt_all, trees)
+        _refused(blobs.adopt_all, [trees[0], (staging.folder("d") / "none", "p/d")])
+        (trees[1][0] / "link").symlink_to("/etc/hostname")
+        _refused(blobs.adopt_all, [trees[0], (trees[1][0], "p/c")])
+        assert [(key, blobs.read(key)) for key in blobs.keys()] == [("p/b/x", b"old")]
+
+    def test_blobs_created_together_leave_those_that_are_there(self, blobs: Blobs) -> None:
+        blobs.write("a/b", b"old")
+        blobs.create_all({"a/b": b"new", "a/c": b"1", "d": b""})
+        blobs.create_all({"a/b": b"new", "e": b"2"})
+        blobs.create_all({})
+        assert [(key, blobs.read(key)) for key in blobs.keys()] == [("a/b", b"old"), ("a/c", b"1"), ("d", b""), ("e", b"2")]
+
     def test_delete_takes_blobs_and_trees(self, blobs: Blobs) -> None:
         for key in ("a/b/c", "a/b/d", "a/bc", "e"):
             blobs.write(key, b"")
@@ -131,6 +165,7 @@ class BlobsSuite:
         for key in HOSTILE_KEYS:
             _refused(blobs.read, key)
             _refused(blobs.size, key)
+            _refused(blobs.stamp, key)
             _refused(blobs.write, key, b"")
             _refused(blobs.create, key, b"")
             _refused(blobs.delete, key)
@@ -149,9 +184,9 @@ class BlobsSuite:
         assert blobs.local_path("a/c") is None
 
 
-def _tree(staging: Staging, files: dict[str, bytes]) -> Path:
+def _tree(staging: Staging, files: dict[str, bytes], name: str = "tree") -> Path:
     """Return a new folder with these files."""
-    tree = staging.folder("tree")
+    tree = staging.folder(name)
     for name, content in files.items():
         with staging.writer(tree / name) as target:
             target.write(content)

@@ -54,6 +54,11 @@ class CrashingCalls:
         self._step()
         self._inner.fsync_dir(path)
 
+    def sync_all(self, descriptor: int) -> None:
+        """Crash or pass on."""
+        self._step()
+        self._inner.sync_all(descriptor)
+
     def rename(self, source: Path, target: Path) -> None:
         """Crash or pass on."""
         self._step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +15,7 @@ class MemoryBlobs:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._stamps: dict[str, tuple[bytes, int]] = {}
 
     def read(self, key: str) -> bytes:
         """Return the whole blob."""
@@ -39,6 +40,17 @@ class MemoryBlobs:
         _check(key)
         return len(self._blobs[key]) if key in self._blobs else None
 
+    def stamp(self, key: str) -> tuple[int, int] | None:
+        """Return the length in bytes and a count of writes in place of a time, None when there is no such blob."""
+        _check(key)
+        if key not in self._blobs:
+            return None
+        content = self._blobs[key]
+        # Every write puts a new object; it is kept here, so that no later one can have its identity.
+        if key not in self._stamps or self._stamps[key][0] is not content:
+            self._stamps[key] = (content, self._stamps.get(key, (b"", 0))[1] + 1)
+        return len(content), self._stamps[key][1]
+
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""
         _check(key)
@@ -51,6 +63,11 @@ class MemoryBlobs:
             return False
         self._blobs[key] = bytes(content)
         return True
+
+    def create_all(self, contents: Mapping[str, bytes]) -> None:
+        """Put those blobs that are not there yet."""
+        for key, content in contents.items():
+            self.create(key, content)
 
     def patch(self, key: str, parts: Mapping[int, bytes], blob_bytes: int) -> None:
         """Put the blob anew: `blob_bytes` long, these parts in place, all other bytes as they were."""
@@ -65,6 +82,16 @@ class MemoryBlobs:
             new += old[at:start] + content
             at = len(new)
         self._blobs[key] = new
+
+    def adopt_all(self, trees: Sequence[tuple[Path, str]]) -> None:
+        """Take local folders in, all or none."""
+        before = dict(self._blobs)
+        try:
+            for tree, prefix in trees:
+                self.adopt(tree, prefix)
+        except StoreError:
+            self._blobs = before
+            raise
 
     def adopt(self, tree: Path, prefix: str) -> None:
         """Take a local folder in as `prefix`, which must not exist yet, and empty it."""
