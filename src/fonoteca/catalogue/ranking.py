@@ -16,6 +16,8 @@ from fonoteca.catalogue.popularity_pools import Groups
 from fonoteca.catalogue.popularity_shares import SourceCounts, estimate
 
 U32, I32, I64 = np.uint32, np.int32, np.int64
+BLOCK_ROWS = 1 << 23
+"""What is worked on at once where numpy makes copies: some 64 MB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,50 +112,68 @@ def _groups_of(keys: npt.NDArray[np.uint64], recordings: Recordings) -> tuple[np
 
 def _added(counts: Sequence[tuple[npt.NDArray[np.uint32], npt.NDArray[Any]]], order: npt.NDArray[np.uint32]) -> npt.NDArray[Any]:
     """Return counts by recording added over sources, in this order, in as few bytes as they need."""
-    total = np.zeros(len(order), I64)
+    most = sum(int(count.max()) for _, count in counts if len(count))
+    total: npt.NDArray[Any] = np.zeros(len(order), U32 if most < 1 << 32 else I64)
     for recording, count in counts:
-        total[recording] += count
-    most = int(total.max()) if len(total) else 0
-    return total.astype(U32 if most < 1 << 32 else I64)[order]
+        total[recording] += count.astype(total.dtype)
+    return total[order]
 
 
 def _sums(number: npt.NDArray[np.int32], count: int, share: npt.NDArray[np.float64], held: npt.NDArray[np.bool_]) -> Sums:
     """Return what groups of recordings in order of rank add up to."""
-    grouped = number >= 0
-    mine = number if grouped.all() else number[grouped]
-    ranks = np.flatnonzero(grouped).astype(U32) + U32(1)
-    best = np.zeros(count, U32)
-    # The last to be assigned stays, so the best rank comes last.
-    best[mine[::-1]] = ranks[::-1]
-    held_count = np.bincount(number[grouped & held], minlength=count).astype(I32)
-    track_count = np.bincount(mine, minlength=count).astype(I32)
-    summed = np.bincount(mine, weights=share[grouped], minlength=count).astype(np.float64)
-    return Sums(track_count, held_count, best, summed)
+    tracks, holds, best, summed = np.zeros(count, I32), np.zeros(count, I32), np.zeros(count, U32), np.zeros(count)
+    for first in reversed(range(0, len(number), BLOCK_ROWS)):
+        mine, places = _grouped(number, first)
+        # The last to be assigned stays, so the best rank comes last.
+        best[mine[::-1]] = places[::-1].astype(U32) + U32(1)
+        np.add.at(tracks, mine, I32(1))
+        np.add.at(holds, mine[held[places]], I32(1))
+        np.add.at(summed, mine[::-1], share[places[::-1]])
+    return Sums(tracks, holds, best, summed)
+
+
+def _grouped(number: npt.NDArray[np.int32], first: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the group and the place of those in a block that have one: numpy widens what it is indexed by, so not all at once."""
+    block = number[first : first + BLOCK_ROWS]
+    places = np.flatnonzero(block >= 0)
+    return block[places].astype(np.intp), places + first
 
 
 def _artists_of(release: npt.NDArray[np.int32], artist: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int32]:
     """Return how many artists each release has."""
-    both = np.flatnonzero((release >= 0) & (artist >= 0))
-    mine, theirs = release[both], artist[both]
-    del both
     first, last = np.full(count, np.iinfo(I32).max, I32), np.full(count, -1, I32)
-    np.minimum.at(first, mine, theirs)
-    np.maximum.at(last, mine, theirs)
+    for start in range(0, len(release), BLOCK_ROWS):
+        mine, theirs = _paired(release, artist, start)
+        np.minimum.at(first, mine, theirs)
+        np.maximum.at(last, mine, theirs)
     artists = (last >= 0).astype(I32)
     # Most releases are by one; only the others are looked at pair by pair.
-    several = (first < last)[mine]
-    pairs = np.unique((mine[several].astype(np.uint64) << np.uint64(32)) | theirs[several].astype(np.uint64))
+    found = [np.empty(0, np.uint64)]
+    for start in range(0, len(release), BLOCK_ROWS):
+        mine, theirs = _paired(release, artist, start)
+        several = (first < last)[mine]
+        found.append(np.unique((mine[several].astype(np.uint64) << np.uint64(32)) | theirs[several].astype(np.uint64)))
+    pairs = np.unique(np.concatenate(found))
     which, how_many = np.unique(pairs >> np.uint64(32), return_counts=True)
     artists[which.astype(I64)] = how_many
     return artists
+
+
+def _paired(
+    release: npt.NDArray[np.int32], artist: npt.NDArray[np.int32], first: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.int32]]:
+    """Return release and artist of those in a block that have both."""
+    mine, places = _grouped(release, first)
+    theirs = artist[places]
+    return mine[theirs >= 0], theirs[theirs >= 0]
 
 
 def _years_of(
     rows: Rows, recordings: Recordings, order: npt.NDArray[np.uint32], release: npt.NDArray[np.int32], count: int
 ) -> npt.NDArray[np.int16]:
     """Return the latest year among the recordings of each release, 0 for none."""
-    year = rows.year[recordings.heads[order]]
-    grouped = release >= 0
     latest = np.zeros(count, np.int16)
-    np.maximum.at(latest, release[grouped], year[grouped])
+    for first in range(0, len(release), BLOCK_ROWS):
+        mine, places = _grouped(release, first)
+        np.maximum.at(latest, mine, rows.year[recordings.heads[order[places]]])
     return latest
