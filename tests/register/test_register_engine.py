@@ -13,14 +13,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex
 
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import StoreError
 from fonoteca.register import Register
-from fonoteca.register.engine import open_engine, query_plan, reading
-from fonoteca.register.queries import HOT
+from fonoteca.register.engine import open_engine, reading
 from fonoteca.register.schema import metadata
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -37,23 +35,6 @@ with Register.open(sys.argv[1]) as register:
         register.record_events([Event(datetime(2026, 5, 1, tzinfo=UTC) + timedelta(seconds=n), "tick", sys.argv[2])])
 """
 
-_SMALL = ("tally", "drop")
-"""Tables that stay small whatever is held, and may be read whole."""
-
-
-@pytest.mark.parametrize("name", sorted(HOT))
-def test_hot_question_has_its_index(tmp_path: Path, name: str) -> None:
-    with Register.open(tmp_path / "register.sqlite"):
-        engine = open_engine(str(tmp_path / "register.sqlite"))
-        statement = str(HOT[name].compile(engine, compile_kwargs={"literal_binds": True}))
-        with reading(engine) as connection:
-            steps = query_plan(connection, statement)
-        engine.dispose()
-    scans = [step for step in steps if step.startswith("SCAN") and "LIMIT" not in statement and step.split()[1] not in _SMALL]
-    paged = [step for step in steps if step.startswith("SCAN") and "LIMIT" in statement and "USING" not in step]
-    sorts = [step for step in steps if "USE TEMP B-TREE" in step and "LIMIT" in statement]
-    assert (scans, paged, sorts) == ([], [], []), steps
-
 
 def test_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
     with Register.open(tmp_path / "register.sqlite"):
@@ -66,14 +47,6 @@ def test_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
             for index in table.indexes:
                 assert migrated[str(index.name)] == str(CreateIndex(index).compile(engine)), index.name
         engine.dispose()
-
-
-def test_tables_and_questions_compile_for_postgresql() -> None:
-    dialect = postgresql.dialect()
-    for table in metadata.sorted_tables:
-        assert str(CreateTable(table).compile(dialect=dialect))
-    for question in HOT.values():
-        assert str(question.compile(dialect=dialect))
 
 
 def test_register_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:

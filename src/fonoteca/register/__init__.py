@@ -1,5 +1,6 @@
 """The register: holdings, decisions, drops and checks in a transactional database, SQLite or PostgreSQL (floor 2)."""
 
+from fonoteca.register.auditing import Auditing, DueRow, Quarantined, SeenRow, Verdict
 from fonoteca.register.register import Register
 from fonoteca.register.rows import (
     Check,
@@ -17,17 +18,22 @@ from fonoteca.register.rows import (
 )
 
 __all__ = [
+    "Auditing",
     "Check",
     "CheckRow",
     "DecisionRow",
     "DecisionState",
     "Description",
     "DropRow",
+    "DueRow",
     "FileRow",
     "MemberRow",
     "ObjectRow",
     "Outcome",
+    "Quarantined",
     "Register",
+    "SeenRow",
     "Totals",
+    "Verdict",
     "VersionRow",
 ]

@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 1000
 _SURROGATE = frozenset({"id", "object_key", "version_key", "member_key", "file_key"})
 """Keys that differ from one making of the register to the next."""
 
-_VOLATILE = frozenset({"checked_at", "damage", "digest_key"})
+_VOLATILE = frozenset({"checked_at", "damage", "digest_key", "seen_bytes", "seen_mtime_ns"})
 """What is known of the bytes today, and what follows from another column."""
 
 

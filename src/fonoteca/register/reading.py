@@ -67,6 +67,8 @@ def object_row(row: Row[Any]) -> ObjectRow:
         file_bytes=row.file_bytes,
         duration_ms=row.duration_ms,
         damage=row.damage or "",
+        quarantined_at=row.quarantined_at,
+        quarantine=row.quarantine or "",
     )
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
-from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,11 +16,12 @@ from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, S
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
 from fonoteca.register import queries, reading
-from fonoteca.register.engine import insert_or, open_engine, writing
+from fonoteca.register.auditing import Auditing
+from fonoteca.register.engine import insert_or, open_engine, write, writing
 from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
-from fonoteca.register.recording import forget_drop, record_check, record_drop_members, record_version, split_path
+from fonoteca.register.recording import forget_drop, record_checks, record_drop, record_events, split_path
 from fonoteca.register.rows import (
     Check,
     CheckRow,
@@ -35,7 +35,6 @@ from fonoteca.register.rows import (
     Outcome,
     Totals,
     VersionRow,
-    facts_json,
     storable,
 )
 from fonoteca.register.schema import (
@@ -43,11 +42,11 @@ from fonoteca.register.schema import (
     drop,
     drop_member,
     event,
-    file,
     item,
     metadata,
     object_,
 )
+from fonoteca.register.versions import record_versions
 
 LIMIT_DEFAULT = 100
 """Rows of a page where the caller names no other number."""
@@ -63,7 +62,7 @@ class Register:
     """What we hold, why we may, what was refused and published, and when bytes were checked.
 
     Each writing method is one transaction: durable when it returns, or as if never called. Safe for threads and for several
-    processes at once; on SQLite one of them writes at a time and the others wait up to a minute.
+    processes at once; on SQLite one of them writes at a time and the others wait up to a minute. On PostgreSQL many write at once.
     Raises, from every method: StoreError when the database fails.
     """
 
@@ -111,10 +110,12 @@ class Register:
         self.record_many([(stored, rights, description)])
 
     def record_many(self, batch: Iterable[tuple[StoredVersion, RightsRecord | None, Description]]) -> None:
-        """Record versions in one transaction, all or none: one durable point instead of many."""
-        with self._writing() as connection:
-            for stored, rights, description in batch:
-                record_version(connection, stored, rights, description)
+        """Record versions in one transaction, all or none: one durable point, and few statements, instead of many.
+
+        Some hundreds at a time are the quickest; all of them are in memory at once.
+        """
+        listed = list(batch)
+        self._write(lambda connection: record_versions(connection, listed))
 
     def object(self, object_id: str) -> ObjectRow | None:
         """Return one object, or None."""
@@ -151,7 +152,7 @@ class Register:
             if row is None:
                 return None
             members = connection.execute(queries.hashed_members(row.id)).all()
-            files = connection.execute(queries.hashed_files(file.c.version_key == row.id).order_by(file.c.position)).all()
+            files = connection.execute(queries.files_of_version(row.id)).all()
             return reading.stored_version(row, list(members), list(files))
 
     def file_by_path(self, path: str) -> MemberRow | None:
@@ -204,11 +205,14 @@ class Register:
             "outcome": Outcome.REFUSAL if isinstance(verdict, Refusal) else Outcome.HOLD,
             "rule": verdict.rule,
         }
-        with self._writing() as connection:
+
+        def work(connection: Connection) -> None:
             source = item_key.split(":", 1)[0]
             connection.execute(insert_or(connection, item).values(key=item_key, source=source).on_conflict_do_nothing())
             statement = insert_or(connection, decision).values(**key, **said, state=DecisionState.OPEN, settlement="")
             connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
+
+        self._write(work)
 
     def decisions(
         self, state: str = DecisionState.OPEN, limit: int = LIMIT_DEFAULT, outcome: str | None = None
@@ -222,40 +226,22 @@ class Register:
 
     def settle_decision(self, subject: str, settlement: str, at: datetime) -> int:
         """Mark the open decisions about a subject as settled, and how. Returns: how many there were."""
-        with self._writing() as connection:
-            statement = (
-                update(decision)
-                .where(decision.c.subject == storable(subject), decision.c.state == DecisionState.OPEN)
-                .values(state=DecisionState.SETTLED, settlement=settlement, settled_at=at)
-            )
-            return connection.execute(statement).rowcount
+        statement = (
+            update(decision)
+            .where(decision.c.subject == storable(subject), decision.c.state == DecisionState.OPEN)
+            .values(state=DecisionState.SETTLED, settlement=settlement, settled_at=at)
+        )
+        return self._write(lambda connection: connection.execute(statement).rowcount)
 
     # What is published ----------------------------------------------------------------------------------------------
 
     def record_drop(self, published: Drop) -> None:
         """Record a drop and mark its members as dropped. Twice is as once."""
-        row = {
-            "id": published.id,
-            "kind": published.kind,
-            "infohash_v1": published.infohash_v1,
-            "infohash_v2": published.infohash_v2,
-            "drop_bytes": published.drop_bytes,
-            "file_count": published.file_count,
-            "coverage_share": published.coverage_share,
-            "created_at": published.created_at,
-            "needs": " ".join(published.needs),
-            "supersedes": published.supersedes,
-        }
-        with self._writing() as connection:
-            statement = insert_or(connection, drop).values(**row)
-            rest = {name: statement.excluded[name] for name in row if name != "id"}
-            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=rest))
-            record_drop_members(connection, published)
+        self._write(lambda connection: record_drop(connection, published))
 
     def forget_drop(self, drop_id: str) -> None:
         """Take a drop back that was recorded and never published: its versions are undropped again, if no other one has them."""
-        with self._writing() as connection:
-            forget_drop(connection, drop_id)
+        self._write(lambda connection: forget_drop(connection, drop_id))
 
     def drops(self) -> list[DropRow]:
         """Return all drops in order of publication: by time, then metadata, audio by what it carries, artwork."""
@@ -282,6 +268,11 @@ class Register:
             yield from (DropMember(ObjectId(row.object_id), row.version) for row in page)
             after_key = page[-1].id
 
+    @property
+    def auditing(self) -> Auditing:
+        """The register as audits know it: files by what is due, and quarantine."""
+        return Auditing(self._reading, self._write)
+
     # What was checked, and what happened ----------------------------------------------------------------------------
 
     def record_check(self, object_id: str, path: str, at: datetime, damage: Damage | None) -> None:
@@ -293,9 +284,8 @@ class Register:
 
         Raises: StoreError when a file is not recorded; nothing is written then.
         """
-        with self._writing() as connection:
-            for check in checks:
-                record_check(connection, check)
+        listed = list(checks)
+        self._write(lambda connection: record_checks(connection, listed))
 
     def next_to_audit(self, limit: int = LIMIT_DEFAULT) -> list[MemberRow]:
         """Return the files that an audit should read next: those never checked, then those checked the longest ago."""
@@ -305,9 +295,8 @@ class Register:
 
     def mark_object(self, object_id: str, damage: str) -> None:
         """Record what is wrong with an object's own inventory, sidecar or declaration, which are no version's; "": nothing."""
-        with self._writing() as connection:
-            statement = update(object_).where(object_.c.object_id == object_id).values(damage=damage or None)
-            connection.execute(statement)
+        statement = update(object_).where(object_.c.object_id == object_id).values(damage=damage or None)
+        self._write(lambda connection: connection.execute(statement))
 
     def damaged_objects(self, limit: int = LIMIT_DEFAULT) -> list[ObjectRow]:
         """Return objects whose own files their last audit found damaged, in order of id."""
@@ -323,18 +312,7 @@ class Register:
 
     def record_events(self, events: Sequence[Event]) -> None:
         """Record events in one transaction. An event that is known, equal in everything, is not recorded again."""
-        with self._writing() as connection:
-            for each in events:
-                facts = facts_json(each.facts)
-                told = "\n".join((each.at.isoformat(), each.what, each.subject, facts))
-                row = {
-                    "digest": blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest(),
-                    "at": each.at,
-                    "what": each.what,
-                    "subject": storable(each.subject),
-                    "facts": facts,
-                }
-                connection.execute(insert_or(connection, event).values(**row).on_conflict_do_nothing())
+        self._write(lambda connection: record_events(connection, events))
 
     def events(self, limit: int = LIMIT_DEFAULT, subject: str | None = None) -> list[Event]:
         """Return the last events, of one subject or of all, newest first."""
@@ -349,7 +327,7 @@ class Register:
         All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions
         and past events stay: here they may be known when nowhere else.
         """
-        with self._writing() as connection:
+        with writing(self._engine, self._before_commit, alone=True) as connection:
             for table in reversed(metadata.sorted_tables):
                 if table not in (decision, event, item):
                     connection.execute(delete(table))
@@ -370,6 +348,10 @@ class Register:
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._within) if self._within is not None else writing(self._engine, self._before_commit)
+
+    def _write(self, work: Callable[[Connection], _T]) -> _T:
+        """Return what `work` returns, as one transaction; it may be called again, so it only writes."""
+        return work(self._within) if self._within is not None else write(self._engine, work, self._before_commit)
 
     def _all(self, query: Select[Any], noun: Callable[[Any], _T]) -> list[_T]:
         with self._reading() as connection:

@@ -27,7 +27,8 @@ class Description:
 class ObjectRow:
     """An object and its head version. file_*: audio or artwork files of the head, not the JSON beside them. head_at: when
     the head was made. item: None for documents. licence_uri, attribution: "" for documents. damage: what the last audit found
-    wrong with its own inventory, sidecar or declaration, "" for nothing.
+    wrong with its own inventory, sidecar or declaration, "" for nothing. quarantined_at: None unless it is neither served nor
+    published for damage that nothing could heal; quarantine: why.
     """
 
     object_id: ObjectId
@@ -45,6 +46,8 @@ class ObjectRow:
     file_bytes: int
     duration_ms: int
     damage: str
+    quarantined_at: datetime | None = None
+    quarantine: str = ""
 
 
 @dataclass(frozen=True, slots=True)
