@@ -15,8 +15,13 @@ import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import settings
 
+from fonoteca.testing.seaweed import Seaweed
+from fonoteca.testing.seaweed import seaweed as run_seaweed
+
 _FIXTURES = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
 _DEMO_FIXTURES = frozenset({"demo_run", "demo_archive"})
+_SHARED = {"seaweed": "seaweed"}
+"""Fixtures that start a server, and the group of tests that one worker runs so that it is started once."""
 _COMMAND_TIMEOUT_S = 280
 """Less than pytest's own timeout, so that a command that hangs is named."""
 
@@ -86,6 +91,13 @@ def demo_archive(demo_run: DemoRun) -> Path:
     return demo_run.archive
 
 
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """Return a real S3 with no bucket but those that tests make: they keep to prefixes of their own."""
+    with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks of this project's tests, and let no example fail for being slow on a busy machine.
 
@@ -103,6 +115,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if _DEMO_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("demo"))
+        for fixture, group in _SHARED.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(group))
     yield
     # pytest-xdist 3.8 tells its scheduler of groups by a name in `_nodeid`, which pytest 9.2 reads no more (pytest-xdist
     # issue 1386): without this, `--dist loadgroup` silently spreads each group over all workers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
@@ -187,6 +188,66 @@ class DurableCalls(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectFound:
+    """What an object store says of a blob. modified_ns: since 1970. write_id: what its writer stamped it with, "" for nothing."""
+
+    blob_bytes: int
+    e_tag: str
+    modified_ns: int
+    write_id: str = ""
+
+
+class ObjectCalls(Protocol):
+    """Every request to an object store such as S3, so that a test can refuse, lose, delay or repeat any of them.
+
+    Raises: StoreError in words. BlobMissing says for certain that there is no such blob.
+    """
+
+    def get(self, key: str, start: int, length: int, e_tag: str) -> tuple[bytes, ObjectFound]:
+        """Return at most `length` bytes from `start`, fewer only where the blob ends; and what the blob is.
+
+        e_tag: refuse a blob that is not the one of this tag, "" takes any.
+        """
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Return the whole blob."""
+        ...
+
+    def head(self, key: str) -> ObjectFound | None:
+        """Return what a blob is, None when there is none."""
+        ...
+
+    def put(self, key: str, content: bytes, write_id: str) -> None:
+        """Put a blob in one request, in place of one that may be there."""
+        ...
+
+    def create(self, key: str, content: bytes, write_id: str) -> bool:
+        """Put a blob in one request on condition that there is none. Returns: whether it was put; False when a key was taken."""
+        ...
+
+    def put_parts(self, key: str, parts: Path | Iterator[bytes], write_id: str, part_bytes: int) -> None:
+        """Put a blob in parts, in place of one that stays until all have arrived. What fails is given up whole."""
+        ...
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Remove blobs. One that is not there is no error."""
+        ...
+
+    def below(self, prefix: str) -> Iterator[str]:
+        """Yield all keys below a prefix, in whatever order the store has."""
+        ...
+
+    def level(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders, and of the blobs, directly below a prefix. A folder may be empty."""
+        ...
+
+    def give_up_uploads(self, prefix: str) -> int:
+        """Give up uploads in parts below a prefix that nobody ended. Returns: how many."""
+        ...
+
+
 class Fetch(Protocol):
     """Reading what someone published below one place: an http or https address or a folder, given when it is made."""
 
@@ -238,6 +299,22 @@ class Workers(Protocol):
 
         task: `package.module:function`, called as `function(settings, item)` where the work runs; settings and items must pickle.
         A FonotecaError raised by the function is raised here.
+        """
+        ...
+
+
+class Mirror(Protocol):
+    """Somebody's copy of a store's files, read by ranges. Nothing that it gives is believed."""
+
+    @property
+    def name(self) -> str:
+        """The folder or address, for people."""
+        ...
+
+    def read_range(self, path: str, start: int, length: int) -> bytes | None:
+        """Return bytes of the file at `path` below the storage root, at most `length`, fewer at its end; None without it.
+
+        Raises: SourceError when it cannot be asked, StoreError when its own disk fails, TrustError when it answers something else.
         """
         ...
 
