@@ -24,30 +24,35 @@ from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.edges.http import open_fetch
 from fonoteca.edges.http_ranges import open_ranged
 from fonoteca.edges.packages import download_package
-from fonoteca.edges.swarm import LibtorrentSwarm
-from fonoteca.edges.swarm_session import SwarmSettings
 from fonoteca.edges.workers import ProcessWorkers
 from fonoteca.editions import Editions, Heading, read_index
 from fonoteca.flows.acquire import AcquireRooms
-from fonoteca.flows.audit import AuditRooms, RepairRooms
+from fonoteca.flows.audit import AuditRooms
 from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.follow import FollowRooms
 from fonoteca.flows.publish import PublishRooms
 from fonoteca.flows.rebuild import RebuildRooms
+from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
-from fonoteca.formats.settings import FILE_NAME, parse_settings, settings_toml
+from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import IngestContext, Verdict
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import FOLDER_STORE, Settings
+from fonoteca.neighbours import Healers, peer_at
+from fonoteca.neighbours import SwarmChoice as SwarmChoice
+from fonoteca.neighbours import healers_at as healers_at
+from fonoteca.neighbours import open_swarm as open_swarm
 from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm, Workers
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
 from fonoteca.search import SearchIndex
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
+from fonoteca.workshop import load_settings as load_settings
+from fonoteca.workshop import store_blobs
 
 if TYPE_CHECKING:
     from fonoteca.serve import ServeRooms
@@ -88,8 +93,8 @@ class Archive:
 
     def blobs(self, name: str) -> Blobs:
         """Return the part of the archive's folder with this name, as blobs."""
-        if name == FOLDER_STORE and self.settings.store != FOLDER_STORE:
-            raise UsageError(f"store {self.settings.store!r}", "a store on S3 is not there yet", f"Use {FOLDER_STORE!r}.")
+        if name == FOLDER_STORE:
+            return store_blobs(self.folder, self.settings, self._calls)
         return DiskBlobs(self.folder / name, self._calls)
 
     @property
@@ -161,18 +166,6 @@ class Archive:
     def close(self) -> None:
         """Give everything back."""
         self._open.close()
-
-
-def load_settings(folder: Path) -> Settings:
-    """Return the settings of the archive in a folder. Raises: UsageError when there is none, or they are wrong."""
-    path = folder / FILE_NAME
-    try:
-        return parse_settings(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        remedy = "Make one with `fonoteca init DIR`, or name one with --archive."
-        raise UsageError(str(folder), f"no archive there: {FILE_NAME} is missing", remedy) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(str(path), f"cannot be read: {error}", "Mend the file or its permissions.") from error
 
 
 def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> None:
@@ -327,25 +320,6 @@ def rebuild_rooms(archive: Archive, progress: Progress) -> RebuildRooms:
     return RebuildRooms(store=archive.store, register=archive.register, editions=archive.editions, progress=progress)
 
 
-@dataclass(frozen=True, slots=True)
-class SwarmChoice:
-    """How a command takes part in swarms. public: look for peers beyond those that are named (DHT, local network, router)."""
-
-    host: str = "127.0.0.1"
-    port: int = 0
-    public: bool = False
-
-
-@contextmanager
-def open_swarm(choice: SwarmChoice) -> Iterator[Swarm]:
-    """Take part in swarms until the context ends; all that was fetched is on disk then."""
-    settings = SwarmSettings(
-        listen_host=choice.host, listen_port=choice.port, dht=choice.public, lsd=choice.public, upnp=choice.public
-    )
-    with LibtorrentSwarm(settings) as swarm:
-        yield swarm
-
-
 def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
     """Return what seeding needs."""
     return SeedRooms(
@@ -380,16 +354,8 @@ def mirrors_at(places: Sequence[str]) -> Iterator[Whereabouts]:
                 seed(seed_rooms(archive, swarm))
                 peers.append(swarm.address)
             else:
-                peers.append(_peer(place))
+                peers.append(peer_at(place))
         yield Whereabouts(tuple(peers), tuple(web_seeds))
-
-
-def _peer(place: str) -> tuple[str, int]:
-    """Return the host and port that a text such as `192.0.2.7:6881` names."""
-    host, colon, port = place.rpartition(":")
-    if not colon or not host or not port.isdecimal():
-        raise UsageError(place, "not a mirror", "Name an archive's folder, an http(s) URL of an edition, or HOST:PORT of a peer.")
-    return host.strip("[]"), int(port)
 
 
 def edition_place(place: str) -> str:
@@ -428,15 +394,16 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
     )
 
 
-def repair_rooms(archive: Archive, swarm: Swarm, whereabouts: Whereabouts, progress: Progress) -> RepairRooms:
+def repair_rooms(archive: Archive, healers: Healers, progress: Progress) -> RepairRooms:
     """Return what a repair needs."""
     return RepairRooms(
         store=archive.store,
         register=archive.register,
         editions=archive.editions,
         staging=archive.staging,
-        swarm=swarm,
-        whereabouts=whereabouts,
+        mirrors=healers.mirrors,
+        swarm=healers.swarm,
+        whereabouts=healers.whereabouts,
         clock=archive.clock,
         progress=progress,
     )

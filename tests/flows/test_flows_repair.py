@@ -24,9 +24,11 @@ from flows_world import (
 
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.flows.acquire import Acquired
-from fonoteca.flows.audit import Repaired, audit_sample, repair, seen_damages
+from fonoteca.flows.audit import audit_sample, seen_damages
+from fonoteca.flows.repair import Repaired, repair
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.model.corridor import Damage
+from fonoteca.neighbours import Healers
 from fonoteca.wiring import Archive, audit_rooms, repair_rooms
 
 pytestmark = pytest.mark.xdist_group("swarm")
@@ -62,7 +64,7 @@ def damaged(origin: Path, tmp_path: Path) -> Path:
 
 def _repair(archive: Archive, given: Given, damages: tuple[Damage, ...]) -> Repaired:
     """Return what a repair did."""
-    return repair(repair_rooms(archive, given.swarm, given.whereabouts, Quiet()), damages)
+    return repair(repair_rooms(archive, Healers(swarm=given.swarm, whereabouts=given.whereabouts), Quiet()), damages)
 
 
 def _flip(path: Path, at: float = 0.5) -> None:
@@ -184,7 +186,7 @@ def test_damage_that_no_mirror_has_is_named_as_left_and_the_rest_is_healed(damag
         repaired = _repair(archive, given, damages)
         path = str(lost.relative_to(damaged / "store"))
         assert list(repaired.left) == [path]
-        assert "in no drop, so no mirror has it" in repaired.left[path]
+        assert "in no drop, so no peer has it" in repaired.left[path]
         assert len(repaired.healed) == 1
         assert [row.path for row in archive.register.damaged()] == [path]
         assert [damage.member.path for damage in seen_damages(audit_rooms(archive, Quiet()))] == [path]

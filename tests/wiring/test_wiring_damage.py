@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from wiring_world import Quiet, archive_in, flip, mirror, put_item, put_out, take
 
-from fonoteca.flows.audit import Repaired, audit, repair, seen_damages
-from fonoteca.wiring import Archive, SwarmChoice, audit_rooms, mirrors_at, open_swarm, repair_rooms
+from fonoteca.flows.audit import audit, seen_damages
+from fonoteca.flows.repair import Repaired, repair
+from fonoteca.wiring import Archive, audit_rooms, healers_at, repair_rooms
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def _object(folder: Path, kind: str = "audio") -> Path:
 
 def _repaired(folder: Path, archive: Archive) -> Repaired:
     """Return what a repair does to what the last audit saw, as the command does it."""
-    with mirrors_at([str(folder / "mirror")]) as whereabouts, open_swarm(SwarmChoice()) as swarm:
-        return repair(repair_rooms(archive, swarm, whereabouts, Quiet()), seen_damages(audit_rooms(archive, Quiet())))
+    with healers_at([str(folder / "mirror")], archive.settings.name) as healers:
+        return repair(repair_rooms(archive, healers, Quiet()), seen_damages(audit_rooms(archive, Quiet())))
 
 
 OWN_FILES: dict[str, Callable[[Path], object]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -9,35 +10,73 @@ import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
-from fonoteca.flows.audit import Audited, Repaired, audit, audit_sample, repair, seen_damages
+from fonoteca.flows.audit import Audited, Scope, audit, seen_damages
+from fonoteca.flows.calendar import CALENDAR_DAYS, days_of_checks
 from fonoteca.flows.rebuild import rebuild
-from fonoteca.formats.quantities import show_bytes
+from fonoteca.flows.repair import Repaired, repair
+from fonoteca.formats.quantities import parse_bytes, parse_span, show_bytes
 from fonoteca.model.corridor import Damage
-from fonoteca.wiring import SwarmChoice, audit_rooms, mirrors_at, open_archive, open_swarm, rebuild_rooms, repair_rooms
+from fonoteca.model.errors import UsageError
+from fonoteca.model.settings import Settings
+from fonoteca.wiring import Archive, audit_rooms, healers_at, open_archive, rebuild_rooms, repair_rooms, write_output
 
 EXIT_DONE, EXIT_DAMAGED = 0, 4
 SHOWN_DIGITS = 16
 """Of a digest, for people; `--json` has all of it."""
 
+SHOWN_ROWS = 200
+"""Of a table, for people; `--json` has all."""
+
+PICTURE_KINDS = (".png", ".svg")
+
 MirrorsOption = Annotated[
     list[str] | None,
-    typer.Option("--from", help="Who has the bytes: an archive's folder, an http(s) URL of an edition, or HOST:PORT of a peer."),
+    typer.Option(
+        "--from",
+        help="Who has the bytes: an archive's folder or a copy of its store, an http(s) URL of an edition or a web seed, or "
+        "HOST:PORT of a peer. Several are asked in turn, folders and URLs first.",
+    ),
+]
+BudgetOption = Annotated[str, typer.Option(help="Read so many bytes at most, what is longest unchecked first, as in 50GB.")]
+ForOption = Annotated[str, typer.Option("--for", help="Begin no new file after this time, as in 2h; longest unchecked first.")]
+OlderOption = Annotated[
+    str,
+    typer.Option(help="Read again what was verified longer ago than this, as in 30d. Default: fixity.cycle_days."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Read everything, however lately it was verified.")]
+CalendarOption = Annotated[
+    Path | None, typer.Option(help="Also draw the last year's checks and damage, day by day, into this .png or .svg file.")
 ]
 
 
 @app.command("audit")
 def audit_command(
     sample: Annotated[int, typer.Option(help="Check so many files instead of all: the longest unchecked ones.", min=0)] = 0,
+    budget: BudgetOption = "",
+    time_max: ForOption = "",
+    older_than: OlderOption = "",
+    everything: AllOption = False,
+    calendar: CalendarOption = None,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> int:
-    """Hold every byte against its digest, and say which pieces are damaged.
+    """Hold every byte that is due against its digest, and say which pieces are damaged.
 
+    Due is what was never verified, what was verified longer ago than a cycle, and what changed in length or time since.
     Exit status: 0 all sound, 4 damage found.
     """
+    _check_picture(calendar)
     with open_archive(archive, writing=True) as opened:
-        rooms = audit_rooms(opened, TerminalProgress(quiet=as_json))
-        audited = audit_sample(rooms, sample) if sample else audit(rooms)
+        scope = _scope(opened.settings, older_than, everything)
+        scope = Scope(
+            older_than=None if sample else scope.older_than,
+            bytes_max=parse_bytes(budget) if budget else None,
+            time_max=parse_span(time_max) if time_max else None,
+            files_max=sample or None,
+        )
+        audited = audit(audit_rooms(opened, TerminalProgress(quiet=as_json)), scope)
+        if calendar is not None:
+            _draw(opened, calendar)
     if as_json:
         print_json(audited_json(audited))
     else:
@@ -45,20 +84,44 @@ def audit_command(
     return EXIT_DONE if audited.sound else EXIT_DAMAGED
 
 
+def _scope(settings: Settings, older_than: str, everything: bool) -> Scope:
+    """Return how lately verified files are left alone."""
+    if everything and older_than:
+        raise UsageError("--all", "cannot go with --older-than", "Give one of them.")
+    if everything:
+        return Scope()
+    return Scope(parse_span(older_than) if older_than else timedelta(days=settings.fixity.cycle_days))
+
+
+def _check_picture(path: Path | None) -> None:
+    """Raise UsageError for a picture of a kind that is not drawn, before hours are spent."""
+    if path is not None and path.suffix.lower() not in PICTURE_KINDS:
+        raise UsageError(str(path), "expected a .png or .svg file", "Name the picture as in `calendar.png`.")
+
+
+def _draw(opened: Archive, path: Path) -> None:
+    """Write the fixity calendar."""
+    from fonoteca.catalogue.charts.fixity import calendar_png, calendar_svg  # here: Altair takes most of a second to load
+
+    today = opened.clock.now().date()
+    days = days_of_checks(opened.register, today)
+    if path.suffix.lower() == ".png":
+        write_output(path, calendar_png(days, today, CALENDAR_DAYS))
+    else:
+        write_output(path, calendar_svg(days, today, CALENDAR_DAYS).encode())
+
+
 @app.command("repair")
 def repair_command(mirrors: MirrorsOption = None, archive: ArchiveOption = Path(), as_json: JsonOption = False) -> int:
     """Heal what the last audit found damaged: fetch only the damaged pieces, from any mirror, and prove them.
 
+    What nothing can heal goes into quarantine: it is neither served nor published until a later repair or acquire heals it.
     Exit status: 0 all healed, 4 something is still damaged.
     """
     progress = TerminalProgress(quiet=as_json)
-    with (
-        open_archive(archive, writing=True) as opened,
-        mirrors_at(mirrors or []) as whereabouts,
-        open_swarm(SwarmChoice(public=not mirrors)) as swarm,
-    ):
+    with open_archive(archive, writing=True) as opened, healers_at(mirrors or [], opened.settings.name) as healers:
         damages = seen_damages(audit_rooms(opened, progress))
-        repaired = repair(repair_rooms(opened, swarm, whereabouts, progress), damages)
+        repaired = repair(repair_rooms(opened, healers, progress), damages)
     if as_json:
         print_json(repaired_json(repaired))
     else:
@@ -93,19 +156,29 @@ def rebuild_command(archive: ArchiveOption = Path(), as_json: JsonOption = False
 def print_audited(audited: Audited) -> None:
     """Print what an audit found."""
     say(f"checked {audited.file_count} files, {show_bytes(audited.audited_bytes)}", "bold")
+    if audited.stamp_count:
+        changed = f"{len(audited.changed)} of them changed since" if audited.changed else "none has changed since"
+        say(f"looked at length and time of {audited.stamp_count} files verified before: {changed}")
     rows = [(_name(d), d.kind, _pieces(d), d.expected[:SHOWN_DIGITS], d.found[:SHOWN_DIGITS]) for d in audited.damages]
     if rows:
-        print_table("damaged", ("file", "what", "pieces", "expected", "found"), rows)
+        title = "damaged" if len(rows) <= SHOWN_ROWS else f"damaged, {SHOWN_ROWS} of {len(rows)}"
+        print_table(title, ("file", "what", "pieces", "expected", "found"), rows[:SHOWN_ROWS])
     for path in audited.root_files:
         say(f"damaged: {path} of the storage root", "red")
     for path in audited.unregistered:
         say(f"not checked: {path}, which the register does not know", "red")
+    for path in audited.mistaken:
+        say(f"sound, but the register has other hashes for it: {path}", "red")
+    for each in audited.quarantined:
+        say(f"in quarantine since {each.at:%Y-%m-%d}: {each.object_id}: {each.reason}", "yellow")
     if rows or audited.root_files:
         say("heal it with: fonoteca repair --from MIRROR", "yellow")
-    if audited.unregistered:
+    if audited.unregistered or audited.mistaken:
         say("enter it with: fonoteca rebuild", "yellow")
     if audited.sound:
         say("all sound", "green")
+    if audited.cut_short:
+        say("the budget is used up; the next audit goes on from here")
 
 
 def print_repaired(repaired: Repaired) -> None:
@@ -116,6 +189,15 @@ def print_repaired(repaired: Repaired) -> None:
         say(f"healed {path}", "green")
     for path, reason in repaired.left.items():
         say(f"still damaged {path}: {reason}", "red")
+    for each in repaired.asked:
+        if each.lies:
+            say(f"not to be relied on: {each.name} gave {each.lies} pieces that are not what their hashes prove", "red")
+        elif each.trouble:
+            say(f"{each.name}: {each.trouble}", "yellow")
+    for object_id in repaired.quarantined:
+        say(f"in quarantine, neither served nor published: {object_id}", "red")
+    for object_id in repaired.released:
+        say(f"out of quarantine: {object_id}", "green")
     say(f"fetched {repaired.piece_count} pieces, {show_bytes(repaired.refetched_bytes)}", "bold")
 
 
@@ -137,6 +219,11 @@ def audited_json(audited: Audited) -> dict[str, Any]:
         ],
         "root_files": list(audited.root_files),
         "unregistered": list(audited.unregistered),
+        "mistaken": list(audited.mistaken),
+        "changed": list(audited.changed),
+        "stamps": audited.stamp_count,
+        "quarantined": [{"object": q.object_id, "since": q.at.isoformat(), "reason": q.reason} for q in audited.quarantined],
+        "cut_short": audited.cut_short,
     }
 
 
@@ -148,6 +235,12 @@ def repaired_json(repaired: Repaired) -> dict[str, Any]:
         "left": dict(repaired.left),
         "pieces": repaired.piece_count,
         "bytes_refetched": repaired.refetched_bytes,
+        "mirrors": [
+            {"name": a.name, "pieces": a.piece_count, "bytes": a.payload_bytes, "lies": a.lies, "trouble": a.trouble}
+            for a in repaired.asked
+        ],
+        "quarantined": list(repaired.quarantined),
+        "released": list(repaired.released),
     }
 
 

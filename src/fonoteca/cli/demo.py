@@ -25,11 +25,12 @@ from fonoteca.cli.publish import drop_json, print_published
 from fonoteca.cli.search import hit_json, print_hits
 from fonoteca.cli.serve import listen, serve
 from fonoteca.flows.acquire import Outcome, acquire
-from fonoteca.flows.audit import audit, repair
+from fonoteca.flows.audit import audit
 from fonoteca.flows.catalogue import plan, refresh
 from fonoteca.flows.demo import choose_flips, flip
 from fonoteca.flows.follow import follow
 from fonoteca.flows.publish import publish
+from fonoteca.flows.repair import repair
 from fonoteca.formats.mp4 import protected_sample
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.formats.settings import FILE_NAME
@@ -38,6 +39,7 @@ from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Hold, Kind, Refusal
 from fonoteca.model.settings import EditionSettings, Settings
+from fonoteca.neighbours import Healers
 from fonoteca.wiring import (
     Archive,
     Mirroring,
@@ -236,7 +238,7 @@ def _damage_and_heal(demo: _Demo, archive: Archive) -> None:
     demo.step(7, "Flip bytes in the archive's store, find them, heal them from the mirror")
     with mirrors_at([str(demo.mirror)]) as whereabouts, open_swarm(SwarmChoice()) as swarm:
         checking = audit_rooms(archive, demo.progress)
-        mending = repair_rooms(archive, swarm, whereabouts, demo.progress)
+        mending = repair_rooms(archive, Healers(swarm=swarm, whereabouts=whereabouts), demo.progress)
         # What a killed run flipped and had no time to find or heal: flipped once more it would be sound, and nothing to find.
         repair(mending, audit(checking).damages)
         flips = choose_flips(archive.register)

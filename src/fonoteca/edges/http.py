@@ -22,13 +22,16 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 
 from fonoteca import __version__
-from fonoteca.model.errors import SourceError, TrustError, UsageError
+from fonoteca.model.errors import SourceError, SourceMissing, TrustError, UsageError
 from fonoteca.ports import Fetch
 
 USER_AGENT = f"Fonoteca/{__version__}"
 
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 """Answers that a busy or restarting server gives, and may not give a second later (RFC 9110 section 15)."""
+
+_ABSENT_STATUSES = frozenset({403, 404, 410, 451})
+"""Answers about one file, which say nothing of its neighbours."""
 
 _PATH_CHARS_MAX = 1000
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
@@ -214,6 +217,8 @@ def _read_part(url: str, response: httpx.Response, start: int, length: int) -> R
 def _check_status(url: str, response: httpx.Response, expected: int) -> None:
     if response.status_code in _RETRIED_STATUSES:
         raise _TransientError(f"the server answers {_status(response)}")
+    if response.status_code in _ABSENT_STATUSES:
+        raise SourceMissing(url, f"the server answers {_status(response)}", "Check the address.")
     if response.status_code != expected:
         raise SourceError(url, f"the server answers {_status(response)}", "Check the address.")
 

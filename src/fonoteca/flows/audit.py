@@ -1,32 +1,45 @@
-"""Audit and repair: every byte held against its digest, and damaged pieces alone fetched again and proved."""
+"""Audit: every byte held against its digest, what is due first, and nothing verified read again before its time.
+
+Rules of order:
+  1. files that are known to be damaged, and those whose length or time changed since their last check, come first;
+  2. then those never checked, then the longest unchecked;
+  3. checks are recorded a batch at a time, so that a killed audit goes on where it stopped;
+  4. a check that is dated in the future says nothing of when it was: see `flows.doubts`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fonoteca.editions import Editions
+from fonoteca.flows.checks import CheckRooms, Ledger, release_sound
+from fonoteca.flows.doubts import FUTURE_SLACK, future_checks_are_due
 from fonoteca.flows.events import record_events
-from fonoteca.flows.healing import pieces_written_anew
-from fonoteca.flows.whereabouts import Whereabouts
-from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
-from fonoteca.model.corridor import Damage, DropMember, Event, MemberFile
-from fonoteca.model.errors import FixityError, FonotecaError, UsageError
+from fonoteca.model.corridor import Damage, DamageKind, Event, MemberFile
+from fonoteca.model.errors import UsageError
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import DropId, ObjectId
-from fonoteca.ports import Clock, Progress, Staging, Swarm, Workers
-from fonoteca.register import Check, MemberRow, ObjectRow, Register
-from fonoteca.store import Store
+from fonoteca.model.ids import ObjectId
+from fonoteca.ports import Clock, Progress, Workers
+from fonoteca.register import DueRow, MemberRow, Quarantined, Register, SeenRow, Verdict
+from fonoteca.store import Batch, Frame, Store
 
-AUDIT_TASK = "fonoteca.cli.tasks:audit_object"
-CHECK_TASK = "fonoteca.cli.tasks:check_member"
-_DAMAGES_MAX = 100_000
-"""Damaged files that one repair takes on; the next run takes the next ones."""
+CHECK_TASK = "fonoteca.workshop:check_batch"
+STAMP_TASK = "fonoteca.workshop:see_stamps"
+STRANGE_TASK = "fonoteca.workshop:strange_paths"
 
-_CHECKS_AT_ONCE = 500
-"""Checks recorded in one transaction: a killed audit repeats at most so many files."""
+BATCH_FILES, BATCH_BYTES = 200, 256 << 20
+"""Of files that a worker is given at once: its way there and back costs a millisecond, and all workers should end together."""
+
+STAMPS_AT_ONCE = 2000
+DAMAGES_MAX = 100_000
+"""Damaged files that one run takes on; the next run takes the next ones."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BEGUN, _AUDITED, _STORE = "audit-begun", "audited", "store"
+_EVENTS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,35 @@ class AuditRooms:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """What an audit is to read. older_than: what was verified more lately is not due; None: everything is, whatever its date.
+
+    bytes_max, time_max: an end to the run, after which the rest waits for the next one. files_max: a sample of so many files,
+    the longest unchecked, whatever is due.
+    """
+
+    older_than: timedelta | None = None
+    bytes_max: int | None = None
+    time_max: timedelta | None = None
+    files_max: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing but what is due ends it."""
+        return self.bytes_max is None and self.time_max is None and self.files_max is None
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root.
 
-    count_by_kind: files read, by the kind of their object. unregistered: paths of objects that the register does not know, and
-    that were not read for it.
+    count_by_kind: files read, by the kind of their object. unregistered: paths of objects that the register does not know, or
+    knows less of than the store. changed: paths of files whose length or time is not as at their last check; they were read first.
+    stamp_count: files whose length and time were looked at. mistaken: files whose bytes are right and whose rows in the register
+    are not. quarantined: objects that nothing could heal so far. cut_short: whether the budget ended before what was due.
     """
 
     file_count: int
@@ -55,236 +92,313 @@ class Audited:
     root_files: tuple[str, ...]
     count_by_kind: Mapping[str, int]
     unregistered: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    stamp_count: int = 0
+    mistaken: tuple[str, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
+    cut_short: bool = False
 
     @property
     def sound(self) -> bool:
         """Whether everything is as it should be."""
-        return not (self.damages or self.root_files or self.unregistered)
+        return not (self.damages or self.root_files or self.unregistered or self.mistaken)
 
 
-def audit(rooms: AuditRooms) -> Audited:
-    """Return what an audit of everything found; each check is dated in the register, each damage told to the event log.
+def audit(rooms: AuditRooms, scope: Scope = EVERYTHING) -> Audited:
+    """Return what an audit found; each check is dated in the register and told to the event log, and so is each damage.
 
-    Cost: one read of every byte, on all workers.
+    A whole audit also reads the storage root's own files and the event log, and looks for objects that the register does not know.
+    Cost: one read of what is due, on all workers; a look at the length and time of all that was checked before, but for samples.
     """
-    totals = rooms.register.totals()
-    damages: list[Damage] = []
-    counts: Counter[str] = Counter()
-    audited_bytes = 0
-    with rooms.progress.task("checking every byte", totals.bytes, "B") as advance:
-        answers = rooms.workers.run(AUDIT_TASK, rooms.archive, _tasks(rooms.register, _every_object(rooms.register)))
-        for row, (found, sizes) in zip(_every_object(rooms.register), answers, strict=True):
-            _record(rooms, row.object_id, sizes, found)
-            own = next((damage.kind for damage in found if damage.member.path not in sizes), "")
-            if own != row.damage:
-                rooms.register.mark_object(row.object_id, own)
-            damages += found
-            counts[row.kind] += len(sizes)
-            audited_bytes += sum(sizes.values())
-            advance(row.file_bytes)
-    root_files = tuple(rooms.store.check_root())
-    unregistered = tuple(path for path in rooms.store.object_paths() if rooms.register.object_at(path) is None)
-    _tell(rooms, damages, (("files", counts.total()), ("bytes", audited_bytes), ("root_files", len(root_files))))
-    return Audited(counts.total(), audited_bytes, tuple(damages), root_files, counts, unregistered)
+    run = _Run(rooms, scope, rooms.clock.now())
+    run.begin()
+    total = _total_bytes(rooms.register, scope)
+    with rooms.progress.task("checking every byte" if scope.whole else "checking what is due", total, "B") as advance:
+        run.check(advance)
+    root_files: tuple[str, ...] = ()
+    if scope.whole:
+        root_files = tuple(rooms.store.check_root())
+        run.unregistered += _strange_objects(rooms)
+    released = release_sound(rooms, max(run.began, rooms.clock.now()))
+    return run.end(root_files, len(released))
 
 
 def audit_sample(rooms: AuditRooms, count: int) -> Audited:
     """Return what an audit of so many files found: those never checked first, then those checked the longest ago."""
-    rows = rooms.register.next_to_audit(count)
-    members = [(row.object_id, hashed_member(rooms.register, row)) for row in rows]
-    damages: list[Damage] = []
-    with rooms.progress.task("checking a sample", sum(row.file_bytes for row in rows), "B") as advance:
-        for row, damage in zip(rows, rooms.workers.run(CHECK_TASK, rooms.archive, members), strict=True):
-            _record(rooms, row.object_id, {row.path: row.file_bytes}, [damage] if damage else [])
-            damages += [damage] if damage else []
-            advance(row.file_bytes)
-    audited_bytes = sum(row.file_bytes for row in rows)
-    _tell(rooms, damages, (("files", len(rows)), ("bytes", audited_bytes)))
-    return Audited(len(rows), audited_bytes, tuple(damages), (), Counter(row.object_id.kind for row in rows))
+    return audit(rooms, Scope(files_max=count))
 
 
-def seen_damages(rooms: AuditRooms) -> tuple[Damage, ...]:
+def _total_bytes(register: Register, scope: Scope) -> int | None:
+    """Return how many bytes will be read, as far as that is known."""
+    if scope.bytes_max is not None:
+        return scope.bytes_max
+    return register.totals().bytes if scope.whole and scope.older_than is None else None
+
+
+class _Patience:
+    """How much of a budget is left. A clock that is set back gives no time away, and one set ahead only ends the run."""
+
+    def __init__(self, scope: Scope, clock: Clock) -> None:
+        self._clock = clock
+        self._scope = scope
+        self._last = clock.now()
+        self._gone = timedelta()
+        self._files = self._bytes = 0
+        self.ended = False
+
+    def lets(self, file_bytes: int) -> bool:
+        """Take note of a file to read. Returns: False when the budget has no room for it; the first file always has."""
+        now = self._clock.now()
+        self._gone += max(timedelta(), now - self._last)
+        self._last = now
+        scope = self._scope
+        over = scope.bytes_max is not None and self._bytes + file_bytes > scope.bytes_max and self._files > 0
+        over = over or (scope.time_max is not None and self._gone > scope.time_max)
+        over = over or (scope.files_max is not None and self._files >= scope.files_max)
+        self.ended = self.ended or over
+        self._files += 1
+        self._bytes += file_bytes
+        return not over
+
+
+@dataclass(slots=True)
+class _Run:
+    """One audit under way."""
+
+    rooms: AuditRooms
+    scope: Scope
+    began: datetime
+    changed: list[str] = field(default_factory=list)
+    unregistered: list[str] = field(default_factory=list)
+    mistaken: list[str] = field(default_factory=list)
+    stamp_count: int = 0
+    goes_on_from: datetime | None = None
+    _patience: _Patience = field(init=False)
+    _ledger: Ledger = field(init=False)
+    _under_way: set[int] = field(default_factory=set)
+    _batches: deque[list[DueRow]] = field(default_factory=deque)
+    _ill_objects: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._patience = _Patience(self.scope, self.rooms.clock)
+        self._ledger = Ledger(self.rooms, self.began)
+
+    def begin(self) -> None:
+        """Take up an audit of everything that was killed, or tell the log of a new one, so that it can be taken up."""
+        self._ill_objects = {row.object_id for row in self.rooms.register.damaged_objects(DAMAGES_MAX)}
+        if self.scope == EVERYTHING:
+            self.goes_on_from = unfinished_since(self.rooms.register)
+            if self.goes_on_from is None:
+                record_events(self.rooms, [Event(self.began, _BEGUN, _STORE, (("scope", "everything"),))])
+
+    def check(self, advance: Callable[[int], None]) -> None:
+        """Check what is due, as far as the budget goes."""
+        answers = self.rooms.workers.run(CHECK_TASK, self.rooms.archive, self._items())
+        try:
+            for looks, fallen in answers:
+                rows = self._batches.popleft()
+                for row, (stamp, problem) in zip(rows, looks, strict=True):
+                    self._judge(row, stamp, problem)
+                self._judge_frames(rows, fallen)
+                self._ledger.record_full()
+                advance(sum(row.file_bytes for row in rows))
+        except KeyboardInterrupt:
+            self._ledger.record()
+            raise
+        self._ledger.record()
+
+    def end(self, root_files: tuple[str, ...], released_count: int) -> Audited:
+        """Tell the event log that the audit ended, and return what it found."""
+        ledger = self._ledger
+        scope = "everything" if self.scope == EVERYTHING else "due" if self.scope.files_max is None else "sample"
+        facts: list[tuple[str, str | int | float]] = [("files", ledger.counts.total()), ("bytes", ledger.checked_bytes)]
+        facts += [("root_files", len(root_files)), ("damaged", len(ledger.damages)), ("scope", scope)]
+        facts += [("changed", len(self.changed)), ("released", released_count)]
+        record_events(self.rooms, [Event(max(self.began, self.rooms.clock.now()), _AUDITED, _STORE, tuple(facts))])
+        return Audited(
+            file_count=ledger.counts.total(),
+            audited_bytes=ledger.checked_bytes,
+            damages=tuple(sorted(ledger.damages, key=lambda damage: damage.member.path)),
+            root_files=root_files,
+            count_by_kind=ledger.counts,
+            unregistered=tuple(sorted(set(self.unregistered))),
+            changed=tuple(self.changed),
+            stamp_count=self.stamp_count,
+            mistaken=tuple(self.mistaken),
+            quarantined=tuple(self.rooms.register.auditing.quarantined()),
+            cut_short=self._patience.ended and self.scope.files_max is None,
+        )
+
+    # What is due ----------------------------------------------------------------------------------------------------
+
+    def _items(self) -> Iterator[Batch]:
+        """Yield what workers are to check, a batch at a time."""
+        rows: list[DueRow] = []
+        batch_bytes = 0
+        for row in self._due():
+            if row.key in self._under_way:
+                continue
+            if not self._patience.lets(row.file_bytes):
+                break
+            self._under_way.add(row.key)
+            rows.append(row)
+            batch_bytes += row.file_bytes
+            if len(rows) >= BATCH_FILES or batch_bytes >= BATCH_BYTES:
+                yield self._batch(rows)
+                rows, batch_bytes = [], 0
+        if rows:
+            yield self._batch(rows)
+
+    def _batch(self, rows: list[DueRow]) -> Batch:
+        self._batches.append(rows)
+        heads = [row for row in rows if row.is_head_inventory]
+        counts = self.rooms.register.auditing.content_counts(row.object_path for row in heads)
+        frames = tuple(Frame(row.object_path, row.sha256, counts.get(row.object_path, 0)) for row in heads)
+        return Batch(tuple((row.path, row.sha256) for row in rows), frames)
+
+    def _due(self) -> Iterator[DueRow]:
+        """Yield the files to check, the most urgent first."""
+        auditing = self.rooms.register.auditing
+        if self.scope.files_max is not None:
+            yield from auditing.never_checked()
+            yield from auditing.checked_between(EPOCH, None)
+        elif self.scope.older_than is None and self.goes_on_from is None and self.scope.whole:
+            yield from auditing.every_file()
+        else:
+            yield from auditing.damaged_files()
+            yield from self._changed()
+            yield from auditing.never_checked()
+            yield from auditing.checked_between(EPOCH, self._due_before())
+            if self.scope.older_than is not None and future_checks_are_due(self.rooms, self.began, self.scope.older_than):
+                yield from auditing.checked_between(self.began + FUTURE_SLACK, None)
+
+    def _due_before(self) -> datetime:
+        """Return the date before which a file's last check makes it due."""
+        if self.scope.older_than is None:
+            return self.goes_on_from or self.began
+        return max(EPOCH, self.began - self.scope.older_than)
+
+    def _changed(self) -> Iterator[DueRow]:
+        """Yield the files whose length or time is not what their last check saw. Cost: a look at each, nothing is read."""
+        asked: deque[list[SeenRow]] = deque()
+
+        def items() -> Iterator[list[str]]:
+            page: list[SeenRow] = []
+            for row in self.rooms.register.auditing.seen():
+                page.append(row)
+                if len(page) == STAMPS_AT_ONCE:
+                    asked.append(page)
+                    yield [each.path for each in page]
+                    page = []
+            if page:
+                asked.append(page)
+                yield [each.path for each in page]
+
+        keys: list[int] = []
+        for stamps in self.rooms.workers.run(STAMP_TASK, self.rooms.archive, items()):
+            rows = asked.popleft()
+            self.stamp_count += len(rows)
+            for row, stamp in zip(rows, stamps, strict=True):
+                if _has_changed(row, stamp):
+                    keys.append(row.key)
+                    self.changed.append(row.path)
+        yield from self.rooms.register.auditing.files(keys)
+
+    # What came of it ------------------------------------------------------------------------------------------------
+
+    def _judge(self, row: DueRow, stamp: tuple[int, int] | None, problem: str) -> None:
+        """Enter the check of a file; one that does not look sound is looked at closely, down to its pieces."""
+        self._under_way.discard(row.key)
+        damage = None
+        if problem:
+            member = hashed_member(self.rooms.register, row)
+            damage = self.rooms.store.check_member(row.object_id, member) if member else None
+            if member is None or (damage is not None and _is_row_wrong(damage)):
+                self.mistaken.append(row.path)
+                return
+        self._ledger.enter(row, Verdict(row.key, stamp, damage, row.damage))
+
+    def _judge_frames(self, rows: Sequence[DueRow], fallen: Sequence[Frame]) -> None:
+        """Note what is wrong with objects' own files, and forget what was wrong with those that stand again."""
+        paths = {frame.object_path for frame in fallen}
+        for row in rows:
+            if not row.is_head_inventory:
+                continue
+            if row.object_path in paths:
+                self._judge_frame(row)
+            elif row.object_id in self._ill_objects:
+                self.rooms.register.mark_object(row.object_id, "")
+
+    def _judge_frame(self, row: DueRow) -> None:
+        """Note what is wrong with an object's own files; where nothing is, the register knows less of it than the store."""
+        known = known_hashes(self.rooms.register, row.object_id)
+        found = list(self.rooms.store.audit(row.object_id, known, known))
+        self._ledger.enter_other(found)
+        self.rooms.register.mark_object(row.object_id, found[0].kind if found else "")
+        if not found and not self._ledger_knows_damage(row.object_id):
+            self.unregistered.append(row.object_path)
+
+    def _ledger_knows_damage(self, object_id: ObjectId) -> bool:
+        return any(damage.object_id == object_id for damage in self._ledger.damages)
+
+
+def _is_row_wrong(damage: Damage) -> bool:
+    """Whether every piece is right and only the digest in the register is not: then the row is damaged, and not the file."""
+    return damage.kind is DamageKind.DIGEST and not damage.pieces and not damage.member.hashes.digest_only
+
+
+def _has_changed(row: SeenRow, stamp: tuple[int, int] | None) -> bool:
+    """Whether a file was written since its last check, as far as its length and time tell.
+
+    Where a rebuild has forgotten what that check saw: whether it was written later than it was checked.
+    """
+    if stamp is None or row.seen is not None:
+        return stamp != row.seen
+    changed_at = EPOCH + timedelta(microseconds=stamp[1] // 1000)
+    return stamp[0] != row.file_bytes or changed_at > row.checked_at
+
+
+def unfinished_since(register: Register) -> datetime | None:
+    """Return when the audit of everything began that was the last to begin and has not ended, None when it has."""
+    for event in register.events(_EVENTS_MAX, subject=_STORE):
+        if dict(event.facts).get("scope") == "everything":
+            return event.at if event.what == _BEGUN else None
+    return None
+
+
+def seen_damages(rooms: CheckRooms) -> tuple[Damage, ...]:
     """Return what is wrong now with the files that their last check found damaged.
 
-    Cost: one read of each such file, and of all files of an object whose own inventory, sidecar or declaration was damaged.
+    Cost: one read of each such file, and of an object's own files where they were damaged.
     """
-    rows = rooms.register.damaged(_DAMAGES_MAX)
-    members = ((row.object_id, hashed_member(rooms.register, row)) for row in rows)
-    found = [damage for damage in rooms.workers.run(CHECK_TASK, rooms.archive, members) if damage is not None]
-    objects = rooms.register.damaged_objects(_DAMAGES_MAX)
-    for damages, _ in rooms.workers.run(AUDIT_TASK, rooms.archive, _tasks(rooms.register, objects)):
-        found += damages
-    return tuple({damage.member.path: damage for damage in found}.values())
+    register, store = rooms.register, rooms.store
+    found: dict[str, Damage] = {}
+    for row in register.damaged(DAMAGES_MAX):
+        member = hashed_member(register, row)
+        damage = store.check_member(row.object_id, member) if member else None
+        found |= {row.path: damage} if damage else {}
+    for ill in register.damaged_objects(DAMAGES_MAX):
+        known = known_hashes(register, ill.object_id)
+        found |= {damage.member.path: damage for damage in store.audit(ill.object_id, known, known)}
+    return tuple(found.values())
 
 
-def hashed_member(register: Register, row: MemberRow) -> MemberFile:
-    """Return a file of the register with all its hashes."""
+def hashed_member(register: Register, row: MemberRow | DueRow) -> MemberFile | None:
+    """Return a file of the register with all its hashes, None when the register has lost them."""
     version = register.stored_version(row.object_id, row.version)
-    assert version is not None, "the register gave this row"
-    return next(member for member in version.members if member.path == row.path)
+    if version is None:
+        raise UsageError(row.path, "the register knows the file and not its version", "Run `fonoteca rebuild`.")
+    return next((member for member in version.members if member.path == row.path), None)
 
 
-def _every_object(register: Register) -> Iterator[ObjectRow]:
-    """Yield all objects in order of id."""
-    after = None
-    while page := register.objects(after=after):
-        yield from page
-        after = page[-1].object_id
-
-
-def _tasks(register: Register, rows: Iterable[ObjectRow]) -> Iterator[tuple[ObjectId, dict[str, FileHashes]]]:
-    """Yield what is to be audited: each object with what the register knows of its files."""
-    return ((row.object_id, _known_hashes(register, row.object_id)) for row in rows)
-
-
-def _known_hashes(register: Register, object_id: ObjectId) -> dict[str, FileHashes]:
+def known_hashes(register: Register, object_id: ObjectId) -> dict[str, FileHashes]:
     """Return what the register knows of an object's files, which is held against what the store itself says."""
     versions = (register.stored_version(object_id, row.version) for row in register.versions(object_id))
     return {member.path: member.hashes for version in versions if version for member in version.members}
 
 
-def _record(rooms: AuditRooms, object_id: ObjectId, sizes: Mapping[str, int], damages: Sequence[Damage]) -> None:
-    """Date the checks of files that the register knows; an object's root files are not among them."""
-    damaged = {damage.member.path: damage for damage in damages}
-    at = rooms.clock.now()
-    checks = [Check(object_id, path, at, damaged.get(path)) for path in sizes]
-    for start in range(0, len(checks), _CHECKS_AT_ONCE):
-        rooms.register.record_checks(checks[start : start + _CHECKS_AT_ONCE])
-
-
-def _tell(rooms: AuditRooms, damages: Sequence[Damage], facts: tuple[tuple[str, str | int | float], ...]) -> None:
-    """Tell the event log that an audit ended, and of each damaged file."""
-    at = rooms.clock.now()
-    events = [Event(at, "audited", "store", (*facts, ("damaged", len(damages))))]
-    for damage in damages:
-        told = (("object", damage.object_id), ("kind", damage.kind), ("expected", damage.expected), ("found", damage.found))
-        events.append(Event(at, "damaged", damage.member.path, told))
-    record_events(rooms, events)
-
-
-@dataclass(frozen=True, slots=True)
-class RepairRooms:
-    """What a repair needs. whereabouts: mirrors to fetch from."""
-
-    store: Store
-    register: Register
-    editions: Editions
-    staging: Staging
-    swarm: Swarm
-    whereabouts: Whereabouts
-    clock: Clock
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Repaired:
-    """What a repair did. healed: paths that are proved again. left: path to the reason why it is still damaged.
-
-    refetched_bytes: payload that came over the swarm. mended: inventories restored from what the store itself knew.
-    """
-
-    healed: tuple[str, ...]
-    mended: tuple[str, ...]
-    left: Mapping[str, str]
-    refetched_bytes: int
-    piece_count: int
-
-
-def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
-    """Return what became of damaged files: each is healed from a mirror, piece by piece, or named with the reason.
-
-    Nothing is written that its hash does not prove. Raises: StoreError when the archive's own disk fails.
-    """
-    objects = sorted({damage.object_id for damage in damages})
-    mended = [*rooms.store.mend_root(), *(path for object_id in objects for path in rooms.store.mend(object_id))]
-    healed = _write_anew(rooms, damages)
-    still = [damage for damage in damages if damage.member.path not in {*mended, *healed}]
-    left: dict[str, str] = {}
-    refetched = pieces = 0
-    for drop_id, group in _by_drop(rooms.register, still):
-        try:
-            fetched = _fetch(rooms, drop_id, group)
-        except FonotecaError as error:
-            left |= {damage.member.path: str(error) for damage in group}
-            continue
-        refetched += fetched.payload_bytes
-        pieces += sum(len(p) for p in fetched.pieces.values())
-        for damage in group:
-            try:
-                rooms.store.heal(damage.member, fetched.pieces[damage.member.path])
-                healed.append(damage.member.path)
-            except FonotecaError as error:
-                left[damage.member.path] = str(error)
-    # An object whose every inventory was damaged has a whole one again only now.
-    mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
-    left = {path: reason for path, reason in left.items() if path not in mended}
-    left |= dict.fromkeys(rooms.store.check_root(), "nothing that is known elsewhere says what it was")
-    _note_repairs(rooms, damages, [*healed, *mended])
-    return Repaired(tuple(healed), tuple(mended), left, refetched, pieces)
-
-
-def _write_anew(rooms: RepairRooms, damages: Sequence[Damage]) -> list[str]:
-    """Return the paths of documents of drops that are whole again, from what the register knows: no drop carries them."""
-    healed = []
-    for damage in damages:
-        pieces = pieces_written_anew(rooms.register, damage)
-        if pieces is None:
-            continue
-        try:
-            rooms.store.heal(damage.member, pieces)
-        except FixityError:
-            continue  # more of it is damaged than the audit saw: it is named as left
-        healed.append(damage.member.path)
-    return healed
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """Pieces by path and index in the file, and the payload that they cost."""
-
-    pieces: Mapping[str, Mapping[int, bytes]]
-    payload_bytes: int
-
-
-def _by_drop(register: Register, damages: Sequence[Damage]) -> Iterator[tuple[DropId | None, list[Damage]]]:
-    """Yield damaged files by the drop that carries them; None for those in no drop."""
-    dropped = register.dropped_members() if damages else {}
-    groups: defaultdict[DropId | None, list[Damage]] = defaultdict(list)
-    for damage in damages:
-        row = register.file_by_path(damage.member.path)
-        member = DropMember(damage.object_id, row.version) if row else None
-        groups[dropped.get(member) if member else None].append(damage)
-    yield from groups.items()
-
-
-def _fetch(rooms: RepairRooms, drop_id: DropId | None, damages: Sequence[Damage]) -> _Fetched:
-    """Return the damaged pieces of one drop's files from the swarm."""
-    if drop_id is None:
-        raise UsageError(damages[0].member.path, "it is in no drop, so no mirror has it", "Acquire its item again.")
-    torrent = announced_also(rooms.editions.torrent(drop_id), Announce(web_seeds=rooms.whereabouts.web_seeds))
-    first_piece = {file.path: file.first_piece for file in parse_torrent(torrent).files}
-    wanted = sorted({first_piece[d.member.path] + index for d in damages for index in d.pieces})
-    folder = rooms.staging.folder(f"repair-{drop_id}")
-    try:
-        with rooms.progress.task("fetching damaged pieces", len(wanted), "pieces") as advance:
-            fetched = rooms.swarm.fetch_pieces(torrent, folder, wanted, rooms.whereabouts.peers)
-            advance(len(wanted))
-    finally:
-        rooms.staging.discard(folder)
-    pieces = {d.member.path: {index: fetched.pieces[first_piece[d.member.path] + index] for index in d.pieces} for d in damages}
-    return _Fetched(pieces, fetched.payload_bytes)
-
-
-def _note_repairs(rooms: RepairRooms, damages: Sequence[Damage], paths: Sequence[str]) -> None:
-    """Date the files that are sound again, and tell the event log."""
-    at = rooms.clock.now()
-    damaged = {damage.member.path: damage for damage in damages}
-    sound = [damaged[path] for path in dict.fromkeys(paths) if path in damaged]
-    own = {path for path, d in damaged.items() if rooms.register.file_by_path(path) is None}
-    rooms.register.record_checks(Check(d.object_id, d.member.path, at, None) for d in sound if d.member.path not in own)
-    for object_id in sorted({damaged[path].object_id for path in own} - {damaged[path].object_id for path in own - {*paths}}):
-        rooms.register.mark_object(object_id, "")
-    events = [Event(at, "healed", d.member.path, (("pieces", len(d.pieces)), ("object", d.object_id))) for d in sound]
-    # An object's own inventory is not among the damages when nothing could say what it should be; nor are the root's files.
-    events += [Event(at, "healed", path) for path in dict.fromkeys(paths) if path not in damaged]
-    record_events(rooms, events)
+def _strange_objects(rooms: AuditRooms) -> list[str]:
+    """Return the paths of objects that the register does not know, or of whose head it has lost the inventory."""
+    items = ((name, frozenset(rooms.register.auditing.object_paths(name))) for name in rooms.store.object_folders())
+    strange = [path for paths in rooms.workers.run(STRANGE_TASK, rooms.archive, items) for path in paths]
+    return strange + rooms.register.auditing.objects_without_inventory(DAMAGES_MAX)

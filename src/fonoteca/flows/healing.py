@@ -7,11 +7,12 @@ from dataclasses import fields
 from hashlib import sha256
 
 from fonoteca.editions import drop_record, listed, member_list_of
-from fonoteca.flows.events import EventRooms, record_events
-from fonoteca.model.corridor import Damage, Drop, DropKind, Event, MemberFile, StagedVersion
+from fonoteca.flows.checks import note_healed, release_sound
+from fonoteca.flows.events import EventRooms
+from fonoteca.model.corridor import Damage, Drop, DropKind, MemberFile, StagedVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Clock
-from fonoteca.register import Check, Register
+from fonoteca.register import Register
 
 
 def heal_from_source(rooms: EventRooms, staged: StagedVersion, clock: Clock) -> None:
@@ -34,8 +35,8 @@ def heal_from_source(rooms: EventRooms, staged: StagedVersion, clock: Clock) -> 
                 pieces[index] = stream.read(member.hashes.piece_bytes)
         rooms.store.heal(member, pieces)
         at = clock.now()
-        rooms.register.record_checks([Check(object_id, member.path, at, None)])
-        record_events(rooms, [Event(at, "healed", member.path, (("pieces", len(pieces)), ("object", object_id)))])
+        note_healed(rooms, [damage], at)
+        release_sound(rooms, at)
 
 
 def pieces_written_anew(register: Register, damage: Damage) -> Mapping[int, bytes] | None:

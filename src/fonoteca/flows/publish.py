@@ -195,6 +195,9 @@ class _Press:
     def _judged(self, member: DropMember) -> Shareable | Withheld:
         """Return the version as it may be shared now, or why it may not."""
         rooms = self._rooms
+        owner = rooms.register.object(member.object_id)
+        if owner is not None and owner.quarantined_at is not None:
+            return Withheld(member, f"it is in quarantine until it is healed: {owner.quarantine}")
         record = rooms.store.rights(member.object_id)
         decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
         if not isinstance(decision, SharingAdmission):

@@ -1,10 +1,12 @@
-"""Past events entered in the register again: decisions that rights took, and rulings of people."""
+"""Past events entered in the register again: decisions that rights took, rulings of people, and what checks of bytes found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from fonoteca.flows.checks import DAMAGED, HEALED, QUARANTINED, RELEASED
 from fonoteca.flows.rulings import RULED, settlement
+from fonoteca.formats.checklists import CHECKED, parse_checked
 from fonoteca.model.corridor import Event
 from fonoteca.model.rights import Hold, Refusal
 from fonoteca.register import Register
@@ -13,15 +15,59 @@ REFUSED, HELD_FOR_REVIEW = "refused", "held-for-review"
 
 
 def replay(register: Register, events: Iterable[Event]) -> None:
-    """Enter the decisions that the events tell of, in their order."""
+    """Enter the decisions and checks that the events tell of, in their order."""
     for event in events:
-        facts = {name: str(value) for name, value in event.facts}
-        if event.what == REFUSED:
-            verdict: Refusal | Hold = Refusal(event.subject, facts["rule"], facts["reason"], facts["next"])
-        elif event.what == HELD_FOR_REVIEW:
-            verdict = Hold(event.subject, facts["rule"], facts["reason"], facts["next"])
-        else:
-            if event.what == RULED:
-                register.settle_decision(event.subject, settlement(facts["licence"], facts["reason"]), event.at)
-            continue
-        register.record_decision(verdict, facts["item"], event.at)
+        if event.what in _ENTER:
+            _ENTER[event.what](register, event)
+
+
+def _refused(register: Register, event: Event) -> None:
+    facts = _texts(event)
+    register.record_decision(Refusal(event.subject, facts["rule"], facts["reason"], facts["next"]), facts["item"], event.at)
+
+
+def _held(register: Register, event: Event) -> None:
+    facts = _texts(event)
+    register.record_decision(Hold(event.subject, facts["rule"], facts["reason"], facts["next"]), facts["item"], event.at)
+
+
+def _ruled(register: Register, event: Event) -> None:
+    facts = _texts(event)
+    register.settle_decision(event.subject, settlement(facts["licence"], facts["reason"]), event.at)
+
+
+def _checked(register: Register, event: Event) -> None:
+    checklist = parse_checked(event)
+    register.auditing.replay_checks(checklist.at, checklist.versions, checklist.paths)
+
+
+def _damaged(register: Register, event: Event) -> None:
+    register.auditing.replay_check(event.at, event.subject, _texts(event)["kind"])
+
+
+def _healed(register: Register, event: Event) -> None:
+    register.auditing.replay_check(event.at, event.subject, "")
+
+
+def _quarantined(register: Register, event: Event) -> None:
+    register.auditing.quarantine(event.subject, event.at, _texts(event)["reason"])
+
+
+def _released(register: Register, event: Event) -> None:
+    register.auditing.release(event.subject)
+
+
+def _texts(event: Event) -> dict[str, str]:
+    return {name: str(value) for name, value in event.facts}
+
+
+_ENTER: Mapping[str, Callable[[Register, Event], None]] = {
+    REFUSED: _refused,
+    HELD_FOR_REVIEW: _held,
+    RULED: _ruled,
+    CHECKED: _checked,
+    DAMAGED: _damaged,
+    HEALED: _healed,
+    QUARANTINED: _quarantined,
+    RELEASED: _released,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 
 from fonoteca.model.errors import UsageError
@@ -26,6 +27,23 @@ def parse_bytes(text: str) -> int:
     if match is None or unit not in _UNITS:
         raise UsageError(repr(text), "not an amount of bytes", "Write a number and a unit, such as 300TB, 20 GB or 4 MiB.")
     return int(float(match.group(1)) * _UNITS[unit]) if "." in match.group(1) else int(match.group(1)) * _UNITS[unit]
+
+
+_SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN_DAYS_MAX = 36_500
+"""A century."""
+
+
+def parse_span(text: str) -> timedelta:
+    """Return the time that a text such as `90d`, `2h` or `30 m` stands for: seconds, minutes, hours, days or weeks.
+
+    Raises: UsageError when it is none, or longer than a century.
+    """
+    match = _QUANTITY.fullmatch(text)
+    seconds = float(match.group(1)) * _SPANS.get(match.group(2).lower(), -1) if match else -1.0
+    if not 0 <= seconds <= _SPAN_DAYS_MAX * _SPANS["d"]:
+        raise UsageError(repr(text), "not a length of time", "Write a number and a unit, such as 90d, 2h or 30m.")
+    return timedelta(seconds=seconds)
 
 
 def show_bytes(amount: int) -> str:

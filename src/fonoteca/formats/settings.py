@@ -10,7 +10,7 @@ from typing import Any
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Policy
-from fonoteca.model.settings import EditionSettings, RaySettings, S3Settings, ServerSettings, Settings
+from fonoteca.model.settings import EditionSettings, FixitySettings, RaySettings, S3Settings, ServerSettings, Settings
 
 FILE_NAME = "fonoteca.toml"
 
@@ -19,6 +19,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
     "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple},
     "server": {"host": str, "port": int},
+    "fixity": {"cycle_days": int},
     "s3": {"endpoint": str, "region": str},
     "ray": {"address": str},
 }
@@ -71,6 +72,7 @@ def parse_settings(text: str) -> Settings:
         rights=policy,
         editions=EditionSettings(**_table(document, "editions")),
         server=ServerSettings(**_table(document, "server")),
+        fixity=FixitySettings(**_table(document, "fixity")),
         s3=S3Settings(**_table(document, "s3")),
         ray=RaySettings(**_table(document, "ray")),
     )
@@ -111,6 +113,9 @@ web_seeds = {text(editions.web_seeds)}
 [server]
 host = {text(server.host)}
 port = {server.port}
+
+[fixity]
+cycle_days = {settings.fixity.cycle_days}  # an audit reads again what was verified longer ago than this
 
 [s3]  # for a store on S3; the keys are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 endpoint = {text(settings.s3.endpoint)}

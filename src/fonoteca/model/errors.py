@@ -67,6 +67,12 @@ class SourceError(FonotecaError):
     code = "source"
 
 
+class SourceMissing(SourceError):  # noqa: N818 - it is an answer as often as an error
+    """A source does not have, or does not give, the file that it was asked for; it may well have others."""
+
+    code = "source.missing"
+
+
 class AudioError(SourceError):
     """A file is not the sound music that it was offered as."""
 

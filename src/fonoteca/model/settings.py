@@ -62,6 +62,21 @@ class ServerSettings:
         _check_range("port", self.port, 0, 65535)
 
 
+CYCLE_DAYS_DEFAULT = 90
+"""Every byte read four times a year: disks that scrub themselves are read about monthly, tapes about yearly."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixitySettings:
+    """How often bytes are proved. cycle_days: what was verified within so many days is not due for an audit; 0: everything is."""
+
+    cycle_days: int = CYCLE_DAYS_DEFAULT
+
+    def __post_init__(self) -> None:
+        """Check that a cycle ends within a century."""
+        _check_range("fixity.cycle_days", self.cycle_days, 0, 36_500)
+
+
 @dataclass(frozen=True, slots=True)
 class S3Settings:
     """Where the S3 is that a store on `s3://` lies in. endpoint: its URL, "" for Amazon's own. Secrets are never settings."""
@@ -98,6 +113,7 @@ class Settings:
     rights: Policy = field(default_factory=Policy)
     editions: EditionSettings = field(default_factory=EditionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    fixity: FixitySettings = field(default_factory=FixitySettings)
     s3: S3Settings = field(default_factory=S3Settings)
     ray: RaySettings = field(default_factory=RaySettings)
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Blobs
+from fonoteca.register import ObjectRow
 from fonoteca.serve.delivery import Parcel, deliver
 from fonoteca.serve.passage import judge_passage
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
@@ -59,7 +60,7 @@ class Files:
         if row is None or owner is None:
             raise Problem(404, _NO_SUCH_FILE)
         self._let_pass(row.object_id)
-        _refuse_damaged(row.damage)
+        _refuse_damaged(owner, row.damage)
         parcel = Parcel(
             key=row.path,
             tag=row.stored.hashes.sha256,
@@ -99,7 +100,7 @@ class Files:
         if row is None or owner is None or owner.item is None:
             raise Problem(404, _NO_SUCH_FILE)
         self._let_pass(row.object_id)
-        _refuse_damaged(row.damage)
+        _refuse_damaged(owner, row.damage)
         name = path.rsplit("/", 1)[-1]
         parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
         return deliver(request, self._rooms.blobs, parcel)
@@ -118,8 +119,12 @@ class Files:
             raise Problem(passage.refused_status, f"This file is not shared: {passage.reason}.", "rights")
 
 
-def _refuse_damaged(damage: str) -> None:
-    """Raise Problem for a file that the last audit found damaged."""
+def _refuse_damaged(owner: ObjectRow, damage: str) -> None:
+    """Raise Problem for a file of an object in quarantine, and for one that the last audit found damaged."""
+    if owner.quarantined_at is not None:
+        since = f"{owner.quarantined_at:%Y-%m-%d}"
+        problem = f"This release is in quarantine since {since}: part of it is damaged here, and no mirror could heal it so far."
+        raise Problem(503, problem, "fixity")
     if damage:
         raise Problem(503, "This copy is damaged. It is not served until it is healed.", "fixity")
 

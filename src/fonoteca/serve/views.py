@@ -152,7 +152,7 @@ def pictures_beside(rooms: ServeRooms, siblings: Sequence[ObjectRow]) -> tuple[P
 
 def _shown(row: ObjectRow, files: Sequence[FileRow], passage: Passage) -> tuple[Picture, ...]:
     """Return the pictures of an object that rights and fixity let out."""
-    if not passage.shared:
+    if not passage.shared or row.quarantined_at is not None:
         return ()
     return tuple(
         Picture(file_url(row.object_id, each.logical_path), row.object_id, each.logical_path, passage.record.attribution)

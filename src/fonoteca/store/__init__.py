@@ -2,7 +2,8 @@
 
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
+from fonoteca.store.fixity import Batch, Frame, Look
 from fonoteca.store.mirror import Claims, VersionNeededError
 from fonoteca.store.store import Store
 
-__all__ = ["Claims", "Commit", "Segment", "Store", "VersionNeededError"]
+__all__ = ["Batch", "Claims", "Commit", "Frame", "Look", "Segment", "Store", "VersionNeededError"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 
 from fonoteca.formats import merkle, ocfl
@@ -11,11 +13,79 @@ from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Invent
 from fonoteca.model.corridor import Damage, DamageKind, MemberFile, StoredVersion
 from fonoteca.model.errors import FixityError, FonotecaError, FormatError, StoreError, TrustError, UsageError
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import ContentPath, ObjectId
+from fonoteca.model.ids import ContentPath, ObjectId, Sha256
 from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
 from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, held, newest_complete
 
 _CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What an object's own files should be, as the register knows it. inventory_sha256: of its head version's inventory.
+
+    content_count: files in the `content` folders of all its versions.
+    """
+
+    object_path: str
+    inventory_sha256: Sha256
+    content_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Files to check, by path and digest, and objects whose own files are to be checked with them."""
+
+    files: tuple[tuple[str, Sha256], ...]
+    frames: tuple[Frame, ...]
+
+
+Look = tuple[tuple[int, int] | None, str]
+"""What a first look at a file gives: its stamp, None when it is gone or cannot be asked for; and what is wrong, "" for nothing."""
+
+
+def look(root: Root, path: str, expected: Sha256) -> Look:
+    """Return a file's stamp and what is wrong with it, "" when it has the digest expected. Cost: one read.
+
+    Nothing more is found out here: sound files are many, and each is a line in somebody's loop.
+    """
+    try:
+        seen = root.blobs.stamp(path)
+        if seen is None:
+            return None, "no such file"
+        found = _sha256(root, path)
+    except StoreError as error:
+        return None, error.problem
+    return seen, "" if found == expected else found
+
+
+def stamp(root: Root, path: str) -> tuple[int, int] | None:
+    """Return a file's length and time, None when it is gone or cannot be asked for."""
+    try:
+        return root.blobs.stamp(path)
+    except StoreError:
+        return None
+
+
+def frame_stands(root: Root, frame: Frame) -> bool:
+    """Whether an object's inventory, sidecar and declaration are as they should be, and the register knows all its content."""
+    try:
+        content = root.blobs.read(f"{frame.object_path}/{INVENTORY}")
+        stands = sha256(content).hexdigest() == frame.inventory_sha256
+        stands = stands and root.blobs.read(f"{frame.object_path}/{SIDECAR}") == ocfl.sidecar(content)
+        stands = stands and root.blobs.read(f"{frame.object_path}/{OBJECT_DECLARATION[0]}") == OBJECT_DECLARATION[1]
+    except StoreError:
+        return False
+    # These bytes were parsed and believed when the version was recorded.
+    return stands and sum(len(paths) for paths in json.loads(content)["manifest"].values()) == frame.content_count
+
+
+def root_is_there(root: Root) -> bool:
+    """Whether anything is left of the storage root's own files: without them its disk is not mounted, rather than emptied."""
+    try:
+        return any(root.blobs.size(path) is not None for path in ocfl.root_files())
+    except StoreError:
+        return False
 
 
 def check_member(root: Root, object_id: ObjectId, member: MemberFile) -> Damage | None:
@@ -27,7 +97,10 @@ def check_member(root: Root, object_id: ObjectId, member: MemberFile) -> Damage 
     """
     hashes = member.hashes
     every_piece = tuple(range(hashes.piece_count))
-    size = root.blobs.size(member.path)
+    try:
+        size = root.blobs.size(member.path)
+    except StoreError as error:
+        return Damage(object_id, member, DamageKind.UNREADABLE, every_piece, hashes.sha256, error.problem)
     if size is None:
         return Damage(object_id, member, DamageKind.MISSING, every_piece, hashes.sha256, "no such file")
     if size != hashes.file_bytes and not hashes.digest_only:
@@ -51,8 +124,10 @@ def verify(root: Root, version: StoredVersion) -> Iterator[Damage]:
             yield damage
 
 
-def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> Iterator[Damage]:
+def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes], passed: Collection[str] = ()) -> Iterator[Damage]:
     """Yield the damage of every file that an object's inventories account for, in order of path.
+
+    passed: paths of files that are checked elsewhere.
 
     known: hashes of members by path, from the register or from torrents. Nothing under `vN/` ever changes, so what they say
     rules: a version that is gone, or was made to say something else, is found even when the inventories left agree with each
@@ -61,7 +136,7 @@ def audit(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> I
     Raises: only without `known`: FixityError when no version of the object is whole, UsageError when there is none.
     """
     hashes = _expected(root, object_id, known)
-    for place in sorted(hashes):
+    for place in sorted(hashes.keys() - set(passed)):
         damage = check_member(root, object_id, MemberFile(place, hashes[place]))
         if damage is not None:
             yield damage
@@ -200,6 +275,14 @@ def _sha256(root: Root, path: str) -> str:
         while chunk := source.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def proves(member: MemberFile, index: int, content: bytes) -> bool:
+    """Whether these bytes are a file's piece with this index, or the whole file where its digest alone is known."""
+    hashes = member.hashes
+    if hashes.digest_only:
+        return index == 0 and sha256(content).hexdigest() == hashes.sha256
+    return len(content) == _piece_length(hashes, index) and _is_piece(hashes, index, content)
 
 
 def _frame(root: Root, proved: Proved) -> dict[str, bytes]:

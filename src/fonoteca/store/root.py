@@ -124,9 +124,12 @@ def read_logical(root: Root, inventory: Inventory, state: Mapping[LogicalPath, S
     return read_content(root, inventory, digest)
 
 
-def object_paths(root: Root) -> Iterator[str]:
-    """Yield the paths of all objects, in ascending order. Cost: one listing for each folder of the layout."""
-    for first in _tuples(root, ""):
+def object_paths(root: Root, below: str = "") -> Iterator[str]:
+    """Yield the paths of all objects, in ascending order. Cost: one listing for each folder of the layout.
+
+    below: one of the layout's first folders, to look no further.
+    """
+    for first in [below] if below else _tuples(root, ""):
         for second in _tuples(root, first):
             for third in _tuples(root, f"{first}/{second}"):
                 folder = f"{first}/{second}/{third}"
@@ -147,6 +150,11 @@ def object_ids(root: Root) -> Iterator[ObjectId]:
                 raise FixityError(path, "no inventory there tells whose object it is", DAMAGED_REMEDY)
             object_id = proved.inventory.object_id
         yield object_id
+
+
+def layout_folders(root: Root) -> list[str]:
+    """Return the names of the layout's first folders."""
+    return _tuples(root, "")
 
 
 def _tuples(root: Root, prefix: str) -> list[str]:

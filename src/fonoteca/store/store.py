@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fonoteca.formats import ocfl
@@ -10,15 +10,16 @@ from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import LogicalPath, ObjectId
+from fonoteca.model.ids import LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.store import commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
+from fonoteca.store.fixity import Frame, Look
 from fonoteca.store.logs import EVENTS
 from fonoteca.store.mirror import Claims
-from fonoteca.store.root import Root, head_of, held, object_ids, object_paths, read_logical
+from fonoteca.store.root import Root, head_of, held, layout_folders, object_ids, object_paths, read_logical
 
 
 class Store:
@@ -103,10 +104,17 @@ class Store:
         """Yield the ids of all objects, or of one kind (`audio`, `artwork`, `drop`, `events`), in order of their path."""
         return (one for one in object_ids(self._root) if kind is None or one.kind == kind)
 
-    def object_paths(self) -> Iterator[str]:
-        """Yield the paths of all objects but the event log's, in order. Nothing of them is read."""
+    def object_paths(self, below: str = "") -> Iterator[str]:
+        """Yield the paths of all objects but the event log's, in order. Nothing of them is read.
+
+        below: one of the layout's first folders, to look no further.
+        """
         log = ocfl.object_path(EVENTS)
-        return (path for path in object_paths(self._root) if path != log)
+        return (path for path in object_paths(self._root, below) if path != log)
+
+    def object_folders(self) -> list[str]:
+        """Return the names of the layout's first folders, below which all objects are."""
+        return layout_folders(self._root)
 
     def verify(self, version: StoredVersion) -> Iterator[Damage]:
         """Yield the damage of a version's files by the hashes that it brings, in order of path."""
@@ -116,14 +124,49 @@ class Store:
         """Return what is wrong with a file, None when it is sound. Never raises for damage. Cost: one read of the file."""
         return fixity.check_member(self._root, object_id, member)
 
-    def audit(self, object_id: ObjectId, known: Mapping[str, FileHashes] | None = None) -> Iterator[Damage]:
+    def look_all(self, files: Sequence[tuple[str, Sha256]]) -> list[Look]:
+        """Return a first look at each file, given by path and digest: its stamp, and what is wrong, "" for nothing.
+
+        Raises: StoreError when files are gone because the storage root is, as when its disk is not mounted any more.
+        """
+        looks = [fixity.look(self._root, path, sha256) for path, sha256 in files]
+        if any(stamp is None for stamp, _ in looks):
+            self.check_is_there()
+        return looks
+
+    def stamps(self, paths: Sequence[str]) -> list[tuple[int, int] | None]:
+        """Return the length and time of each file, None for one that is gone or cannot be asked for. Nothing is read."""
+        stamps = [fixity.stamp(self._root, path) for path in paths]
+        if None in stamps:
+            self.check_is_there()
+        return stamps
+
+    def fallen_frames(self, frames: Sequence[Frame]) -> list[Frame]:
+        """Return those objects whose own inventory, sidecar or declaration is not as the register knows it, or knows less."""
+        return [frame for frame in frames if not fixity.frame_stands(self._root, frame)]
+
+    def check_is_there(self) -> None:
+        """Raise StoreError when nothing is left of the storage root: its disk is not there, and no file of it is lost by that."""
+        if not fixity.root_is_there(self._root):
+            remedy = "Mount its disk, or correct `store` in fonoteca.toml; then run the same command again."
+            raise StoreError("store", "the storage root is not there, nor any of its own files", remedy)
+
+    def proves(self, member: MemberFile, index: int, content: bytes) -> bool:
+        """Whether these bytes are the file's piece with this index."""
+        return fixity.proves(member, index, content)
+
+    def audit(
+        self, object_id: ObjectId, known: Mapping[str, FileHashes] | None = None, passed: Collection[str] = ()
+    ) -> Iterator[Damage]:
         """Yield the damage of every file of an object, its root inventory and declaration too, in order of path.
+
+        passed: paths that are checked elsewhere.
 
         known: hashes by member path, from the register or torrents, for files whose metadata.json is damaged itself, and
         for objects that are gone or have no whole inventory. Without them such an object raises FixityError or UsageError,
         and a file known by its digest alone has `member.hashes.digest_only`: the whole file, as piece 0, heals it.
         """
-        return fixity.audit(self._root, object_id, known or {})
+        return fixity.audit(self._root, object_id, known or {}, passed)
 
     def mend(self, object_id: ObjectId) -> list[str]:
         """Restore inventories, sidecars and the declaration from what the store still knows. Returns: paths mended.

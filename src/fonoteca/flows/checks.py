@@ -1,0 +1,137 @@
+"""Checks on their way to the record: first to the event log, then to the register, a batch at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from fonoteca.flows.events import EventRooms, record_events
+from fonoteca.formats.checklists import Checklist, checked_event
+from fonoteca.model.corridor import Damage, Event
+from fonoteca.model.ids import ObjectId
+from fonoteca.ports import Clock
+from fonoteca.register import Check, DueRow, Verdict
+
+FILES_AT_ONCE = 400
+BYTES_AT_ONCE = 2 * 10**9
+"""A batch of checks is recorded when it has so many files or bytes: what a killed audit repeats, beside what was being read."""
+
+DAMAGED, HEALED = "damaged", "healed"
+QUARANTINED, RELEASED = "quarantined", "released"
+
+
+class CheckRooms(EventRooms, Protocol):
+    """What has a store, a register and a clock."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time, for the record."""
+        ...
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What an audit has checked so far: what is recorded of it, and what waits to be.
+
+    began: no check is dated before it, whatever the clock does meanwhile.
+    """
+
+    rooms: CheckRooms
+    began: datetime
+    counts: Counter[str] = field(default_factory=Counter)
+    damages: list[Damage] = field(default_factory=list)
+    checked_bytes: int = 0
+    waiting_bytes: int = 0
+    _waiting: list[tuple[DueRow, Verdict]] = field(default_factory=list)
+    _strange: list[Damage] = field(default_factory=list)
+
+    def enter(self, row: DueRow, verdict: Verdict) -> None:
+        """Take a check; it is recorded with its batch."""
+        self._waiting.append((row, verdict))
+        self.counts[row.object_id.kind] += 1
+        self.checked_bytes += row.file_bytes
+        self.waiting_bytes += row.file_bytes
+        if verdict.damage:
+            self.damages.append(verdict.damage)
+
+    def enter_other(self, damages: Sequence[Damage]) -> None:
+        """Take damage of files that have no row: an object's own, and content that the register does not know."""
+        self.damages += damages
+        self._strange += damages
+
+    def record_full(self) -> None:
+        """Record the batch if it is large enough."""
+        if len(self._waiting) >= FILES_AT_ONCE or self.waiting_bytes >= BYTES_AT_ONCE:
+            self.record()
+
+    def record(self) -> list[int]:
+        """Record all that waits, durably. Returns: the keys of the files."""
+        if not self._waiting and not self._strange:
+            return []
+        at = max(self.began, self.rooms.clock.now())
+        damages = [verdict.damage for _, verdict in self._waiting if verdict.damage] + self._strange
+        events = [checked_event(self._checklist(at))] if self._waiting else []
+        record_events(self.rooms, [*events, *(damaged_event(at, damage) for damage in damages)])
+        self.rooms.register.auditing.record(at, [verdict for _, verdict in self._waiting])
+        recorded = [row.key for row, _ in self._waiting]
+        self._waiting, self._strange, self.waiting_bytes = [], [], 0
+        return recorded
+
+    def _checklist(self, at: datetime) -> Checklist:
+        """Return the batch as the log keeps it."""
+        sound = [row for row, verdict in self._waiting if verdict.damage is None]
+        found = Counter(row.version_key for row in sound)
+        held = self.rooms.register.auditing.member_counts(found)
+        whole = {(row.object_id, row.version) for row in sound if found[row.version_key] == held[row.version_key]}
+        return Checklist(
+            at=at,
+            versions=tuple(sorted(whole)),
+            paths=tuple(row.path for row in sound if (row.object_id, row.version) not in whole),
+            file_count=len(self._waiting),
+            checked_bytes=self.waiting_bytes,
+            damaged_count=len(self._waiting) - len(sound),
+        )
+
+
+def damaged_event(at: datetime, damage: Damage) -> Event:
+    """Return the event of a file that was found damaged."""
+    facts = (
+        ("object", damage.object_id),
+        ("kind", damage.kind),
+        ("expected", damage.expected),
+        ("found", damage.found),
+        ("pieces", " ".join(map(str, damage.pieces))),
+    )
+    return Event(at, DAMAGED, damage.member.path, facts)
+
+
+def note_healed(rooms: EventRooms, damages: Sequence[Damage], at: datetime) -> None:
+    """Date files that are sound again, whatever dates their earlier checks had, and tell the event log of each."""
+    facts = [(("pieces", len(damage.pieces)), ("object", damage.object_id)) for damage in damages]
+    record_events(rooms, [Event(at, HEALED, d.member.path, told) for d, told in zip(damages, facts, strict=True)])
+    of_files = [damage for damage in damages if rooms.register.file_by_path(damage.member.path) is not None]
+    rooms.register.record_checks(Check(damage.object_id, damage.member.path, at, None) for damage in of_files)
+    for damage in of_files:
+        rooms.register.auditing.replay_check(at, damage.member.path, "")
+
+
+def quarantine(rooms: EventRooms, reasons: Mapping[ObjectId, str], at: datetime) -> None:
+    """Put objects in quarantine, each with its reason: from now on they are neither served nor published."""
+    known = {each.object_id for each in rooms.register.auditing.quarantined()}
+    fresh = {object_id: reason for object_id, reason in sorted(reasons.items()) if object_id not in known}
+    record_events(rooms, [Event(at, QUARANTINED, object_id, (("reason", reason),)) for object_id, reason in fresh.items()])
+    for object_id, reason in fresh.items():
+        rooms.register.auditing.quarantine(object_id, at, reason)
+
+
+def release_sound(rooms: EventRooms, at: datetime) -> list[ObjectId]:
+    """Let objects out of quarantine of which no damage is known any more. Returns: their ids."""
+    auditing = rooms.register.auditing
+    sound = [each.object_id for each in auditing.quarantined() if auditing.is_sound(each.object_id)]
+    record_events(rooms, [Event(at, RELEASED, object_id) for object_id in sound])
+    for object_id in sound:
+        auditing.release(object_id)
+    return sound

@@ -1,0 +1,97 @@
+"""Who else has the bytes of an archive: the swarm, and the places that a person names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urljoin
+
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.mirrors import BlobsMirror, WebSeedMirror
+from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.edges.swarm_session import SwarmSettings
+from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.settings import FILE_NAME
+from fonoteca.model.errors import UsageError
+from fonoteca.model.settings import FOLDER_STORE
+from fonoteca.ports import Blobs, Mirror, Swarm
+from fonoteca.workshop import load_settings, store_blobs
+
+
+@dataclass(frozen=True, slots=True)
+class SwarmChoice:
+    """How a command takes part in swarms. public: look for peers beyond those that are named (DHT, local network, router)."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    public: bool = False
+
+
+@contextmanager
+def open_swarm(choice: SwarmChoice) -> Iterator[Swarm]:
+    """Take part in swarms until the context ends; all that was fetched is on disk then."""
+    settings = SwarmSettings(
+        listen_host=choice.host, listen_port=choice.port, dht=choice.public, lsd=choice.public, upnp=choice.public
+    )
+    with LibtorrentSwarm(settings) as swarm:
+        yield swarm
+
+
+@dataclass(frozen=True, slots=True)
+class Healers:
+    """Who is asked for damaged pieces. mirrors: read by ranges, in order. swarm: None where no peer is to be asked."""
+
+    mirrors: tuple[Mirror, ...] = ()
+    swarm: Swarm | None = None
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
+
+
+@contextmanager
+def healers_at(places: Sequence[str], name: str) -> Iterator[Healers]:
+    """Give who heals, for places that a person names: an archive's folder or a copy of its store, an http(s) URL of an edition or
+    of a web seed, or `HOST:PORT` of a peer. Without places: the whole swarm, with its trackers and web seeds.
+
+    name: the archive's, which its torrents have and web seeds go by. Raises: UsageError for a place that is none of these.
+    """
+    mirrors: list[Mirror] = []
+    peers: list[tuple[str, int]] = []
+    with ExitStack() as open_now:
+        for place in places:
+            if "://" in place:
+                seed_of = WebSeedMirror(place, web_seed_bases(place, name))
+                open_now.callback(seed_of.close)
+                mirrors.append(seed_of)
+            elif Path(place).is_dir():
+                mirrors.append(BlobsMirror(place, _copy_of_store(Path(place))))
+            else:
+                peers.append(peer_at(place))
+        swarm = open_now.enter_context(open_swarm(SwarmChoice(public=not places))) if peers or not places else None
+        yield Healers(tuple(mirrors), swarm, Whereabouts(tuple(peers)))
+
+
+def web_seed_bases(address: str, name: str) -> list[str]:
+    """Return where the files of an archive's store may lie for an address that a person gives.
+
+    Of an edition: in the web seed beside it, as our own site has it. Of a web seed (BEP 19): below the torrents' name. Of a plain
+    copy of a store: at the address itself.
+    """
+    folder = address.rstrip("/") + "/"
+    beside = urljoin(folder, "../webseed/") + f"{name}/"
+    return [beside] if folder.endswith("/editions/") else [f"{folder}{name}/", beside, folder]
+
+
+def _copy_of_store(folder: Path) -> Blobs:
+    """Return the blobs of a mirror in a folder: an archive's store, wherever that is, or a copy of one."""
+    if (folder / FILE_NAME).is_file():
+        return store_blobs(folder, load_settings(folder))
+    return DiskBlobs(folder / FOLDER_STORE if (folder / FOLDER_STORE).is_dir() else folder)
+
+
+def peer_at(place: str) -> tuple[str, int]:
+    """Return the host and port that a text such as `192.0.2.7:6881` names."""
+    host, colon, port = place.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise UsageError(place, "not a mirror", "Name an archive's folder, an http(s) URL of an edition, or HOST:PORT of a peer.")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,62 @@
+"""What worker processes run to prove the bytes of a store, and the little that they build for it where they run.
+
+Apart from wiring, which brings in every room and its libraries: that takes a worker a second and 150 MB, this a tenth of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from fonoteca.edges.clock import SystemClock
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.formats.settings import FILE_NAME, parse_settings
+from fonoteca.model.errors import UsageError
+from fonoteca.model.settings import FOLDER_STORE, Settings
+from fonoteca.ports import Blobs, DurableCalls
+from fonoteca.store import Batch, Frame, Look, Store
+
+
+def load_settings(folder: Path) -> Settings:
+    """Return the settings of the archive in a folder. Raises: UsageError when there is none, or they are wrong."""
+    path = folder / FILE_NAME
+    try:
+        return parse_settings(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        remedy = "Make one with `fonoteca init DIR`, or name one with --archive."
+        raise UsageError(str(folder), f"no archive there: {FILE_NAME} is missing", remedy) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(str(path), f"cannot be read: {error}", "Mend the file or its permissions.") from error
+
+
+def store_blobs(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> Blobs:
+    """Return the storage root of the archive in a folder, as blobs, wherever its settings say that it is."""
+    if settings.store != FOLDER_STORE:
+        raise UsageError(f"store {settings.store!r}", "a store on S3 is not there yet", f"Use {FOLDER_STORE!r}.")
+    return DiskBlobs(folder / FOLDER_STORE, calls)
+
+
+def check_batch(archive: Path, batch: Batch) -> tuple[list[Look], list[Frame]]:
+    """Return a first look at each file, and the objects whose own files are not as they should be."""
+    store = _store(archive)
+    return store.look_all(batch.files), store.fallen_frames(batch.frames)
+
+
+def see_stamps(archive: Path, paths: Sequence[str]) -> list[tuple[int, int] | None]:
+    """Return the length and time of each file, None for one that is gone. Nothing is read."""
+    return _store(archive).stamps(paths)
+
+
+def strange_paths(archive: Path, item: tuple[str, frozenset[str]]) -> list[str]:
+    """Return the paths of objects below one folder of the layout that are not among those known."""
+    prefix, known = item
+    return [path for path in _store(archive).object_paths(prefix) if path not in known]
+
+
+@lru_cache(maxsize=4)
+def _store(archive: Path) -> Store:
+    """Return the store of the archive in a folder, the same one for each item of a run."""
+    settings = load_settings(archive)
+    return Store(store_blobs(archive, settings), DiskStaging(archive / "staging"), SystemClock(), settings.piece_bytes)
