@@ -33,8 +33,8 @@ def refresh(rooms: CatalogueRooms) -> Snapshot:
 
     When nothing has changed, the snapshot and index in force stay as they are.
     """
-    rooms.catalogue.import_store(rooms.register.held_tracks())
-    snapshot = rooms.catalogue.build()
+    rooms.catalogue.import_store(rooms.register.held_tracks(), rooms.progress)
+    snapshot = rooms.catalogue.build(rooms.progress)
     index_for_search(rooms)
     return snapshot
 
