@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from fonoteca.model.errors import FormatError
@@ -17,12 +18,15 @@ INTEGER_MAX = 2**53 - 1
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def parse_json(content: bytes, subject: str) -> Any:
-    """Return the value. Raises: FormatError naming `subject` for anything that two readers could read differently."""
+def parse_json(content: bytes, subject: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Return the value. pairs: makes a JSON object from its keys and values, and judges keys that are there twice.
+
+    Raises: FormatError naming `subject` for anything that two readers could read differently.
+    """
     try:
         value = json.loads(
             content.decode("utf-8"),
-            object_pairs_hook=_object,
+            object_pairs_hook=pairs or _object,
             parse_constant=_refuse_constant,
             parse_float=_finite,
             parse_int=_integer,

@@ -1,0 +1,125 @@
+"""Whether a tree of files is a valid OCFL object or storage root, 1.0 or 1.1, whoever wrote it; with the specification's codes.
+
+Bytes in, verdict out: all that is seen of the medium comes through `ocfl_tree.Tree`. What `formats.ocfl` reads and writes is
+Fonoteca's own narrower profile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fonoteca.formats.ocfl_codes import Finding
+from fonoteca.formats.ocfl_declarations import declares_object, declares_root
+from fonoteca.formats.ocfl_object_rules import Claim, SeenObject, see_object
+from fonoteca.formats.ocfl_path_rules import version_number
+from fonoteca.formats.ocfl_root_rules import LAYOUT_FILE, looks_like_object, see_root
+from fonoteca.formats.ocfl_tree import DigestAnswer, DigestQuestion, Entry, EntryKind, Tree, below
+
+_LOOK_FOLDERS_MAX = 1000
+"""How many folders are looked into for an object, where nothing says what the top folder is."""
+
+
+class TreeKind(StrEnum):
+    """What a tree is."""
+
+    OBJECT = "object"
+    ROOT = "storage root"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The verdict on a tree. findings: in order of place, errors before warnings of the same place."""
+
+    kind: TreeKind
+    object_count: int
+    file_count: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is no error; there may be warnings."""
+        return not any(finding.error for finding in self.findings)
+
+
+def kind_of(tree: Tree) -> TreeKind | None:
+    """Return what a tree is, or would be if its declaration were not missing; None when there is nothing of OCFL to see.
+
+    Cost: lists the top folder, and at most a thousand folders below it when that says nothing.
+    """
+    entries = tree.entries("")
+    if declares_object(entries):
+        return TreeKind.OBJECT
+    if declares_root(entries) or Entry(LAYOUT_FILE, EntryKind.FILE) in entries:
+        return TreeKind.ROOT
+    versions = any(entry.kind is EntryKind.FOLDER and version_number(entry.name) for entry in entries)
+    if looks_like_object(entries) or versions:
+        return TreeKind.OBJECT
+    return TreeKind.ROOT if _object_below(tree, entries) else None
+
+
+def validate(tree: Tree, kind: TreeKind) -> Report:
+    """Return the verdict on a tree. kind: what it is to be, as `kind_of` says.
+
+    Every file that an inventory names is read once. Memory: the findings and, for a storage root, its objects' ids.
+    Raises: FormatError for an inventory too long to be read; StoreError when a folder cannot be listed.
+    """
+    findings: list[Finding] = []
+    objects = see_root(tree, findings) if kind is TreeKind.ROOT else iter([see_object(tree, "", tree.entries(""))])
+    proving = _Proving(tree, objects, findings)
+    proving.run()
+    ordered = sorted(set(findings), key=lambda f: (f.place, f.code, f.sentence))
+    return Report(kind, proving.object_count, proving.file_count, tuple(ordered))
+
+
+class _Proving:
+    """Holds the files of objects against what their inventories claim, while more objects are being seen."""
+
+    def __init__(self, tree: Tree, objects: Iterator[SeenObject], findings: list[Finding]) -> None:
+        self._tree = tree
+        self._objects = objects
+        self._findings = findings
+        self._claims: deque[list[Claim]] = deque()
+        self.object_count = 0
+        self.file_count = 0
+
+    def run(self) -> None:
+        """Prove everything. The medium may read ahead, so claims wait in a queue for their answers."""
+        for answer in self._tree.digest(self._questions()):
+            self._findings.extend(_judge(answer, self._claims.popleft()))
+            self.file_count += 1
+
+    def _questions(self) -> Iterator[DigestQuestion]:
+        for seen in self._objects:
+            self.object_count += 1
+            self._findings.extend(seen.findings)
+            for path, claims in seen.claims.items():
+                self._claims.append(claims)
+                yield DigestQuestion(path, tuple(dict.fromkeys(claim.algorithm for claim in claims)))
+
+
+def _judge(answer: DigestAnswer, claims: list[Claim]) -> Iterator[Finding]:
+    """Yield the claims that a file does not bear out."""
+    if answer.problem:
+        yield Finding("E092", answer.path, f"it cannot be read: {answer.problem}")
+        return
+    for claim in claims:
+        found = answer.digests[claim.algorithm]
+        if found != claim.digest:
+            yield Finding(claim.code, answer.path, f"expected {claim.algorithm} {claim.digest} by {claim.place}, found {found}")
+
+
+def _object_below(tree: Tree, entries: Sequence[Entry]) -> bool:
+    """Return whether an object is soon found below the top folder."""
+    waiting = deque(entry.name for entry in entries if entry.kind is EntryKind.FOLDER)
+    for _ in range(_LOOK_FOLDERS_MAX):
+        if not waiting:
+            return False
+        folder = waiting.popleft()
+        inner = tree.entries(folder)
+        if declares_object(inner):
+            return True
+        waiting.extend(below(folder, entry.name) for entry in inner if entry.kind is EntryKind.FOLDER)
+    return False
