@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
 
-from fonoteca.audio import artwork_type, read_tags
+from fonoteca.audio import artwork_type, judge, read_tags
 from fonoteca.catalogue import Catalogue
 from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
@@ -37,7 +37,7 @@ from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.settings import FILE_NAME, settings_toml
-from fonoteca.ingest import IngestContext, Verdict
+from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import FOLDER_STORE, Settings
@@ -264,17 +264,21 @@ def open_place(location: str) -> Callable[[str], BinaryIO]:
 
 def acquire_rooms(archive: Archive, progress: Progress) -> AcquireRooms:
     """Return what acquiring needs."""
-
-    def examine_all(files: Sequence[tuple[Path, str]]) -> Iterator[Verdict]:
-        return archive.workers.run(EXAMINE_TASK, None, files)
-
+    ingest = IngestContext(
+        staging=archive.staging.unsynced,
+        piece_bytes=archive.settings.piece_bytes,
+        workers=archive.workers,
+        examine=judge,
+        artwork_type=artwork_type,
+        refuse_protected=protected_refusal,
+    )
     return AcquireRooms(
         store=archive.store,
         register=archive.register,
         policy=archive.settings.rights,
         clock=archive.clock,
         sources=SourceContext(archive.clock, archive.staging, read_tags, download_package),
-        ingest=IngestContext(archive.staging, archive.settings.piece_bytes, examine_all, artwork_type, protected_refusal),
+        ingest=ingest,
         evidence=archive.evidence,
         progress=progress,
     )

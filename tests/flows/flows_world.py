@@ -13,6 +13,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BytesIO
@@ -25,12 +26,13 @@ import uvicorn
 
 from fonoteca.audio import verdict_on
 from fonoteca.edges.disk import SystemCalls
-from fonoteca.flows.acquire import Outcome, acquire
+from fonoteca.flows.acquire import AcquireRooms, Outcome, Pace, acquire
 from fonoteca.flows.audit import Audited, audit
 from fonoteca.flows.publish import Published, publish
 from fonoteca.flows.rebuild import Rebuilt, rebuild
 from fonoteca.flows.seed import Seeding, seed
 from fonoteca.formats.settings import FILE_NAME, settings_toml
+from fonoteca.ingest import TAKE_TASK
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.ports import DurableCalls, Swarm
@@ -86,18 +88,19 @@ class Inline:
     def run(self, task: str, settings: Any, items: Iterable[Any]) -> Iterator[Any]:
         module, name = task.split(":")
         function = getattr(importlib.import_module(module), name)
-        return (
-            (_verdict(path.read_bytes(), path, name) for path, name in items)
-            if task == EXAMINE_TASK
-            else (function(settings, item) for item in items)
-        )
+        if task == EXAMINE_TASK:
+            return (_verdict(path, name) for path, name in items)
+        if task == TAKE_TASK:
+            settings = replace(settings, examine=_verdict)
+        return (function(settings, item) for item in items)
 
 
 _verdicts: dict[tuple[bytes, str], Any] = {}
 
 
-def _verdict(content: bytes, path: Path, name: str) -> Any:
+def _verdict(path: Path, name: str) -> Any:
     """Return what audio says of a file."""
+    content = path.read_bytes()
     if (content, name) not in _verdicts:
         _verdicts[content, name] = verdict_on(None, (path, name))
     return _verdicts[content, name]
@@ -213,9 +216,14 @@ def opened(
         archive.close()
 
 
+def in_turn(archive: Archive, batch: int = 2) -> AcquireRooms:
+    """Return what acquiring needs, so many items made durable at once, and nothing beside anything else: always in one order."""
+    return replace(acquire_rooms(archive, Quiet()), pace=Pace(objects_max=batch, beside=False))
+
+
 def take(archive: Archive, source: Path) -> list[Outcome]:
     """Acquire a folder."""
-    return list(acquire(acquire_rooms(archive, Quiet()), "folder", str(source)))
+    return list(acquire(in_turn(archive), "folder", str(source)))
 
 
 def put_out(archive: Archive) -> Published:

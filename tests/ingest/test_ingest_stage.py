@@ -6,15 +6,16 @@ import errno
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from io import BytesIO, RawIOBase
+from io import BytesIO, FileIO, RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
 
 from fonoteca.edges.disk import DiskStaging, SystemCalls
+from fonoteca.edges.workers import SerialWorkers
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.ingest import IngestContext, Verdict, stage
 from fonoteca.model.audio import AudioProbe, Examined, Loudness, Protected, Tags
@@ -57,17 +58,16 @@ class Rooms:
         self.verdicts = verdicts
         self.seen: list[tuple[str, str]] = []
 
-    def examine_all(self, paths: Sequence[tuple[Path, str]]) -> Iterator[Verdict]:
-        for path, name in paths:
-            assert path.is_file()
-            self.seen.append((path.name, name))
-            yield self.verdicts.get(name.split(".")[0], EXAMINED)
+    def examine(self, path: Path, name: str) -> Verdict:
+        assert path.is_file()
+        self.seen.append((path.name, name))
+        return self.verdicts.get(name.split(".")[0], EXAMINED)
 
     @property
     def context(self) -> IngestContext:
         artwork_type = lambda head: "image/png" if head.startswith(b"\x89PNG") else None  # noqa: E731
         refuse = lambda item, path, marker: Refusal(f"{item}: {path}", "protected", marker, "")  # noqa: E731
-        return IngestContext(self.staging, PIECE_BYTES, self.examine_all, artwork_type, refuse)
+        return IngestContext(self.staging, PIECE_BYTES, SerialWorkers(), self.examine, artwork_type, refuse)
 
 
 @pytest.fixture
@@ -164,24 +164,23 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(rooms: Rooms, tmp_path
     path = tmp_path / "growing.ogg"
     path.write_bytes(b"a" * 3_000_000)
 
-    class Writer:
-        """Writes to the file, in place and without changing its length, once it has been read half."""
+    class Disturbed(FileIO):
+        """A file that somebody writes to, in place and without changing its length, once it has been read half."""
 
-        def __init__(self) -> None:
-            self.bytes_read = 0
-
-        def __call__(self, count: int) -> None:
-            self.bytes_read += count
-            if self.bytes_read == 2 << 20:
+        def read(self, size: int = -1, /) -> bytes:
+            if self.tell() == 2 << 20:
                 with path.open("r+b") as target:
                     target.write(b"b")
                 os.utime(path, (1, 1))
+            return super().read(size)
 
-    candidate = _candidate(CandidateFile(LogicalPath("a.ogg"), 3_000_000, lambda: path.open("rb")))
+    def offered(kind: Callable[[Path], FileIO]) -> Candidate:
+        return _candidate(CandidateFile(LogicalPath("a.ogg"), 3_000_000, lambda: cast(BinaryIO, kind(path))))
+
     with pytest.raises(SourceError, match="it changed while it was read"):
-        stage(candidate, _admission(), rooms.context, Writer())
+        stage(offered(Disturbed), _admission(), rooms.context)
     assert _nothing_left(rooms)
-    assert isinstance(stage(candidate, _admission(), rooms.context), StagedVersion)
+    assert isinstance(stage(offered(FileIO), _admission(), rooms.context), StagedVersion)
 
 
 class Torn(RawIOBase):
@@ -255,15 +254,6 @@ def test_after_a_kill_at_any_durable_call_the_same_item_stages(tmp_path: Path) -
 def test_an_admission_of_another_item_or_kind_is_our_own_mistake(rooms: Rooms) -> None:
     with pytest.raises(AssertionError, match="one item and kind"):
         stage(_candidate(_file("a.ogg", b"1")), _admission(Kind.ARTWORK), rooms.context)
-
-
-def test_examination_that_answers_too_little_is_our_own_mistake(rooms: Rooms) -> None:
-    context = rooms.context
-    short: Callable[[Sequence[tuple[Path, str]]], Iterator[Verdict]] = lambda paths: iter([EXAMINED])  # noqa: E731
-    broken = IngestContext(context.staging, PIECE_BYTES, short, context.artwork_type, context.refuse_protected)
-    with pytest.raises(ValueError, match="shorter"):
-        stage(_candidate(_file("a.ogg", b"1"), _file("b.ogg", b"2")), _admission(), broken)
-    assert _nothing_left(rooms)
 
 
 def test_memory_does_not_grow_with_the_file(rooms: Rooms) -> None:

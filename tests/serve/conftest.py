@@ -11,10 +11,11 @@ import httpx
 import pytest
 from serve_site import ODD_NAME, PIECE_BYTES, RIGHTS, Quiet, Site, serving, tone
 
-from fonoteca.audio import artwork_type, read_tags, verdict_on
+from fonoteca.audio import artwork_type, judge, read_tags
 from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.charts import coverage_png
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
+from fonoteca.edges.workers import SerialWorkers
 from fonoteca.flows.acquire import Acquired, AcquireRooms, acquire
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.ingest import IngestContext
@@ -58,9 +59,7 @@ def site(archive_folder: Path) -> Iterator[Site]:
             policy=settings.rights,
             clock=clock,
             sources=SourceContext(clock, staging, read_tags, lambda name, folder: folder / name),
-            ingest=IngestContext(
-                staging, PIECE_BYTES, lambda named: (verdict_on(None, one) for one in named), artwork_type, protected_refusal
-            ),
+            ingest=IngestContext(staging, PIECE_BYTES, SerialWorkers(), judge, artwork_type, protected_refusal),
             evidence=EvidenceVault(DiskBlobs(root / "private"), lambda count: b"s" * count),
             progress=Quiet(),  # type: ignore[arg-type]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from fonoteca.edges.disk import DiskBlobs, DiskStaging, SystemCalls
+from fonoteca.edges.workers import SerialWorkers
 from fonoteca.ingest import IngestContext, Verdict, stage
 from fonoteca.model.audio import AudioProbe, Examined, Loudness, Tags
 from fonoteca.model.corridor import Candidate, CandidateFile, StagedVersion
@@ -44,13 +45,10 @@ class Granted(SharingAdmission):
     def _made_by_rights(self) -> None: ...
 
 
-def examined(paths: Sequence[tuple[Path, str]]) -> Iterator[Verdict]:
+def examined(path: Path, name: str) -> Verdict:
     loudness = Loudness(-14.5, None, -0.25)
     probe = AudioProbe("ogg", "vorbis", 1234, 44100, 2, 128_000, loudness, lossless=False)
-    for path, name in paths:
-        yield Examined(
-            "audio/ogg", probe, Tags(title=f"Title of {name}", isrcs=("GBAAA0000001",), other={"x": (str(path.suffix),)})
-        )
+    return Examined("audio/ogg", probe, Tags(title=f"Title of {name}", isrcs=("GBAAA0000001",), other={"x": (str(path.suffix),)}))
 
 
 class Unsynced(SystemCalls):
@@ -101,7 +99,7 @@ class World:
             policy_digest="00" * 32,
         )
         context = IngestContext(
-            self.staging, self.piece_bytes, examined, lambda _: None, lambda i, p, m: Refusal(i, "protected", p, m)
+            self.staging, self.piece_bytes, SerialWorkers(), examined, lambda _: None, lambda i, p, m: Refusal(i, "protected", p, m)
         )
         result = stage(candidate, admission, context)
         assert isinstance(result, StagedVersion)

@@ -66,12 +66,17 @@ def examine(path: Path, name: str) -> Examined | Protected:
         ) from error
 
 
-def verdict_on(_settings: object, item: tuple[Path, str]) -> Examined | Protected | AudioError:
-    """Return what `examine` says of (path, name), an error as a value: the form that `Workers.run` takes."""
+def judge(path: Path, name: str) -> Examined | Protected | AudioError:
+    """Return what `examine` says of a file, an error as a value."""
     try:
-        return examine(*item)
+        return examine(path, name)
     except AudioError as error:
         return error
+
+
+def verdict_on(_settings: object, item: tuple[Path, str]) -> Examined | Protected | AudioError:
+    """Return what `judge` says of (path, name): the form that `Workers.run` takes."""
+    return judge(*item)
 
 
 def _identify(fd: int, name: str) -> _Found | Protected:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fonoteca.model.rights import Evidence
 from fonoteca.ports import Blobs
@@ -25,14 +25,19 @@ class EvidenceVault:
         self._salt = blobs.read(_SALT_KEY)
         self._blobs = blobs
 
-    def keep(self, evidence: Evidence) -> str:
-        """Return the salted digest of the evidence after its raw bytes are durable; "" when it has none."""
-        if not evidence.raw:
-            return ""
-        digest = hmac.new(self._salt, evidence.raw, hashlib.sha256).hexdigest()
-        self._blobs.create(f"evidence/{digest[:2]}/{digest}", evidence.raw)
-        return digest
+    def keep_all(self, evidence: Iterable[Evidence]) -> None:
+        """Make the raw bytes of evidence durable, all at one point."""
+        self._blobs.create_all({_key(self.digest(each)): each.raw for each in evidence if each.raw})
+
+    def digest(self, evidence: Evidence) -> str:
+        """Return the salted digest of evidence; "" when it has no raw bytes."""
+        return hmac.new(self._salt, evidence.raw, hashlib.sha256).hexdigest() if evidence.raw else ""
 
     def read(self, digest: str) -> bytes:
         """Return the raw bytes behind a salted digest, for a person at this archive."""
-        return self._blobs.read(f"evidence/{digest[:2]}/{digest}")
+        return self._blobs.read(_key(digest))
+
+
+def _key(digest: str) -> str:
+    """Return where evidence with a salted digest is."""
+    return f"evidence/{digest[:2]}/{digest}"

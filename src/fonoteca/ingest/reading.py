@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -20,10 +20,8 @@ CHUNK_BYTES = 1 << 20
 """Whole blocks and pieces, and still in the cache when the third hash reads it."""
 
 
-def copy_once(
-    file: CandidateFile, path: Path, staging: Staging, piece_bytes: int, advance: Callable[[int], None]
-) -> tuple[FileHashes, bytes]:
-    """Return the hashes of a source's file, now durable at `path`, and its first chunk.
+def copy_once(file: CandidateFile, path: Path, staging: Staging, piece_bytes: int) -> tuple[FileHashes, bytes]:
+    """Return the hashes of a source's file, now at `path`, and its first chunk. It is as durable as staging's writer makes it.
 
     Raises: SourceError when it cannot be read, is not as long as stated, or changed while it was read.
     """
@@ -35,7 +33,6 @@ def copy_once(
             head = head or chunk
             hasher.update(chunk)
             target.write(chunk)
-            advance(len(chunk))
         after = _stamp(source)
         hashes = hasher.finish()
         _check_unchanged(file, hashes.file_bytes, before == after)

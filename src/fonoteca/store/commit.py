@@ -1,14 +1,15 @@
 """From a staged version to a stored one, durable before it is acknowledged.
 
-A new object is built whole in staging and renamed in. A further version is built in staging, renamed in as `vN`, and
-then entered in the root inventory and, last, in its sidecar. The staging folder's name says which object is under way,
-so that `recovery` finds what a kill interrupted without walking the store.
+A new object is built whole in staging and renamed in, many of them at one durable point where many are committed. A further
+version is built in staging, renamed in as `vN`, and then entered in the root inventory and, last, in its sidecar. The
+staging folder's name says which object is under way, so that `recovery` finds what a kill interrupted without walking the
+store.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from fonoteca.formats.objectjson import (
 )
 from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, InventoryVersion
 from fonoteca.model.corridor import StagedVersion, StoredFile, StoredVersion
+from fonoteca.model.errors import FixityError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import RightsRecord
@@ -36,10 +38,11 @@ from fonoteca.store.root import Proved, Root, read_logical
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit did. made: False when the same was held already and nothing was written."""
+    """What a commit did. made: False when the same was held already and nothing was written. rights: as rights.json has them."""
 
     version: StoredVersion
     made: bool
+    rights: RightsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,82 @@ def commit_staged(root: Root, staged: StagedVersion, salted: Sequence[str], mess
     salted: for each evidence of the admission the salted digest of its raw bytes, "" where it has none.
     No version is made when files, title, artist, source and rights facts are as held (times aside).
     """
+    (commit,) = commit_many(root, [(staged, salted)], message)
+    if isinstance(commit, FixityError):
+        raise commit
+    return commit
+
+
+def commit_many(root: Root, batch: Sequence[tuple[StagedVersion, Sequence[str]]], message: str) -> list[Commit | FixityError]:
+    """Return what became of each staged item, in order: new objects at one durable point, further versions each at its own.
+
+    A damaged object that cannot take its version is an error in its place, and no matter of its neighbours.
+    Raises: StoreError when the disk refuses; no new object of the batch is there then. Every staging folder is used up.
+    """
+    line = _Line(root)
+    answers: list[Commit | FixityError] = []
+    try:
+        for staged, salted in batch:
+            if ObjectId.of(staged.admission.kind, staged.admission.item) in line.objects:
+                line.adopt()  # the same item twice: the second is judged by what the first made
+            try:
+                answers.append(_commit_one(root, line, staged, salted, message))
+            except FixityError as error:
+                answers.append(error)
+        line.adopt()
+    finally:
+        line.discard()
+        for staged, _ in batch:
+            root.staging.discard(staged.folder)
+    return answers
+
+
+@dataclass(slots=True)
+class _Line:
+    """New objects that are built in staging and wait for their one durable point."""
+
+    root: Root
+    trees: list[tuple[Path, str]] = field(default_factory=list)
+    objects: set[ObjectId] = field(default_factory=set)
+
+    def build(self, new: NewVersion, content: bytes) -> None:
+        """Write a new object's folder, without waiting for the disk. content: its inventory's bytes."""
+        path = ocfl.object_path(new.inventory.object_id)
+        hasty = replace(self.root, staging=self.root.staging.unsynced)
+        tree = under_way(hasty, path)
+        self.trees.append((tree, path))
+        self.objects.add(new.inventory.object_id)
+        _build(hasty, new, content, tree)
+
+    def adopt(self) -> None:
+        """Bring in what waits."""
+        self.root.blobs.adopt_all(self.trees)
+        self.trees.clear()
+        self.objects.clear()
+
+    def discard(self) -> None:
+        """Remove from staging what did not come in, unless it is half in: its name is needed then."""
+        for tree, path in self.trees:
+            if self.root.blobs.size(f"{path}/{SIDECAR}") is None:
+                self.root.staging.discard(tree)
+
+
+def _commit_one(root: Root, line: _Line, staged: StagedVersion, salted: Sequence[str], message: str) -> Commit:
+    """Return the commit of one staged item: in line where it makes an object, done where it makes a version or nothing."""
     object_id = ObjectId.of(staged.admission.kind, staged.admission.item)
     before = settled_head(root, object_id)
     record = published(staged.admission, salted)
     if before is not None:
         record = _kept_record(root, before.inventory, record)
         if _same(root, before.inventory, staged, record):
-            root.staging.discard(staged.folder)
-            return Commit(read_version(root, object_id, None), made=False)
+            return Commit(read_version(root, object_id, None), made=False, rights=record)
     new, metadata, hashes = _assemble(root, before, staged, record, message)
-    put_version(root, new)
-    root.staging.discard(staged.folder)
-    return Commit(describe(new.inventory, new.inventory.to_bytes(), metadata, hashes, root.piece_bytes), made=True)
+    content = new.inventory.to_bytes()
+    if before is None:
+        line.build(new, content)
+    else:
+        put_version(root, new)
+    return Commit(describe(new.inventory, content, metadata, hashes, root.piece_bytes), made=True, rights=record)
 
 
 def commit_document(root: Root, object_id: ObjectId, files: Mapping[LogicalPath, bytes], message: str) -> StoredVersion:
@@ -101,19 +168,25 @@ def put_version(root: Root, new: NewVersion) -> None:
     tree = under_way(root, path)
     content = inventory.to_bytes()
     try:
-        for place, source in new.added.items():
-            _place(root, source, tree / version / place.split("/", 1)[1])
-        place_inventory(root, content, tree / version)
-        if inventory.head == 1:
-            place_object_root(root, content, tree)
+        _build(root, new, content, tree)
         root.blobs.adopt(tree if inventory.head == 1 else tree / version, target)
     except BaseException:
-        if next(iter(root.blobs.children(target)), None) is None:  # else its name is needed: the object is half-way
+        if root.blobs.size(f"{target}/{SIDECAR}") is None:  # else its name is needed: the object is half-way
             root.staging.discard(tree)
         raise
     if inventory.head > 1:
         enter_head(root, path, content)
     root.staging.discard(tree)
+
+
+def _build(root: Root, new: NewVersion, content: bytes, tree: Path) -> None:
+    """Write a version's folder in staging, and for a first version what lies directly in the object's. content: the inventory's."""
+    version = ocfl.version_folder(new.inventory.head)
+    for place, source in new.added.items():
+        _place(root, source, tree / version / place.split("/", 1)[1])
+    place_inventory(root, content, tree / version)
+    if new.inventory.head == 1:
+        place_object_root(root, content, tree)
 
 
 def place_object_root(root: Root, inventory: bytes, tree: Path) -> None:

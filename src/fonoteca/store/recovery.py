@@ -81,10 +81,16 @@ def settle(root: Root, path: str) -> Iterator[str]:
 
 
 def settled_head(root: Root, object_id: ObjectId) -> Proved | None:
-    """Return the object's newest inventory after finishing what was under way; None when there is no such object."""
-    head = head_of(root, object_id)
+    """Return the object's newest inventory after finishing what was under way; None when there is no such object.
+
+    Nothing is listed for an object that is new or in order: a store of many objects is asked for a few keys by name.
+    """
     path = ocfl.object_path(object_id)
-    if head is None or next(iter(root.blobs.children(f"{path}/{ocfl.version_folder(head.inventory.head + 1)}")), None) is None:
+    signs = (f"{path}/{SIDECAR}", f"{path}/{INVENTORY}", f"{path}/{ocfl.version_folder(1)}/{SIDECAR}")
+    if all(root.blobs.size(sign) is None for sign in signs):
+        return None
+    head = head_of(root, object_id)
+    if head is None or root.blobs.size(f"{path}/{ocfl.version_folder(head.inventory.head + 1)}/{SIDECAR}") is None:
         return head
     list(settle(root, path))
     return head_of(root, object_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 from fonoteca.formats import ocfl
 from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
-from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.errors import FixityError, StoreError, UsageError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import RightsRecord
@@ -62,6 +62,14 @@ class Store:
         No version is made when files, title, artist, source and rights are as held; times and the policy's digest aside.
         """
         return commit.commit_staged(self._root, staged, salted, message or "Acquire")
+
+    def commit_many(self, staged: Sequence[tuple[StagedVersion, Sequence[str]]], message: str = "") -> list[Commit | FixityError]:
+        """Return what became of each staged item and its salted digests, in order; new objects are durable at one point.
+
+        None is acknowledged before that. An error is the answer for an item whose own object is damaged.
+        Raises: StoreError when the medium fails; then no new object of these is there. All staging folders are used up.
+        """
+        return commit.commit_many(self._root, staged, message or "Acquire")
 
     def commit_document(self, object_id: ObjectId, files: Mapping[str, bytes], message: str) -> StoredVersion:
         """Return the object that holds exactly these small files; no version is made when it holds them already."""

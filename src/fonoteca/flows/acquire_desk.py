@@ -1,0 +1,302 @@
+"""The desk at the end of an acquire: what is decided and staged is made durable, recorded and told, many candidates at a time.
+
+A batch is what came while the batch before it was under way, within limits: a lone item is told of at once, and a flood of
+small ones shares the waits for the disk. Order in a batch:
+  1. all raw evidence is durable;
+  2. all new objects are durable, at one point;
+  3. the register has them;
+  4. the event log has them in one segment, and then the register has the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from fonoteca.flows.events import record_events
+from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.flows.healing import heal_from_source
+from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
+from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX
+from fonoteca.ingest import IngestContext, Staged
+from fonoteca.model.corridor import Candidate, Event, LeftOut, StagedVersion
+from fonoteca.model.errors import FixityError, FonotecaError, SourceError
+from fonoteca.model.ids import ItemKey, ObjectId
+from fonoteca.model.rights import Admission, Decision, Evidence, Hold, Policy, Refusal
+from fonoteca.ports import Clock, Progress
+from fonoteca.register import Description, Register
+from fonoteca.sources import SourceContext
+from fonoteca.store import Commit, Store
+
+ACQUIRED = "acquired"
+"""The event of a version that is held."""
+
+OBJECTS_AT_ONCE_MAX = 1000
+BYTES_AT_ONCE_MAX = 10**9
+"""Of one durable point: more would save nothing more, and let those who wait for it wait longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much is made durable at once. beside: while the next is staged, in a thread; else in turn, when a batch is full."""
+
+    objects_max: int = OBJECTS_AT_ONCE_MAX
+    bytes_max: int = BYTES_AT_ONCE_MAX
+    beside: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AcquireRooms:
+    """The rooms and settings that acquiring needs."""
+
+    store: Store
+    register: Register
+    policy: Policy
+    clock: Clock
+    sources: SourceContext
+    ingest: IngestContext
+    evidence: EvidenceVault
+    progress: Progress
+    pace: Pace = Pace()
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """A candidate that is held. made: whether this run made a version; False when the same was held already."""
+
+    item: ItemKey
+    object_id: ObjectId
+    version: int
+    made: bool
+    file_count: int
+    acquired_bytes: int
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A candidate that could not be taken for another reason than rights."""
+
+    item: ItemKey
+    error: FonotecaError
+
+
+Outcome = Acquired | Refusal | Hold | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A candidate on its way: what rights decided, and what staging made of it where they admitted it."""
+
+    candidate: Candidate
+    decision: Decision
+    staged: Staged | None = None
+
+    @property
+    def object_id(self) -> ObjectId:
+        """The id of the object that the candidate becomes."""
+        return ObjectId.of(self.candidate.kind, self.candidate.item)
+
+    @property
+    def verdict(self) -> Refusal | Hold | None:
+        """Why rights turned the candidate away, before staging or for what staging found; None if they did not."""
+        for found in (self.decision, self.staged):
+            if isinstance(found, Refusal | Hold):
+                return found
+        return None
+
+    @property
+    def staged_bytes(self) -> int:
+        """Bytes that wait in staging."""
+        return sum(f.hashes.file_bytes for f in self.staged.files) if isinstance(self.staged, StagedVersion) else 0
+
+
+class Desk:
+    """Takes turns in order and gives their outcomes in order. What is not acknowledged in the end is gone from staging."""
+
+    def __init__(self, rooms: AcquireRooms) -> None:
+        self._rooms = rooms
+        self._waiting: list[Turn] = []
+        self._waiting_bytes = 0
+        self._clerk = ThreadPoolExecutor(1, "acquire") if rooms.pace.beside else None
+        self._under_way: Future[list[Outcome]] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let the batch under way end, and give up what waits behind it."""
+        if self._clerk is not None:
+            self._clerk.shutdown()
+        _discard(self._rooms, self._waiting)
+
+    def put(self, turn: Turn) -> Iterator[Outcome]:
+        """Take a turn; yield outcomes that are durable by now."""
+        self._waiting.append(turn)
+        self._waiting_bytes += turn.staged_bytes
+        pace = self._rooms.pace
+        full = len(self._waiting) >= pace.objects_max or self._waiting_bytes >= pace.bytes_max
+        idle = self._clerk is not None and (self._under_way is None or self._under_way.done())
+        if full or idle:
+            yield from self._collected()
+            self._begin()
+
+    def rest(self) -> Iterator[Outcome]:
+        """Yield the outcomes of all turns taken."""
+        yield from self._collected()
+        if self._waiting:
+            self._begin()
+            yield from self._collected()
+
+    def _begin(self) -> None:
+        """Let all that waits be settled."""
+        batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if self._clerk is not None:
+            self._under_way = self._clerk.submit(settle, self._rooms, batch)
+            return
+        self._under_way = Future()
+        self._under_way.set_result(settle(self._rooms, batch))
+
+    def _collected(self) -> list[Outcome]:
+        """Return the outcomes of the batch under way, none if there is none. Raises: what settling it raises."""
+        batch, self._under_way = self._under_way, None
+        return [] if batch is None else batch.result()
+
+
+def settle(rooms: AcquireRooms, batch: list[Turn]) -> list[Outcome]:
+    """Return the outcomes of turns, all of them durable and recorded.
+
+    Raises: StoreError when the archive's disk fails; nothing of the batch is acknowledged or left in staging then.
+    """
+    try:
+        return _Batch(rooms, batch).settle()
+    except BaseException:
+        _discard(rooms, batch)
+        raise
+
+
+def _discard(rooms: AcquireRooms, turns: Iterable[Turn]) -> None:
+    """Remove from staging what turns have there."""
+    for turn in turns:
+        if isinstance(turn.staged, StagedVersion):
+            rooms.ingest.staging.discard(turn.staged.folder)
+
+
+class _Batch:
+    """Turns that share their durable points. told: events of the batch, one segment of the log."""
+
+    def __init__(self, rooms: AcquireRooms, turns: list[Turn]) -> None:
+        self._rooms = rooms
+        self._turns = turns
+        self._outcomes: dict[int, Outcome] = {}
+        self._told: list[Event] = []
+        self._verdicts: list[tuple[Refusal | Hold, ItemKey]] = []
+
+    def settle(self) -> list[Outcome]:
+        """Return the outcomes in order of the turns."""
+        rooms = self._rooms
+        rooms.evidence.keep_all(evidence for turn in self._turns for evidence in _evidence(turn))
+        self._store()
+        for number, turn in enumerate(self._turns):
+            verdict = turn.verdict
+            if verdict is not None:
+                self._note_verdict(turn, verdict)
+                self._outcomes[number] = verdict
+            elif isinstance(turn.staged, SourceError):
+                self._outcomes[number] = Failed(turn.candidate.item, turn.staged)
+        record_events(rooms, self._told)
+        for verdict, item in self._verdicts:
+            rooms.register.record_decision(verdict, item, rooms.clock.now())
+        for outcome in self._outcomes.values():
+            if isinstance(outcome, Failed):  # in a segment of its own: it is told of each time, whatever its neighbours do
+                record_events(rooms, [self._event("failed", outcome.item, (("reason", str(outcome.error)),))])
+        return [self._outcomes[number] for number in range(len(self._turns))]
+
+    def _store(self) -> None:
+        """Store and record what is staged."""
+        rooms = self._rooms
+        offered = [(n, turn, turn.staged) for n, turn in enumerate(self._turns) if isinstance(turn.staged, StagedVersion)]
+        sound = [one for one in offered if self._is_healed(one[0], one[2])]
+        salted = [tuple(map(rooms.evidence.digest, staged.admission.evidence)) for _, _, staged in sound]
+        commits = rooms.store.commit_many([(one[2], each) for one, each in zip(sound, salted, strict=True)])
+        held: list[tuple[int, Turn, Commit]] = []
+        for (number, turn, _), commit in zip(sound, commits, strict=True):
+            if isinstance(commit, Commit):
+                held.append((number, turn, commit))
+            else:
+                self._outcomes[number] = Failed(turn.candidate.item, commit)
+        if held:
+            rooms.register.record_many((commit.version, commit.rights, _description(turn.candidate)) for _, turn, commit in held)
+        for number, turn, commit in held:
+            self._outcomes[number] = self._hold(turn, commit)
+
+    def _is_healed(self, number: int, staged: StagedVersion) -> bool:
+        """Return whether the item's object is as it should be, healed from what is offered where it can be; else it has failed."""
+        rooms = self._rooms
+        try:
+            heal_from_source(rooms, staged, rooms.clock)
+        except FixityError as error:  # its own object is at fault, which is not its neighbours' matter
+            self._outcomes[number] = Failed(staged.candidate.item, error)
+            rooms.ingest.staging.discard(staged.folder)
+            return False
+        return True
+
+    def _hold(self, turn: Turn, commit: Commit) -> Acquired:
+        """Return the outcome of an item that is held, and note the event of it, unless it was told before."""
+        stored, decision, staged = commit.version, turn.decision, turn.staged
+        assert isinstance(decision, Admission), "what is stored was admitted"
+        assert isinstance(staged, StagedVersion), "what is stored was staged"
+        if commit.made or not self._is_told(ACQUIRED, stored.object_id, {"version": stored.version}):
+            facts = (("version", stored.version), ("licence", decision.licence.uri), ("rule", decision.rule))
+            self._told.append(self._event(ACQUIRED, stored.object_id, facts))
+        return Acquired(
+            item=turn.candidate.item,
+            object_id=stored.object_id,
+            version=stored.version,
+            made=commit.made,
+            file_count=len(stored.files),
+            acquired_bytes=sum(f.hashes.file_bytes for f in stored.files),
+            left_out=staged.left_out,
+        )
+
+    def _note_verdict(self, turn: Turn, verdict: Refusal | Hold) -> None:
+        """Note a refusal or a hold for the register and, the first time, for the event log.
+
+        Audio and artwork of an item are decided apart, so the subject is the object that would have been.
+        """
+        rooms, candidate = self._rooms, turn.candidate
+        verdict = replace(verdict, subject=turn.object_id if verdict.subject == candidate.item else verdict.subject)
+        what = REFUSED if isinstance(verdict, Refusal) else HELD_FOR_REVIEW
+        if not self._is_told(what, verdict.subject, {"rule": verdict.rule, "reason": verdict.reason}):
+            asked = verdict.remedy if isinstance(verdict, Refusal) else verdict.question
+            salted = ",".join(digest for each in candidate.evidence if (digest := rooms.evidence.digest(each)))
+            facts = (("item", candidate.item), ("rule", verdict.rule), ("reason", verdict.reason), ("next", asked))
+            self._told.append(self._event(what, verdict.subject, (*facts, ("evidence", salted))))
+        self._verdicts.append((verdict, candidate.item))
+
+    def _is_told(self, what: str, subject: str, facts: Mapping[str, str | int]) -> bool:
+        """Return whether an event about a subject that says this is known: a run that was killed before it told is made good."""
+        told = self._rooms.register.events(EVENTS_OF_SUBJECT_MAX, subject=subject)
+        return any(event.what == what and facts.items() <= dict(event.facts).items() for event in told)
+
+    def _event(self, what: str, subject: str, facts: tuple[tuple[str, str | int | float], ...]) -> Event:
+        """Return an event that happens now."""
+        return Event(at=self._rooms.clock.now(), what=what, subject=subject, facts=facts)
+
+
+def _evidence(turn: Turn) -> tuple[Evidence, ...]:
+    """Return the evidence that has to be kept for a turn: what an admission rests on, or what a person will want to see."""
+    if turn.verdict is not None:
+        return turn.candidate.evidence
+    if isinstance(turn.staged, StagedVersion):
+        return turn.staged.admission.evidence
+    return ()
+
+
+def _description(candidate: Candidate) -> Description:
+    """Return how the register describes the object."""
+    return Description(title=candidate.title, artist=candidate.artist, source_uri=candidate.source_uri)
