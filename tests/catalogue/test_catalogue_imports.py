@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from catalogue_world import StillClock, held_track, listening_of, mapping_of, recordings_csv
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.checking import keep_sound_rows
 from fonoteca.model.errors import SourceError, UsageError
 from fonoteca.model.ids import RecordingId
 
@@ -63,6 +67,24 @@ def test_a_file_that_changes_while_it_is_read_is_not_imported(catalogue: Catalog
         return read(offer, progress)  # type: ignore[arg-type]
 
     catalogue._imports._import = grow_then_read  # type: ignore[method-assign,assignment]
+    with pytest.raises(SourceError, match="changed while it was read"):
+        catalogue.import_table([path], mapping_of())
+    assert catalogue.sources() == ()
+
+
+def test_parquet_that_changes_after_its_rows_are_judged_is_not_imported(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.parquet"
+    rows = {"key": ["a"], "title": ["One"], "artist": ["A"], "duration": [1]}
+    pq.write_table(pa.table(rows), path)
+
+    def keep_then_change(*asked: Any) -> dict[str, int]:
+        counts = keep_sound_rows(*asked)
+        pq.write_table(pa.table({**rows, "title": ["Another"]}), path)
+        return counts
+
+    monkeypatch.setattr("fonoteca.catalogue.imports.keep_sound_rows", keep_then_change)
     with pytest.raises(SourceError, match="changed while it was read"):
         catalogue.import_table([path], mapping_of())
     assert catalogue.sources() == ()

@@ -41,12 +41,16 @@ _HELD_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """What is to be imported. inputs: a digest of all that is read, "" for the store's own rows. read: lays the rows on a desk."""
+    """What is to be imported. inputs: a digest of all that is read, "" for the store's own rows. read: lays the rows on a desk.
+
+    watch: over the files, which must stay as they are until their rows are judged.
+    """
 
     kind: str
     subject: str
     inputs: str
     read: Callable[[Desk], Heading]
+    watch: _Watch
 
 
 class ImportArea:
@@ -82,12 +86,7 @@ class ImportArea:
         inputs = _digest_of(kind.name, paths)
         subject = str(paths[0]) if paths else kind.name
 
-        def read(desk: Desk) -> Heading:
-            heading = kind.read(paths, desk)
-            watch.check()
-            return heading
-
-        return self._import(_Offer(kind.name, subject, inputs, read), progress)
+        return self._import(_Offer(kind.name, subject, inputs, lambda desk: kind.read(paths, desk), watch), progress)
 
     def import_table(self, paths: Sequence[Path], mapping: TableMapping, progress: Progress) -> SnapshotSource:
         """Import tables of one mapping, as one source, in place of what it had. Raises: as `import_kind`."""
@@ -97,10 +96,9 @@ class ImportArea:
         def read(desk: Desk) -> Heading:
             for path in paths:
                 lay_table(path, mapping, desk)
-            watch.check()
             return Heading(mapping.name, mapping.date, mapping.licence, mapping.attribution, mapping.synthetic, mapping.key_source)
 
-        return self._import(_Offer("table", str(paths[0]), inputs, read), progress)
+        return self._import(_Offer("table", str(paths[0]), inputs, read, watch), progress)
 
     def import_store(self, tracks: Iterable[HeldTrack], progress: Progress) -> SnapshotSource:
         """Import what is held in place of what was held before; its date is today's, if the rows are new."""
@@ -113,7 +111,7 @@ class ImportArea:
                     rows.put(number, (*named, t.file_bytes, t.object_id, t.logical_path))
             return Heading(STORE, desk.today, "", "this archive")
 
-        return self._import(_Offer(STORE, STORE, "", read), progress)
+        return self._import(_Offer(STORE, STORE, "", read, _Watch(())), progress)
 
     def _import(self, offer: _Offer, progress: Progress) -> SnapshotSource:
         scratch, desk = (self._staging.folder(f"catalogue-{part}-{offer.kind}") for part in ("import", "desk"))
@@ -154,6 +152,8 @@ class ImportArea:
                 heading = offer.read(desk)
             with duck_errors(offer.subject), open_duck(self._duck, scratch[0] / "spill") as duck:
                 counts = keep_sound_rows(duck, desk, heading, folder, rejected.put)
+        # Parquet is laid down as it is, so only now has all of it been read.
+        offer.watch.check()
         row_count = sum(counts.values())
         if not row_count and offer.kind != STORE:
             raise SourceError(
