@@ -162,6 +162,30 @@ def test_listeners_of_several_sources_speak_and_the_never_heard_have_a_share(cat
     assert all(row.popularity.synthetic for row in rows)
 
 
+@pytest.mark.parametrize("counts", [{"k0": (6, 3), "k1": (5, 0)}, {"k0": (6, 0), "k1": (5, 0)}], ids=["some", "all"])
+def test_what_was_heard_by_no_listener_is_ranked_all_the_same(
+    counts: dict[str, tuple[int, int]], catalogue: Catalogue, tmp_path: Path
+) -> None:
+    catalogue.import_table([recordings_csv(tmp_path / "a.csv", 30)], mapping_of("music"))
+    heard = listening_of(tmp_path / "h.csv", counts | {f"k{n}": (1, counts["k0"][1] and 1) for n in range(2, 30)})
+    catalogue.import_table([heard], mapping_of("heard", "listening", key_source="music"))
+    catalogue.build()
+    first = catalogue.recordings(limit=2)
+    assert {row.title for row in first} == {"Title 0", "Title 1"}
+    stored = catalogue.stored_snapshot()
+    assert stored
+    assert [source.listeners_counted for source in stored.basis.sources] == [counts["k0"][1] > 0]
+
+
+def test_listens_of_a_source_that_knows_none_of_the_recordings_are_counted(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table([recordings_csv(tmp_path / "a.csv", 3)], mapping_of("music"))
+    catalogue.import_table([listening_of(tmp_path / "l.csv", {"nowhere": (7, 1)})], mapping_of("heard", "listening"))
+    catalogue.build()
+    stored = catalogue.stored_snapshot()
+    assert stored
+    assert (stored.basis.heard, stored.basis.unmatched_listens) == (False, 7)
+
+
 def test_repeated_plays_of_one_listener_widen_the_interval(catalogue: Catalogue, tmp_path: Path) -> None:
     catalogue.import_table([recordings_csv(tmp_path / "a.csv", 4)], mapping_of("music"))
     widths = []

@@ -82,16 +82,18 @@ def counts_apart(heard: Heard, listening: Sequence[Listening]) -> Iterator[tuple
         recording, listens, listeners = (np.concatenate([part[column] for part in found]) for column in range(3))
         here = (recording >= 0) & (listens > 0)
         unmatched = int(listens[recording < 0].sum())
-        if here.any():
-            yield _added_up(one.source, recording[here].astype(U32), listens[here], listeners[here]), unmatched
+        yield _added_up(one.source, recording[here].astype(U32), listens[here], listeners[here]), unmatched
 
 
 def _added_up(
     source: SnapshotSource, recording: npt.NDArray[np.uint32], listens: npt.NDArray[np.int64], listeners: npt.NDArray[Any]
 ) -> SourceCounts:
-    """Return counts by recording, ascending; where several rows are one recording, added up. No listeners unless all are known."""
-    known = bool((listeners >= 0).all())
-    listeners = listeners.astype(I64)
+    """Return counts by recording, ascending; where several rows are one recording, added up. No listeners unless all are known.
+
+    Who says 0 listeners of all that was heard does not count them; of one recording among others, somebody must have heard it.
+    """
+    known = bool(len(listeners) and listeners.min() >= 0 and listeners.max() > 0)
+    listeners = np.maximum(listeners, 1, dtype=I64)
     if not bool((recording[1:] > recording[:-1]).all()):
         order = np.argsort(recording, kind="stable")
         recording, listens, listeners = recording[order], listens[order], listeners[order]
