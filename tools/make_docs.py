@@ -85,7 +85,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca follow /mnt/archive --archive mirror",
             "fonoteca follow https://archive.example/editions/ --peer 192.0.2.7:6881 --archive mirror",
         ),
-        "audit": ("fonoteca audit", "fonoteca audit --sample 1000"),
+        "audit": ("fonoteca audit", "fonoteca audit --sample 1000", "fonoteca audit --ocfl /mnt/another/archive/store"),
         "repair": ("fonoteca repair --from /mnt/mirror", "fonoteca repair --from https://mirror.example/editions/"),
         "rebuild": ("fonoteca rebuild",),
     },

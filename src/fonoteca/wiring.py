@@ -21,6 +21,7 @@ from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_lock import ArchiveLock
 from fonoteca.edges.disk_staging import DiskStaging
+from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.edges.http import open_fetch
 from fonoteca.edges.http_ranges import open_ranged
 from fonoteca.edges.packages import download_package
@@ -36,6 +37,7 @@ from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
@@ -337,6 +339,15 @@ def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
         store_folder=archive.store_folder,
         catalogue_folder=archive.folder / "catalogue",
     )
+
+
+@contextmanager
+def open_tree(folder: Path, progress: Progress) -> Iterator[Tree]:
+    """Open a folder, ours or anyone's, to be read only. Raises: UsageError when it is none."""
+    if not folder.is_dir():
+        raise UsageError(str(folder), "not a folder", "Name the folder of an OCFL object or storage root.")
+    with progress.task("hash", None, "B") as advance, DiskTree(folder, advance) as tree:
+        yield tree
 
 
 @contextmanager

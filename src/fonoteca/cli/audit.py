@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.ocfl import audit_ocfl
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.flows.audit import Audited, Scope, audit, seen_damages
 from fonoteca.flows.calendar import CALENDAR_DAYS, days_of_checks
@@ -48,6 +49,11 @@ CalendarOption = Annotated[
     Path | None, typer.Option(help="Also draw the last year's checks and damage, day by day, into this .png or .svg file.")
 ]
 
+OcflOption = Annotated[
+    Path | None,
+    typer.Option(help="Instead of an archive, hold this OCFL object or storage root, whoever wrote it, against OCFL 1.0 or 1.1."),
+]
+
 
 @app.command("audit")
 def audit_command(
@@ -57,14 +63,19 @@ def audit_command(
     older_than: OlderOption = "",
     everything: AllOption = False,
     calendar: CalendarOption = None,
+    ocfl: OcflOption = None,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> int:
     """Hold every byte that is due against its digest, and say which pieces are damaged.
 
     Due is what was never verified, what was verified longer ago than a cycle, and what changed in length or time since.
-    Exit status: 0 all sound, 4 damage found.
+    Exit status: 0 all sound (with --ocfl: valid, perhaps with warnings), 4 damage found (with --ocfl: invalid).
     """
+    if ocfl is not None:
+        if sample or budget or time_max or older_than or everything or calendar:
+            raise UsageError("--ocfl", "takes no other option but --json", "It reads all of the folder, and no archive.")
+        return audit_ocfl(ocfl, as_json)
     _check_picture(calendar)
     with open_archive(archive, writing=True) as opened:
         scope = _scope(opened.settings, older_than, everything)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from fonoteca.edges.disk_calls import in_words
 from fonoteca.formats.ocfl_digests import Digester
@@ -24,11 +25,13 @@ _AHEAD_MAX = 64
 
 
 class DiskTree:
-    """`formats.ocfl_tree.Tree` over a folder. advance: told how many bytes were hashed, from any thread. Use it as a context."""
+    """`formats.ocfl_tree.Tree` over a folder. advance: told how many bytes were hashed. Use it as a context."""
 
     def __init__(self, top: Path, advance: Callable[[int], None] = lambda _: None) -> None:
         self._top = Path(os.path.realpath(top))
         self._advance = advance
+        self._telling = Lock()
+        self._closed = False
         self._threads = ThreadPoolExecutor(os.cpu_count() or 1, "hash")
 
     def __enter__(self) -> DiskTree:
@@ -36,7 +39,8 @@ class DiskTree:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let the threads go; what they have not begun is left undone."""
+        """Let the threads go; what they have not finished is left undone."""
+        self._closed = True
         self._threads.shutdown(cancel_futures=True)
 
     def entries(self, folder: str) -> Sequence[Entry]:
@@ -86,9 +90,10 @@ class DiskTree:
         digester = Digester(question.algorithms)
         try:
             with os.fdopen(_open_regular(self._path(question.path)), "rb", buffering=0) as source:
-                while chunk := source.read(_CHUNK_BYTES):
+                while not self._closed and (chunk := source.read(_CHUNK_BYTES)):
                     digester.update(chunk)
-                    self._advance(len(chunk))
+                    with self._telling:
+                        self._advance(len(chunk))
         except OSError as error:
             return DigestAnswer(question.path, problem=error.strerror or str(error))
         return DigestAnswer(question.path, digester.digests())

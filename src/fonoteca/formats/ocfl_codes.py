@@ -175,7 +175,7 @@ class Finding:
     @property
     def error(self) -> bool:
         """Whether it makes the whole invalid; else it is a warning."""
-        return self.code.startswith("E")
+        return is_error(self.code)
 
 
 @dataclass(slots=True)
@@ -198,6 +198,11 @@ class Notes:
         """Take a finding down for each fault, which follows the sentence."""
         for fault in sorted(faults):
             self.add(code, f"{sentence} {shown(fault)}")
+
+
+def is_error(code: str) -> bool:
+    """Return whether a code is an error's, of a MUST; else it is a warning's, of a SHOULD."""
+    return code.startswith("E")
 
 
 def shown(value: object) -> str:

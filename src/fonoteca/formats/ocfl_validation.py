@@ -6,12 +6,12 @@ Fonoteca's own narrower profile.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fonoteca.formats.ocfl_codes import Finding
+from fonoteca.formats.ocfl_codes import Finding, is_error
 from fonoteca.formats.ocfl_declarations import declares_object, declares_root
 from fonoteca.formats.ocfl_object_rules import Claim, SeenObject, see_object
 from fonoteca.formats.ocfl_path_rules import version_number
@@ -20,6 +20,9 @@ from fonoteca.formats.ocfl_tree import DigestAnswer, DigestQuestion, Entry, Entr
 
 _LOOK_FOLDERS_MAX = 1000
 """How many folders are looked into for an object, where nothing says what the top folder is."""
+
+KEPT_OF_A_CODE_MAX = 10_000
+"""Findings of one code beyond this many are counted only: an archive of a million objects may have a warning for each."""
 
 
 class TreeKind(StrEnum):
@@ -31,17 +34,31 @@ class TreeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdict on a tree. findings: in order of place, errors before warnings of the same place."""
+    """The verdict on a tree. findings: in order of place and code, at most `KEPT_OF_A_CODE_MAX` of each code.
+
+    counts: code to how often it was found.
+    """
 
     kind: TreeKind
     object_count: int
     file_count: int
     findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
 
     @property
     def valid(self) -> bool:
         """Whether there is no error; there may be warnings."""
-        return not any(finding.error for finding in self.findings)
+        return self.error_count == 0
+
+    @property
+    def error_count(self) -> int:
+        """How many errors there are."""
+        return sum(count for code, count in self.counts.items() if is_error(code))
+
+    @property
+    def warning_count(self) -> int:
+        """How many warnings there are."""
+        return sum(count for code, count in self.counts.items() if not is_error(code))
 
 
 def kind_of(tree: Tree) -> TreeKind | None:
@@ -63,41 +80,53 @@ def kind_of(tree: Tree) -> TreeKind | None:
 def validate(tree: Tree, kind: TreeKind) -> Report:
     """Return the verdict on a tree. kind: what it is to be, as `kind_of` says.
 
-    Every file that an inventory names is read once. Memory: the findings and, for a storage root, its objects' ids.
+    Every file that an inventory names is read once. Memory: the findings kept and, for a storage root, its objects' ids.
     Raises: FormatError for an inventory too long to be read; StoreError when a folder cannot be listed.
     """
-    findings: list[Finding] = []
-    objects = see_root(tree, findings) if kind is TreeKind.ROOT else iter([see_object(tree, "", tree.entries(""))])
-    proving = _Proving(tree, objects, findings)
-    proving.run()
-    ordered = sorted(set(findings), key=lambda f: (f.place, f.code, f.sentence))
-    return Report(kind, proving.object_count, proving.file_count, tuple(ordered))
+    if kind is TreeKind.OBJECT:
+        return _Proving(tree, iter([see_object(tree, "", tree.entries(""))]), []).report(kind)
+    outside: list[Finding] = []
+    return _Proving(tree, see_root(tree, outside), outside).report(kind)
 
 
 class _Proving:
     """Holds the files of objects against what their inventories claim, while more objects are being seen."""
 
-    def __init__(self, tree: Tree, objects: Iterator[SeenObject], findings: list[Finding]) -> None:
+    def __init__(self, tree: Tree, objects: Iterator[SeenObject], outside: list[Finding]) -> None:
         self._tree = tree
         self._objects = objects
-        self._findings = findings
+        self._outside = outside  # what is found between the objects while they are being seen
         self._claims: deque[list[Claim]] = deque()
-        self.object_count = 0
-        self.file_count = 0
+        self._kept: list[Finding] = []
+        self._counts: Counter[str] = Counter()
+        self._object_count = 0
 
-    def run(self) -> None:
-        """Prove everything. The medium may read ahead, so claims wait in a queue for their answers."""
+    def report(self, kind: TreeKind) -> Report:
+        """Return the verdict. The medium may read ahead, so claims wait in a queue for their answers."""
+        file_count = 0
         for answer in self._tree.digest(self._questions()):
-            self._findings.extend(_judge(answer, self._claims.popleft()))
-            self.file_count += 1
+            self._take(_judge(answer, self._claims.popleft()))
+            file_count += 1
+        ordered = tuple(sorted(self._kept, key=lambda f: (f.place, f.code, f.sentence)))
+        return Report(kind, self._object_count, file_count, ordered, dict(sorted(self._counts.items())))
 
     def _questions(self) -> Iterator[DigestQuestion]:
         for seen in self._objects:
-            self.object_count += 1
-            self._findings.extend(seen.findings)
+            self._object_count += 1
+            self._take(seen.findings)
+            self._take(self._outside)
+            self._outside.clear()
             for path, claims in seen.claims.items():
                 self._claims.append(claims)
                 yield DigestQuestion(path, tuple(dict.fromkeys(claim.algorithm for claim in claims)))
+        self._take(self._outside)
+
+    def _take(self, findings: Iterable[Finding]) -> None:
+        """Count findings, each once, and keep those that are not too many of their code."""
+        for finding in dict.fromkeys(findings):
+            self._counts[finding.code] += 1
+            if self._counts[finding.code] <= KEPT_OF_A_CODE_MAX:
+                self._kept.append(finding)
 
 
 def _judge(answer: DigestAnswer, claims: list[Claim]) -> Iterator[Finding]:
@@ -112,7 +141,7 @@ def _judge(answer: DigestAnswer, claims: list[Claim]) -> Iterator[Finding]:
 
 
 def _object_below(tree: Tree, entries: Sequence[Entry]) -> bool:
-    """Return whether an object is soon found below the top folder."""
+    """Return whether an object is soon found below the top folder, and no storage root before it."""
     waiting = deque(entry.name for entry in entries if entry.kind is EntryKind.FOLDER)
     for _ in range(_LOOK_FOLDERS_MAX):
         if not waiting:
@@ -121,5 +150,7 @@ def _object_below(tree: Tree, entries: Sequence[Entry]) -> bool:
         inner = tree.entries(folder)
         if declares_object(inner):
             return True
+        if declares_root(inner):
+            return False
         waiting.extend(below(folder, entry.name) for entry in inner if entry.kind is EntryKind.FOLDER)
     return False

@@ -70,7 +70,7 @@ class TreeSuite:
     """The laws of a tree, one a test."""
 
     def test_entries_are_told_apart_and_come_in_order(self, build: TreeBuilder) -> None:
-        files = {name: b"" for name in ("b", "a", "ab/c", "a.b", "B", "ä")}
+        files = dict.fromkeys(("b", "a", "ab/c", "a.b", "B", "ä"), b"")
         tree = build(files, {"empty": EntryKind.FOLDER, "link": EntryKind.LINK, "ab/loop": EntryKind.LINK})
         kinds = dict.fromkeys(("B", "a", "a.b", "b", "ä"), EntryKind.FILE)
         kinds |= {"ab": EntryKind.FOLDER, "empty": EntryKind.FOLDER, "link": EntryKind.LINK}
