@@ -1,7 +1,9 @@
-"""What the catalogue's tests are made of: a clock that stands still, small tables, tracks that are held."""
+"""What the catalogue's tests are made of: a clock that stands still, progress that is cut short, small tables, held tracks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,23 @@ class StillClock:
 
     def now(self) -> datetime:
         return self.time
+
+
+class Interrupted:
+    """Progress that a person ends as soon as a task has come a step further."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    @contextmanager
+    def task(self, label: str, total: int | None, unit: str = "") -> Iterator[Callable[[int], None]]:
+        yield lambda _amount: self._step(label)
+
+    def _step(self, label: str) -> None:
+        if label == self.label:
+            raise KeyboardInterrupt(label)
+
+    def note(self, text: str) -> None: ...
 
 
 RECORDING_COLUMNS = {"key": "key", "title": "title", "artist": "artist", "duration_s": "duration"}

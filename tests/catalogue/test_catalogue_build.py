@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from catalogue_world import StillClock, held_track, listening_of, mapping_of, recordings_csv
+from catalogue_world import Interrupted, StillClock, held_track, listening_of, mapping_of, recordings_csv
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.writing import UNKNOWN_DURATION_MS
@@ -137,6 +138,17 @@ def test_a_second_snapshot_of_a_day_is_numbered_and_the_first_stays(catalogue: C
         names.append(catalogue.build().name)
     assert names == ["2026-01-31", "2026-01-31-2", "2026-01-31-3", "2026-01-31"]
     assert len(list((tmp_path / "catalogue").glob("2026-*"))) == 3
+
+
+@pytest.mark.parametrize("label", ["reading rows", "writing the snapshot"])
+def test_nothing_works_on_when_a_build_has_failed(label: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    files = [recordings_csv(tmp_path / f"{n}.csv", 20, f"Of {n}") for n in range(8)]
+    catalogue.import_table(files, mapping_of())
+    with pytest.raises(KeyboardInterrupt, match=label) as caught:
+        catalogue.build(Interrupted(label))
+    assert caught.tb, "which keeps what the build held"
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")] == []
+    assert list((tmp_path / "staging").iterdir()) == []
 
 
 def test_ties_are_ranked_in_order_of_import(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from uuid import UUID
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from catalogue_world import Interrupted
 
 from fonoteca.catalogue.mapping import TableMapping
 from fonoteca.catalogue.synth.queries import QuerySettings, Questions, write_queries
@@ -189,3 +191,10 @@ def test_mapping_says_that_it_is_synthetic(made: Any) -> None:
     assert set(mapping.columns.values()) == {name for name, *_ in duck.execute("DESCRIBE c").fetchall()}
     for path in folder.rglob("*.parquet"):
         assert b"made up" in pq.read_metadata(path).metadata[b"synthetic"]
+
+
+def test_nothing_works_on_when_writing_was_cut_short(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write_synthetic(SynthSettings(1000, seed=3), tmp_path, writer, Interrupted("writing the synthetic catalogue"))
+    assert caught.tb, "which keeps what the writing held"
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")] == []

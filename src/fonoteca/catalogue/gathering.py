@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,15 +150,16 @@ def gather_rows(files: list[ImportFile], sources: tuple[str, ...], scratch: Path
     )  # fmt: skip
     more_rows: list[npt.NDArray[np.uint32]] = []
     more_keys: list[npt.NDArray[np.uint64]] = []
-    for chunk, keys in in_order(_keys_of, rows.chunks):
-        here = slice(chunk.first_row, chunk.first_row + chunk.row_count)
-        for name, values in keys.columns.items():
-            getattr(rows, name)[here] = values
-        if chunk.first_row // SET_DOWN_ROWS != (chunk.first_row + chunk.row_count) // SET_DOWN_ROWS:
-            rows.set_down()
-        more_rows.append((keys.more_rows + chunk.first_row).astype(U32))
-        more_keys.append(keys.more_keys)
-        advance(chunk.row_count)
+    with closing(in_order(_keys_of, rows.chunks)) as found:
+        for chunk, keys in found:
+            here = slice(chunk.first_row, chunk.first_row + chunk.row_count)
+            for name, values in keys.columns.items():
+                getattr(rows, name)[here] = values
+            if chunk.first_row // SET_DOWN_ROWS != (chunk.first_row + chunk.row_count) // SET_DOWN_ROWS:
+                rows.set_down()
+            more_rows.append((keys.more_rows + chunk.first_row).astype(U32))
+            more_keys.append(keys.more_keys)
+            advance(chunk.row_count)
     rows.set_down()
     if more_rows:
         rows.more_isrcs = (np.concatenate(more_rows), np.concatenate(more_keys))

@@ -6,7 +6,7 @@ All rows of one recording, the merged ones too, come to one part, so there what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,11 @@ def write_tables(building: Building, folder: Path, advance: Callable[[int], None
         (folder / table).mkdir(parents=True, exist_ok=True)
     _spread(building, advance)
     with_more = (_Rolling(folder, RELEASES), _Rolling(folder, ARTISTS))
-    for settled in in_order(lambda part: _settle(building, part, folder), range(building.part_count)):
-        for rolling, rows in zip(with_more, (settled.releases, settled.artists), strict=True):
-            rolling.add(rows)
-        advance(settled.row_count)
+    with closing(in_order(lambda part: _settle(building, part, folder), range(building.part_count))) as parts:
+        for settled in parts:
+            for rolling, rows in zip(with_more, (settled.releases, settled.artists), strict=True):
+                rolling.add(rows)
+            advance(settled.row_count)
     for rolling in with_more:
         rolling.close()
     if not any((folder / MERGED).iterdir()):
@@ -100,7 +101,8 @@ def _spread(building: Building, advance: Callable[[int], None]) -> None:
     options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
     writers: dict[int, pa.RecordBatchFileWriter] = {}
     with ExitStack() as open_now:
-        for table, parts in in_order(lambda chunk: _ranked(building, chunk), building.rows.chunks):
+        ranked = open_now.enter_context(closing(in_order(lambda chunk: _ranked(building, chunk), building.rows.chunks)))
+        for table, parts in ranked:
             for part, start, stop in parts:
                 if part not in writers:
                     path = _part_path(building.scratch, part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,8 +81,8 @@ def write_queries(questions: Questions, open_writer: OpenWriter, progress: Progr
         progress.task("writing the questions", len(rows), "rows") as advance,
         open_writer(questions.path) as stream,
         parquet_writer(stream, QUERIES) as writer,
+        closing(in_order(lambda number: asker.ask(rows, number), range(-(-len(rows) // ROW_GROUP_ROWS)))) as made,
     ):
-        made = in_order(lambda number: asker.ask(rows, number), range(-(-len(rows) // ROW_GROUP_ROWS)))
         for batch in made:
             writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
             answered += len(batch) - batch.column("truth_uuid").null_count
@@ -110,8 +111,11 @@ class _Asker:
 
         found: list[NDArray[np.uint32]] = []
         if asked.heard_share:
-            with progress.task("choosing what is asked", tracks, "rows") as advance:
-                for rows in in_order(drawn, range(weighed.block_count())):
+            with (
+                progress.task("choosing what is asked", tracks, "rows") as advance,
+                closing(in_order(drawn, range(weighed.block_count()))) as chosen,
+            ):
+                for rows in chosen:
                     found.append(rows)
                     advance(min(ROW_GROUP_ROWS, tracks))
         chance = np.random.Generator(np.random.SFC64([self._key["which"], weighed.block_count()]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -118,8 +119,10 @@ def write_synthetic(settings: SynthSettings, folder: Path, open_writer: OpenWrit
         block = weighed.block(number)
         return block, _catalogue_rows(maker, block), _truth_rows(weighed, block)
 
-    with progress.task("writing the synthetic catalogue", settings.tracks, "rows") as advance:
-        made = in_order(make, range(weighed.block_count()))
+    with (
+        progress.task("writing the synthetic catalogue", settings.tracks, "rows") as advance,
+        closing(in_order(make, range(weighed.block_count()))) as made,
+    ):
         for number in range(-(-weighed.block_count() // _FILE_BLOCKS)):
             with (
                 open_writer(folder / f"catalogue-{number:05}.parquet") as one,
@@ -162,8 +165,9 @@ def write_held_out(settings: SynthSettings, folder: Path, open_writer: OpenWrite
         progress.task("writing the held-out listeners", settings.tracks, "rows") as advance,
         open_writer(folder / "held-out.parquet") as stream,
         parquet_writer(stream, _HEARD) as writer,
+        closing(in_order(make, range(weighed.block_count()))) as counted,
     ):
-        for row_count, heard in in_order(make, range(weighed.block_count())):
+        for row_count, heard in counted:
             writer.write_batch(heard, row_group_size=ROW_GROUP_ROWS)
             total += int(heard.column("listens").to_numpy().sum())
             advance(row_count)
