@@ -125,6 +125,32 @@ def test_parquet_rows_are_checked_like_any_other(catalogue: Catalogue, tmp_path:
     assert [bad["line"] for bad in _quarantine(tmp_path / "catalogue")] == [2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        *(("recordings", name) for name in ("Fault", "line", "raw_line", "c0", "FILE_ROW_NUMBER", 'a "quoted" name', "id")),
+        *(("listening", name) for name in ("remark", "first_line", "file_row_number")),
+    ],
+)
+def test_a_table_may_call_its_columns_what_it_likes(rows: str, name: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    values = {"recordings": ("title", ["One", "", "Three"]), "listening": ("listens", [1, -2, 3])}
+    field, column = values[rows]
+    others = {"key": ["a", "b", "c"], "artist": ["A"] * 3, "remark ": ["x"] * 3}
+    pq.write_table(pa.table({**others, name: column}), tmp_path / "rows.parquet")
+    mapping = mapping_of(rows=rows, columns={"key": "key", "artist": "artist", "title": "artist", field: name})
+    source = catalogue.import_table([tmp_path / "rows.parquet"], mapping)
+    assert (source.row_count, source.quarantined_count) == (2, 1)
+    (bad,) = _quarantine(tmp_path / "catalogue")
+    assert (bad["line"], str(bad["reason"]).split(":")[0]) == (2, field)
+
+
+def test_columns_that_differ_in_capitals_alone_are_told_apart(catalogue: Catalogue, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"key": ["a"], "Title": ["Wrong"], "title": ["Right"], "artist": ["A"]}), tmp_path / "rows.parquet")
+    catalogue.import_table([tmp_path / "rows.parquet"], mapping_of(columns={"key": "key", "title": "title", "artist": "artist"}))
+    catalogue.build()
+    assert [row.title for row in catalogue.rows()] == ["Right"]
+
+
 def test_json_lines_are_checked_like_any_other(catalogue: Catalogue, tmp_path: Path) -> None:
     lines = [
         '{"key": "a", "title": "One", "artist": "A", "duration": 60.5}',

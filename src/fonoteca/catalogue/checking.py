@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 
 from fonoteca.catalogue.checks import Cell, Checked, checked
 from fonoteca.catalogue.desk import HELD, LISTENING, Desk, Heading, RawTable
@@ -18,6 +19,8 @@ KEPT = "FORMAT parquet, PARQUET_VERSION v2, COMPRESSION zstd, COMPRESSION_LEVEL 
 BATCH_ROWS = 8192
 _ORDER = {HELD: "ORDER BY id, object_id, logical_path"}
 """Rows stay in the order of their source; what is held has none of its own, and of several files the first speaks."""
+_ROW_NUMBER = "file_row_number"
+"""What DuckDB calls a row's place in its Parquet file, from 0, where no column has that name."""
 _NOT_TEXT = "Invalid string encoding"
 """What DuckDB says of a Parquet file whose text is not UTF-8."""
 
@@ -61,13 +64,9 @@ def _unreadable(table: RawTable, error: duckdb.Error) -> Exception:
 def _keep(
     duck: duckdb.DuckDBPyConnection, table: RawTable, heading: Heading, target: Path, reject: Callable[[BadRow], None]
 ) -> int:
-    kinds = {
-        str(name): str(kind)
-        for name, kind, *_ in duck.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(table.path)}).fetchall()
-    }
-    cells = {field: Cell(f'"{column}"', kinds[column], field) for field, column in table.columns.items()}
+    raw, cells = _raw(duck, table)
     sql = checked(table.rows, cells, heading.name, heading.key_source)
-    relation = _relation(table, sql)
+    relation = _judged(table, raw, sql)
     sound = f"SELECT {sql.columns} FROM ({relation}) WHERE fault IS NULL {_ORDER.get(table.rows, '')}"
     found = duck.execute(f"COPY ({sound}) TO {quoted(target)} ({KEPT})").fetchone()
     assert found is not None
@@ -82,13 +81,38 @@ def _keep(
     return int(found[0])
 
 
-def _relation(table: RawTable, sql: Checked) -> str:
-    """Return a SELECT of the raw columns with line, fault and remark."""
+def _raw(duck: duckdb.DuckDBPyConnection, table: RawTable) -> tuple[str, dict[str, Cell]]:
+    """Return a SELECT of the columns that fields are read from and `raw_line`, and each field's cell in it.
+
+    The columns have names of ours, c0, c1, ...: a table may call its own what it likes.
+    """
     path = quoted(table.path)
+    described = duck.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
+    # DuckDB knows no capitals and renames what is alike without them, so a column is found by its place.
+    columns = dict(zip(reversed(pq.read_schema(table.path).names), reversed(described), strict=True))
+    chosen, cells = [], {}
+    for number, (field, column) in enumerate(table.columns.items()):
+        name, kind, *_ = columns[column]
+        chosen.append(f"{_identifier(name)} AS c{number}")
+        cells[field] = Cell(f"c{number}", str(kind), field)
+    numbered = ""
     if table.line_column:
-        raw = f'SELECT *, "{table.line_column}" AS raw_line FROM read_parquet({path})'
+        chosen.append(f"{_identifier(table.line_column)} AS raw_line")
+    elif any(str(name).lower() == _ROW_NUMBER for name, *_ in described):
+        chosen.append("row_number() OVER () AS raw_line")  # slower, and the only way past a column of that name
     else:
-        raw = f"SELECT *, file_row_number + 1 AS raw_line FROM read_parquet({path}, file_row_number = true)"
+        chosen.append(f"{_ROW_NUMBER} + 1 AS raw_line")
+        numbered = f", {_ROW_NUMBER} = true"
+    return f"SELECT {', '.join(chosen)} FROM read_parquet({path}{numbered})", cells
+
+
+def _identifier(name: object) -> str:
+    """Return a column's name as SQL."""
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def _judged(table: RawTable, raw: str, sql: Checked) -> str:
+    """Return a SELECT of the raw columns with line, fault and remark."""
     judged = f"SELECT *, raw_line AS line, {sql.fault} AS fault, {sql.remark} AS remark FROM ({raw})"
     if table.rows != LISTENING:
         return judged
