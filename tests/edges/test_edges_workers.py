@@ -10,37 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from fonoteca.edges.workers import IN_FLIGHT_PER_WORKER, ProcessWorkers, SerialWorkers
-from fonoteca.model.errors import FonotecaError, SourceError, StoreError, UsageError
+from fonoteca.edges.answers import IN_FLIGHT_PER_WORKER
+from fonoteca.edges.workers import ProcessWorkers, SerialWorkers
+from fonoteca.model.errors import FonotecaError, StoreError
 from fonoteca.ports import Workers
+from fonoteca.testing import DyingWorkersSuite, WorkersSuite
 
 HERE = "test_edges_workers"
-
-
-def scale(settings: int, item: int) -> int:
-    if item == 0:
-        time.sleep(0.2)
-    return settings * item
-
-
-def refuse_three(settings: None, item: int) -> int:
-    if item == 3:
-        raise SourceError(f"item {item}", "three is refused", "Leave it out.")
-    return item
-
-
-def stumble(settings: None, item: int) -> int:
-    return 1 // item
-
-
-class UnpicklableError(Exception):
-    def __init__(self) -> None:
-        super().__init__("made of a lock")
-        self.lock = open(os.devnull)  # noqa: SIM115 - a thing that does not pickle
-
-
-def raise_unpicklable(settings: None, item: int) -> int:
-    raise UnpicklableError
 
 
 def die(settings: str, item: str) -> str:
@@ -59,42 +35,26 @@ def write_pid_and_hang(settings: str, item: int) -> None:
     time.sleep(600)
 
 
-@pytest.fixture(params=[1, 2, "serial"])
-def workers(request: pytest.FixtureRequest) -> Iterator[Workers]:
-    if request.param == "serial":
-        yield SerialWorkers()
-        return
-    with ProcessWorkers(request.param) as pool:
-        yield pool
+class TestSerial(WorkersSuite):
+    @pytest.fixture
+    def workers(self) -> Workers:
+        return SerialWorkers()
 
 
-def test_answers_come_in_the_order_of_the_items(workers: Workers) -> None:
-    assert list(workers.run(f"{HERE}:scale", 10, range(20))) == [10 * i for i in range(20)]
-    assert list(workers.run(f"{HERE}:scale", 7, range(3))) == [0, 7, 14]
-    assert list(workers.run(f"{HERE}:scale", 7, [])) == []
+class TestOneProcess(WorkersSuite):
+    @pytest.fixture
+    def workers(self) -> Iterator[Workers]:
+        with ProcessWorkers(1) as pool:
+            yield pool
 
 
-def test_a_fonoteca_error_crosses_whole_after_the_answers_before_it(workers: Workers) -> None:
-    answers = workers.run(f"{HERE}:refuse_three", None, range(10))
-    assert [next(answers) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(SourceError) as caught:
-        next(answers)
-    assert (caught.value.subject, caught.value.remedy) == ("item 3", "Leave it out.")
+class TestProcesses(DyingWorkersSuite):
+    in_flight_max = 2 * IN_FLIGHT_PER_WORKER
 
-
-def test_an_unknown_task_is_a_usage_error(workers: Workers) -> None:
-    for task in ("no.such.module:f", f"{HERE}:no_such_function", "nonsense", ":f", f"{HERE}:HERE"):
-        with pytest.raises(UsageError):
-            list(workers.run(task, None, [1]))
-
-
-def test_our_own_mistakes_cross_with_their_traceback() -> None:
-    with ProcessWorkers(2) as pool:
-        with pytest.raises(ZeroDivisionError) as caught:
-            list(pool.run(f"{HERE}:stumble", None, [1, 0]))
-        assert "1 // item" in "".join(caught.value.__notes__)
-        with pytest.raises(RuntimeError, match="made of a lock"):
-            list(pool.run(f"{HERE}:raise_unpicklable", None, [1, 0]))
+    @pytest.fixture
+    def workers(self) -> Iterator[Workers]:
+        with ProcessWorkers(2) as pool:
+            yield pool
 
 
 def test_a_killed_worker_is_an_error_that_names_its_item() -> None:
@@ -104,24 +64,6 @@ def test_a_killed_worker_is_an_error_that_names_its_item() -> None:
         with pytest.raises(StoreError, match=r"song-2.*SIGKILL") as caught:
             next(answers)
         assert caught.value.subject == "song-2"
-        assert list(pool.run(f"{HERE}:scale", 2, range(4))) == [0, 2, 4, 6]
-
-
-def test_items_in_flight_are_bounded() -> None:
-    taken = 0
-
-    def items() -> Iterator[int]:
-        nonlocal taken
-        for i in range(1000):
-            taken += 1
-            yield i
-
-    with ProcessWorkers(2) as pool:
-        answers = pool.run(f"{HERE}:scale", 1, items())
-        assert next(answers) == 0
-        assert taken <= 2 * IN_FLIGHT_PER_WORKER
-        answers.close()  # type: ignore[attr-defined]
-    assert taken < 20
 
 
 def test_processes_are_kept_between_runs_and_are_as_many_as_asked() -> None:

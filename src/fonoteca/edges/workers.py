@@ -9,7 +9,6 @@ even when the parent was killed and could say nothing.
 
 from __future__ import annotations
 
-import importlib
 import json
 import multiprocessing.connection
 import os
@@ -20,40 +19,19 @@ import socket
 import subprocess
 import sys
 import threading
-import traceback
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fonoteca.model.errors import FonotecaError, StoreError, UsageError
-
-IN_FLIGHT_PER_WORKER = 4
-"""Answers kept waiting for an earlier item, a worker: bounds memory when one item is slow and the rest are quick."""
+from fonoteca.edges.answers import IN_FLIGHT_PER_WORKER, MORE_MEMORY, Task, call_task, find_task, name_item, packed_error
+from fonoteca.model.errors import StoreError, UsageError
 
 _EXIT_TIMEOUT_S = 5.0
-_ITEM_NAME_CHARS_MAX = 200
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from fonoteca.edges.workers import serve_connection; serve_connection(int(sys.argv[2]))"
 )
-
-Task = Callable[[Any, Any], Any]
-
-
-def find_task(name: str) -> Task:
-    """Return the function that `package.module:function` names.
-
-    Raises: UsageError when there is no such module or function.
-    """
-    module_name, _, function_name = name.partition(":")
-    try:
-        task = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(name, f"no such task: {error}", "Name it as `package.module:function`.") from error
-    if not callable(task):
-        raise UsageError(name, "not a function", "Name it as `package.module:function`.")
-    return task  # type: ignore[no-any-return]
 
 
 class SerialWorkers:
@@ -63,7 +41,7 @@ class SerialWorkers:
         """Yield the task's answer for each item, in the order of the items. Raises: what the task raises."""
         function = find_task(task)
         for item in items:
-            yield function(settings, item)
+            yield call_task(function, settings, item)
 
 
 class ProcessWorkers:
@@ -230,9 +208,9 @@ class _Run:
         self._done[index] = (
             False,
             StoreError(
-                _name_item(item),
+                name_item(item),
                 f"the process that worked on it ({self._task}) was {how}",
-                "If memory ran short, set fewer `workers`; then run the same command again.",
+                f"If memory ran short: {MORE_MEMORY}",
             ),
         )
 
@@ -242,11 +220,6 @@ def _count_up() -> Iterator[int]:
     while True:
         yield index
         index += 1
-
-
-def _name_item(item: Any) -> str:
-    text = str(item)
-    return text if len(text) <= _ITEM_NAME_CHARS_MAX else text[:_ITEM_NAME_CHARS_MAX] + "..."
 
 
 def serve_connection(descriptor: int) -> None:
@@ -268,23 +241,10 @@ def serve_connection(descriptor: int) -> None:
                 function, start = find_task(task), first
             assert function is not None
             _, item = pickle.loads(second)
-            answer = pickle.dumps((True, function(settings, item)))
+            answer = pickle.dumps((True, call_task(function, settings, item)))
         except BaseException as error:  # noqa: BLE001 - carried whole to the caller, who raises it
-            answer = _pickle_error(error)
+            answer = packed_error(error)
         connection.send_bytes(answer)
-
-
-def _pickle_error(error: BaseException) -> bytes:
-    """Return the error as the parent will raise it: itself where it survives the journey, else its traceback as text."""
-    text = "".join(traceback.format_exception(error))
-    if not isinstance(error, FonotecaError):
-        error.add_note(f"In a worker process:\n{text}")
-    try:
-        answer = pickle.dumps((False, error))
-        pickle.loads(answer)
-    except Exception:  # noqa: BLE001 - an error whose own pickling fails in any way still has to be told
-        return pickle.dumps((False, RuntimeError(text)))
-    return answer
 
 
 def _leave_with_parent(descriptor: int) -> None:
