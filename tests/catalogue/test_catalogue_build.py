@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import resource
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +17,7 @@ import pytest
 from catalogue_world import Interrupted, StillClock, held_track, listening_of, mapping_of, recordings_csv
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.building import build_errors
 from fonoteca.catalogue.writing import UNKNOWN_DURATION_MS
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_staging import DiskStaging
@@ -149,6 +153,49 @@ def test_nothing_works_on_when_a_build_has_failed(label: str, catalogue: Catalog
     assert caught.tb, "which keeps what the build held"
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")] == []
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+@contextmanager
+def _disk_with_room_for(file_bytes: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes: what the system then refuses, it refuses as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("file_bytes", [10_000, 50_000], ids=["columns", "parts"])
+def test_a_disk_without_room_fails_the_build_in_words(file_bytes: int, catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table([recordings_csv(tmp_path / "a.csv", 5)], mapping_of())
+    snapshot = catalogue.build()
+    catalogue.import_table([recordings_csv(tmp_path / "a.csv", 4000)], mapping_of())
+    with _disk_with_room_for(file_bytes), pytest.raises(StoreError, match="catalogue: cannot be built: File too large"):
+        catalogue.build()
+    assert catalogue.snapshot() == snapshot
+    assert list((tmp_path / "staging").iterdir()) == []
+    assert catalogue.build().recording_count == 4000
+
+
+def test_a_full_disk_is_called_that() -> None:
+    with pytest.raises(StoreError, match="the disk is full. Free space"), build_errors():
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+
+def test_columns_have_their_place_on_the_disk_before_a_row_is_gathered(catalogue: Catalogue, tmp_path: Path) -> None:
+    catalogue.import_table([recordings_csv(tmp_path / f"{n}.csv", 20_000, f"Of {n}") for n in range(2)], mapping_of())
+    taken: list[bool] = []
+
+    class Looking(Interrupted):
+        def _step(self, label: str) -> None:
+            columns = [path.stat() for path in (tmp_path / "staging").rglob("*.npy")]
+            taken.append(bool(columns) and all(column.st_blocks * 512 >= column.st_size for column in columns))
+            super()._step(label)
+
+    with pytest.raises(KeyboardInterrupt):
+        catalogue.build(Looking("reading rows"))
+    assert taken == [True]
 
 
 def test_ties_are_ranked_in_order_of_import(catalogue: Catalogue, tmp_path: Path) -> None:

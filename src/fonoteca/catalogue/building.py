@@ -8,11 +8,15 @@ write    rows to files in order of rank, once more over all rows
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import errno
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from fonoteca.catalogue.counts import Heard, Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
@@ -25,6 +29,7 @@ from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.catalogue.ranking import rank_recordings
 from fonoteca.catalogue.writing import Building, write_tables
 from fonoteca.model.catalogue import SnapshotSource
+from fonoteca.model.errors import StoreError
 from fonoteca.ports import Progress, Staging
 
 
@@ -102,6 +107,19 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     merged = np.bincount(identity.rule[identity.into != np.arange(rows.row_count)], minlength=len(RULES))
     by_rule = {name: int(count) for name, count in zip(RULES, merged, strict=True) if name}
     return Built(ranking.recording_count, by_rule, basis)
+
+
+@contextmanager
+def build_errors() -> Iterator[None]:
+    """Turn what the disk, and Arrow on it, refuse a build into a StoreError in words."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        code = error.errno if isinstance(error, OSError) else None
+        full = code in (errno.ENOSPC, errno.EDQUOT)
+        said = "the disk is full" if full else f"cannot be built: {os.strerror(code) if code else str(error).splitlines()[0]}"
+        remedy = "Free space on the archive's disk and build again" if full else "Look into the system's log and build again"
+        raise StoreError("catalogue", said, f"{remedy}; the snapshot that was current still is.") from error
 
 
 def _redirects(paths: Sequence[Path]) -> Redirects:

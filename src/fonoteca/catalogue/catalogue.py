@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.catalogue.adoption import adopt_snapshot
-from fonoteca.catalogue.building import BuildPlace, SourceFiles, build_files
+from fonoteca.catalogue.building import BuildPlace, SourceFiles, build_errors, build_files
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS, Kind
 from fonoteca.catalogue.duck import DuckSettings
 from fonoteca.catalogue.imports import ImportArea
@@ -104,7 +104,7 @@ class Catalogue(SnapshotReader):
 
         Its name is today's date in UTC, with -2, -3, ... when another of today differs. Until it is whole and durable, the old one
         stays in force. Cost: some 5 us a row on 2 cores, 16 GB at 256 million rows, and 130 B a row of disk while it works.
-        Raises: UsageError when no recordings are imported.
+        Raises: UsageError when no recordings are imported, StoreError when the disk fails or is full.
         """
         imports = self._imports.sources()
         rules = self._blobs.read(RULES_FILE) if self._blobs.size(RULES_FILE) is not None else b""
@@ -117,7 +117,8 @@ class Catalogue(SnapshotReader):
             place = BuildPlace(self._staging, scratch, folder, progress)
             # What is held speaks last of names, since its tags are often worse than a catalogue.
             ordered = sorted(imports, key=lambda i: (i[1].source.kind == STORE, i[1].source.name))
-            built = build_files([self._files_of(*one) for one in ordered], _apart(rules), place)
+            with build_errors():
+                built = build_files([self._files_of(*one) for one in ordered], _apart(rules), place)
             if not built.recording_count:
                 raise UsageError("catalogue", "no recordings are imported", "Import a catalogue first.")
             names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]

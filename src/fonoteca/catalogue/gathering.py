@@ -7,6 +7,7 @@ Text is read once here, for its keys, and once more when the snapshot is written
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -140,7 +141,9 @@ def gather_rows(files: list[ImportFile], sources: tuple[str, ...], scratch: Path
     def column(name: str, kind: Any) -> Any:
         if not count:
             return np.empty(0, kind)
-        return np.lib.format.open_memmap(scratch / f"{name}.npy", mode="w+", dtype=kind, shape=(count,))
+        mapped = np.lib.format.open_memmap(scratch / f"{name}.npy", mode="w+", dtype=kind, shape=(count,))
+        _reserve(scratch / f"{name}.npy")
+        return mapped
 
     rows = Rows(
         count, files, sources,
@@ -164,6 +167,15 @@ def gather_rows(files: list[ImportFile], sources: tuple[str, ...], scratch: Path
     if more_rows:
         rows.more_isrcs = (np.concatenate(more_rows), np.concatenate(more_keys))
     return rows
+
+
+def _reserve(path: Path) -> None:
+    """Take from the disk all that a file is long: a full disk is an error here, and ends the process where a mapping meets it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
