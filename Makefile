@@ -16,9 +16,9 @@ demo: ## The whole corridor on real music, then the site (DEMO_ARGS="DIR --no-se
 	@sh tools/bootstrap.sh run
 	@.venv/bin/fonoteca demo $(DEMO_ARGS)
 
-# Playwright's driver needs libatomic, which neither its wheel nor Chromium brings.
+# Playwright's driver needs libatomic, which neither its wheel nor Chromium brings. PostgreSQL's programs are not in PATH.
 test: ## Every check: style, types, floors, then the tests (TEST_ARGS="-k store")
-	@sh tools/debian.sh chromium=chromium libatomic.so.1=libatomic1
+	@sh tools/debian.sh chromium=chromium libatomic.so.1=libatomic1 "/usr/lib/postgresql/*/bin/initdb=postgresql"
 	@sh tools/bootstrap.sh dev
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist loadgroup $(TEST_ARGS)

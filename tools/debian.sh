@@ -1,8 +1,14 @@
 #!/bin/sh
-# Make sure that programs and libraries are there: debian.sh NAME=PACKAGE... Installs what is missing with apt-get where it may.
+# Make sure that programs, libraries and files are there: debian.sh NAME=PACKAGE... Installs what is missing with apt-get where it
+# may. A NAME with a `/` is a pattern of file names.
 set -eu
 exec 1>&2
-have() { command -v "$1" || /sbin/ldconfig -p | grep -F "$1 "; }
+have() {
+    case "$1" in
+    */*) ls $1 ;;
+    *) command -v "$1" || /sbin/ldconfig -p | grep -F "$1 " ;;
+    esac
+}
 missing=""
 for pair in "$@"; do
     have "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
-from plans import pretend_large
+from plans import plan_of, pretend_large, reads_everything
 from register_world import DESCRIPTION, NOON, drop_of, made, rights
-from sqlalchemy import Connection, Engine, delete
+from sqlalchemy import Connection, Engine, delete, event
 
 from fonoteca.model.corridor import DropMember, Event
 from fonoteca.model.rights import Refusal
@@ -56,22 +59,34 @@ def kept_database(cluster: Cluster) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(scope="session", params=ENGINES)
-def planner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+@pytest.fixture(scope="session")
+def planners(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Engine]]:
+    """Return what gives an engine with empty tables that plans as if they were large, by the engine's name."""
+    with ExitStack() as open_now:
+
+        @cache
+        def planner(name: str) -> Engine:
+            if name == "sqlite":
+                address = str(tmp_path_factory.mktemp("planner") / "register.sqlite")
+            else:
+                address = request.getfixturevalue("cluster").create_database("planner")
+            with Register.open(address) as register:
+                fill(register)
+            engine = open_engine(address)
+            open_now.callback(engine.dispose)
+            with writing(engine) as connection:
+                empty(connection)
+                if name == "postgresql":
+                    pretend_large(connection)
+            return engine
+
+        yield planner
+
+
+@pytest.fixture(params=ENGINES)
+def planner(request: pytest.FixtureRequest, planners: Callable[[str], Engine]) -> Engine:
     """Return an engine with empty tables that plans as if they were large."""
-    if request.param == "sqlite":
-        address = str(tmp_path_factory.mktemp("planner") / "register.sqlite")
-    else:
-        address = request.getfixturevalue("cluster").create_database("planner")
-    with Register.open(address) as register:
-        fill(register)
-    engine = open_engine(address)
-    with writing(engine) as connection:
-        empty(connection)
-        if request.param == "postgresql":
-            pretend_large(connection)
-    yield engine
-    engine.dispose()
+    return planners(request.param)
 
 
 def fill(register: Register) -> None:
@@ -90,9 +105,13 @@ def empty(connection: Connection) -> None:
         connection.execute(delete(table))
 
 
+_PLANNED: set[str] = set()
+"""Statements whose plans were looked at, by a test before this one."""
+
+
 @pytest.fixture(params=ENGINES)
-def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Register]:
-    """Return an empty register."""
+def register(request: pytest.FixtureRequest, tmp_path: Path, planners: Callable[[str], Engine]) -> Iterator[Register]:
+    """Return an empty register. Whatever it asks its engine must be answered by an index, or be known to read everything."""
     if request.param == "sqlite":
         address = str(tmp_path / "register.sqlite")
     else:
@@ -100,5 +119,18 @@ def register(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Registe
         with writing(engine) as connection:
             empty(connection)
         address = engine.url.render_as_string(hide_password=False)
+    asked: dict[str, Any] = {}
+
+    def ask(_connection: object, _cursor: object, statement: str, parameters: Any, _context: object, many: bool) -> None:
+        asked.setdefault(statement, parameters[0] if many else parameters)
+
     with Register.open(address) as register:
+        event.listen(register._engine, "before_cursor_execute", ask)
         yield register
+    for statement in asked.keys() - _PLANNED:
+        _PLANNED.add(statement)
+        if statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE")) and not reads_everything(statement):
+            with planners(request.param).connect() as connection:
+                found = plan_of(connection, statement, asked[statement])
+            pages = " LIMIT " in statement and not found.sorts
+            assert not [each for each in found.indexes if "table" in each or ("whole" in each and not pages)], (statement, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, String, Table, TypeDecorator, func, select
+from sqlalchemy import Connection, String, Table, TypeDecorator
 
 NATURAL_KEYS = {"item": ("key",), "object": ("object_id",), "event": ("digest",), "fixity_check": ("member_key", "at")}
 """Of the tables whose rows several writers may bring at once."""
@@ -29,7 +29,7 @@ def reserve_keys(connection: Connection, table: Table, count: int) -> Sequence[i
     if connection.dialect.name == "postgresql":
         statement = f"SELECT nextval('{table.name}_id_seq') FROM generate_series(1, {count})"
         return connection.exec_driver_sql(statement).scalars().all()
-    last = connection.execute(select(func.max(table.c.id))).scalar() or 0
+    last = connection.exec_driver_sql(f'SELECT max(id) FROM "{table.name}"').scalar() or 0
     return range(last + 1, last + 1 + count)
 
 

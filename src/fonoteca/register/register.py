@@ -15,7 +15,7 @@ from fonoteca.model.catalogue import HeldTrack
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
-from fonoteca.register import queries, reading
+from fonoteca.register import portable, queries, reading
 from fonoteca.register.auditing import Auditing
 from fonoteca.register.engine import insert_or, open_engine, write, writing
 from fonoteca.register.engine import reading as reading_from
@@ -340,6 +340,21 @@ class Register:
         """
         with self._reading() as connection:
             yield from natural_rows(connection)
+
+    # Kept elsewhere -------------------------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[bytes]:
+        """Yield everything as lines that `load` takes, on any engine. Cost: a pass over everything."""
+        with self._reading() as connection:
+            yield from portable.dump(connection)
+
+    def load(self, lines: Iterable[bytes]) -> int:
+        """Put what a `dump` gave in place of everything, at once or not at all. Returns: how many rows.
+
+        Raises: FormatError when they are not what a dump gives.
+        """
+        with writing(self._engine, self._before_commit, alone=True) as connection:
+            return portable.load(connection, lines)
 
     # Plumbing -------------------------------------------------------------------------------------------------------
 

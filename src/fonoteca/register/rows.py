@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -189,9 +189,12 @@ SOUND = "sound"
 """The result of a fixity check that found nothing wrong."""
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 def _compact(value: object) -> str:
     """Return JSON that is the same for equal values: keys in order, no spaces, ASCII, so that odd text in tags survives."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 TEXT_CHARACTERS_MAX = 600
@@ -209,7 +212,11 @@ def storable(text: str) -> str:
 
 def probe_json(probe: AudioProbe | None) -> str | None:
     """Return the probe as the register keeps it."""
-    return None if probe is None else _compact(asdict(probe))
+    if probe is None:
+        return None
+    fields = {name: getattr(probe, name) for name in AudioProbe.__dataclass_fields__}
+    fields["loudness"] = {name: getattr(probe.loudness, name) for name in Loudness.__dataclass_fields__}
+    return _compact(fields)
 
 
 def probe_of(text: str | None) -> AudioProbe | None:

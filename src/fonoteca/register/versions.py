@@ -84,7 +84,10 @@ class _Sums:
 
 @dataclass(slots=True)
 class _Entry:
-    """A version on its way into the register. head_version, before: the object's, as it is there; made: this run made it."""
+    """A version on its way into the register.
+
+    head_version, head_key, before: of the object's head, as it is there. made: the object is new, and this its head.
+    """
 
     stored: StoredVersion
     rights: RightsRecord | None
@@ -93,6 +96,7 @@ class _Entry:
     object_key: int = 0
     version_key: int = 0
     head_version: int = 0
+    head_key: int | None = None
     before: _Sums = _Sums()
     made: bool = False
 
@@ -190,6 +194,7 @@ def _unrecorded(connection: Connection, wave: list[_Entry]) -> list[_Entry]:
     recorded = {(row.object_key, row.version): row.id for row in connection.execute(queries.versions_in(known))}
     fresh = []
     for entry in wave:
+        entry.head_key = recorded.get((entry.object_key, entry.head_version))
         key = recorded.get((entry.object_key, entry.stored.version))
         if key is None:
             fresh.append(entry)
@@ -320,10 +325,9 @@ def recording_of(stored: StoredVersion, each: StoredFile) -> RecordingId:
 def _make_heads(connection: Connection, heads: list[_Entry], keys: Mapping[int, list[int]]) -> None:
     """Let the objects' holdings be the files of these versions."""
     for entry in heads:
-        if not entry.made:
-            of_object = select(file.c.id).join(version, version.c.id == file.c.version_key)
-            of_object = of_object.where(version.c.object_key == entry.object_key)
-            connection.execute(delete(holding).where(holding.c.file_key.in_(of_object)))
+        if entry.head_key is not None:
+            of_head = select(file.c.id).where(file.c.version_key == entry.head_key)
+            connection.execute(delete(holding).where(holding.c.file_key.in_(of_head)))
     rows = [
         (key, recording_of(entry.stored, each))
         for entry in heads

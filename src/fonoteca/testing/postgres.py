@@ -29,10 +29,17 @@ _DEBIAN_PLACE = "usr/lib/postgresql"
 _SYSTEM_USER = "postgres"
 _LOCALE_FREE: Mapping[str, str] = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
 
-QUICK: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_connections": "40"}
-"""For tests that crash no machine: nothing waits for the disk."""
+QUICK: Mapping[str, str] = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "deadlock_timeout": "100ms",
+    "max_connections": "40",
+}
+"""For tests that crash no machine: nothing waits for the disk, nothing runs beside them, deadlocks are seen soon."""
 
 DURABLE: Mapping[str, str] = {"fsync": "on", "max_connections": "40"}
+"""As in service: what is committed is on disk."""
 
 
 def postgres_programs() -> Path:
@@ -99,6 +106,11 @@ class Cluster:
             self._server = None
             for child in children:
                 _end(child)
+
+    def wait(self) -> None:
+        """Return when the server takes connections: after a backend was killed it starts anew. Raises: StoreError in time."""
+        if not self._answers(self.port):
+            raise StoreError(f"PostgreSQL on port {self.port}", "does not answer")
 
     def create_database(self, name: str) -> str:
         """Return the address of a new empty database."""
