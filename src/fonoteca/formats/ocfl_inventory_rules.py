@@ -100,7 +100,7 @@ def read_inventory(content: bytes, notes: Notes, declared: str | None) -> SeenIn
     _note_head(found, numbers, notes)
     places = ContentPlaces(numbers, folder)
     manifest: dict[str, str] = {}
-    digests: frozenset[str] = frozenset()
+    digests: frozenset[str] | None = None
     if "manifest" in found:
         manifest, digests = read_manifest(found["manifest"], algorithm, places, notes)
     else:
@@ -108,7 +108,9 @@ def read_inventory(content: bytes, notes: Notes, declared: str | None) -> SeenIn
     states = {name: DigestBlock(f"state of {name}", algorithm, "E051") for name in blocks}
     versions = {name: _version(name, block, states[name], digests, notes) for name, block in blocks.items()}
     _note_unused(digests, versions, notes)
-    fixity = read_fixity(found["fixity"], places, manifest.__contains__, notes) if "fixity" in found else ()
+    fixity = (
+        read_fixity(found["fixity"], places, lambda path: digests is None or path in manifest, notes) if "fixity" in found else ()
+    )
     object_id = found.get("id")
     return SeenInventory(
         spec=spec or notes.spec,
@@ -243,7 +245,7 @@ def _note_head(found: Block, numbers: Mapping[str, int], notes: Notes) -> None:
         notes.add("E040", f"head is {shown(found['head'])}, {expected}")
 
 
-def _version(name: str, found: Any, block: DigestBlock, digests: frozenset[str], notes: Notes) -> SeenVersion:
+def _version(name: str, found: Any, block: DigestBlock, digests: frozenset[str] | None, notes: Notes) -> SeenVersion:
     """Return what is said of a version; check all of it."""
     if not isinstance(found, Block):
         notes.add("E047", f"version {name} is {shown(found)}, expected a JSON object")
@@ -286,9 +288,9 @@ def _note_user(name: str, user: Any, notes: Notes) -> None:
         notes.add("W009", f"address of version {name}'s user is {shown(user['address'])}, expected a URI")
 
 
-def _note_unused(digests: frozenset[str], versions: Mapping[str, SeenVersion], notes: Notes) -> None:
+def _note_unused(digests: frozenset[str] | None, versions: Mapping[str, SeenVersion], notes: Notes) -> None:
     """Check that each digest of the manifest is that of a file of some version."""
-    if not versions:
+    if digests is None or not versions:
         return
     used = {digest for version in versions.values() for digest in version.state.values()}
     unused = [digest for digest in digests if digest.lower() not in used]

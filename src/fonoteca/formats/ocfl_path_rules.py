@@ -130,11 +130,11 @@ class ContentPlaces:
         return True
 
 
-def read_manifest(found: Any, algorithm: str, places: ContentPlaces, notes: Notes) -> tuple[dict[str, str], frozenset[str]]:
-    """Return content path to digest in lower case, of sound paths alone, and the digests as they are spelt."""
+def read_manifest(found: Any, algorithm: str, places: ContentPlaces, notes: Notes) -> tuple[dict[str, str], frozenset[str] | None]:
+    """Return content path to digest in lower case, of sound paths alone, and the digests as they are spelt, None for no block."""
     if not isinstance(found, Block):
         notes.add("E106", f"manifest is {shown(found)}, expected a JSON object")
-        return {}, frozenset()
+        return {}, None
     block = DigestBlock("manifest", algorithm, "E092", "E096")
     pairs = list(digests_and_paths(found, block, notes))
     note_conflicts([path for _, path in pairs], "E101", "manifest", notes)
@@ -142,16 +142,17 @@ def read_manifest(found: Any, algorithm: str, places: ContentPlaces, notes: Note
     return manifest, frozenset(found)
 
 
-def read_state(found: Any, block: DigestBlock, digests: frozenset[str], notes: Notes) -> dict[str, str]:
-    """Return logical path to digest in lower case. digests: those of the manifest, as they are spelt."""
+def read_state(found: Any, block: DigestBlock, digests: frozenset[str] | None, notes: Notes) -> dict[str, str]:
+    """Return logical path to digest in lower case. digests: those of the manifest, as they are spelt, None when it has none."""
     if not isinstance(found, Block):
         notes.add("E050", f"{block.name} is {shown(found)}, expected a JSON object")
         return {}
     pairs = list(digests_and_paths(found, block, notes))
-    folded = {digest.lower() for digest in digests - found.keys()}
-    for digest in sorted(found.keys() - digests):
-        other = "spelt with other cases" if digest.lower() in folded else "missing"
-        notes.add("E050", f"{block.name} has the digest {shown(digest)}, which in the manifest is {other}")
+    if digests is not None:
+        folded = {digest.lower() for digest in digests - found.keys()}
+        for digest in sorted(found.keys() - digests):
+            other = "spelt with other cases" if digest.lower() in folded else "missing"
+            notes.add("E050", f"{block.name} has the digest {shown(digest)}, which in the manifest is {other}")
     for _, path in pairs:
         note_parts(path, ("E053", "E052"), block.name, notes)
     note_conflicts([path for _, path in pairs], "E095", block.name, notes)
@@ -168,7 +169,7 @@ class FixityClaim:
 
 
 def read_fixity(found: Any, places: ContentPlaces, known: Callable[[str], bool], notes: Notes) -> tuple[FixityClaim, ...]:
-    """Return what fixity says of sound paths under known algorithms. known: whether the manifest has a path."""
+    """Return what fixity says of sound paths under known algorithms. known: whether the manifest, if there is one, has a path."""
     if not isinstance(found, Block):
         notes.add("E111", f"fixity is {shown(found)}, expected a JSON object")
         return ()

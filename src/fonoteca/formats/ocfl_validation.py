@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fonoteca.formats.ocfl import INVENTORY
 from fonoteca.formats.ocfl_codes import Finding, is_error
 from fonoteca.formats.ocfl_declarations import declares_object, declares_root
 from fonoteca.formats.ocfl_object_rules import Claim, SeenObject, see_object
 from fonoteca.formats.ocfl_path_rules import version_number
-from fonoteca.formats.ocfl_root_rules import LAYOUT_FILE, looks_like_object, see_root
+from fonoteca.formats.ocfl_root_rules import LAYOUT_FILE, see_root
 from fonoteca.formats.ocfl_tree import DigestAnswer, DigestQuestion, Entry, EntryKind, Tree, below
 
 _LOOK_FOLDERS_MAX = 1000
@@ -67,12 +68,13 @@ def kind_of(tree: Tree) -> TreeKind | None:
     Cost: lists the top folder, and at most a thousand folders below it when that says nothing.
     """
     entries = tree.entries("")
-    if declares_object(entries):
+    versions = any(entry.kind is EntryKind.FOLDER and version_number(entry.name) for entry in entries)
+    inventory = Entry(INVENTORY, EntryKind.FILE) in entries
+    if declares_object(entries) or (inventory and versions):
         return TreeKind.OBJECT
     if declares_root(entries) or Entry(LAYOUT_FILE, EntryKind.FILE) in entries:
         return TreeKind.ROOT
-    versions = any(entry.kind is EntryKind.FOLDER and version_number(entry.name) for entry in entries)
-    if looks_like_object(entries) or versions:
+    if inventory or versions:
         return TreeKind.OBJECT
     return TreeKind.ROOT if _object_below(tree, entries) else None
 
