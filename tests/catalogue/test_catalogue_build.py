@@ -179,7 +179,7 @@ def test_a_disk_without_room_fails_the_build_in_words(file_bytes: int, catalogue
 
 
 def test_a_full_disk_is_called_that() -> None:
-    with pytest.raises(StoreError, match="the disk is full. Free space"), build_errors():
+    with pytest.raises(StoreError, match=r"the disk is full\. Free space"), build_errors():
         raise OSError(errno.ENOSPC, "Error writing bytes to file")
 
 

@@ -58,6 +58,39 @@ TOGETHER: dict[str, list[Row]] = {
     ],
     "an MBID and a row without": [{"id": MBID_A}, {"key": "b"}],
 }
+X, Y, Z = (f"USABC240000{n}" for n in (1, 2, 3))
+CHAINS: dict[str, tuple[list[Row], list[set[str]]]] = {
+    "a code of another MBID alone": (
+        [{"id": MBID_A, "isrc": X}, {"id": MBID_B, "isrc": f"{X} {Y}"}, {"key": "c", "isrc": Y}],
+        [{MBID_A}, {MBID_B, "c"}],
+    ),
+    "one row with many codes": (
+        [
+            {"key": "a", "isrc": f"{X} {Y} {Z}", "artist": "Compiler"},
+            {"id": MBID_A, "isrc": X, "artist": "One"},
+            {"key": "c", "isrc": Y, "artist": "Two"},
+            {"key": "d", "isrc": Z, "artist": "Three"},
+        ],
+        [{MBID_A, "a"}, {"c"}, {"d"}],
+    ),
+    "later codes on both sides": (
+        [
+            {"key": "a", "isrc": f"{X} {Z}", "artist": "One"},
+            {"key": "b", "isrc": f"{Y} {Z}", "artist": "Two"},
+            {"key": "c", "isrc": Y, "artist": "Three"},
+        ],
+        [{"a", "b"}, {"c"}],
+    ),
+    "a duration lent by one of another recording": (
+        [
+            {"id": MBID_A, "isrc": X, "duration_ms": 0},
+            {"id": MBID_B, "isrc": Y, "duration_ms": 300_000},
+            {"key": "c", "isrc": f"{X} {Y}", "artist": "One", "duration_ms": 100_000},
+            {"key": "d", "isrc": X, "artist": "Two", "duration_ms": 103_000},
+        ],
+        [{MBID_A, "c", "d"}, {MBID_B}],
+    ),
+}
 APART: dict[str, list[Row]] = {
     "other durations": [{"key": "a"}, {"key": "b", "duration_ms": 202_001}],
     "other artists": [{"key": "a"}, {"key": "b", "artist": "Another"}],
@@ -82,6 +115,13 @@ def test_rows_become_one_recording_by(law: str, catalogue: Catalogue, tmp_path: 
 def test_rows_stay_apart_with(law: str, catalogue: Catalogue, tmp_path: Path) -> None:
     take(catalogue, tmp_path, APART[law])
     assert len(groups(catalogue, tmp_path)) == 2
+
+
+@pytest.mark.parametrize("law", CHAINS)
+def test_nobody_joins_without_an_isrc_of_the_representative(law: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    rows, found = CHAINS[law]
+    take(catalogue, tmp_path, [{"artist": f"Nobody else {n}", **row} for n, row in enumerate(rows)])
+    assert groups(catalogue, tmp_path) == sorted(found, key=sorted)
 
 
 def test_nobody_joins_by_way_of_another(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def _keys_of(chunk: Chunk) -> tuple[Chunk, _Keys]:
             "live": np.asarray(column["live"]),
             "name_key": name_key,
             "isrc_key": isrc_key,
-            "release_key": _mixed(release_high, release_low),
+            "release_key": mixed(release_high, release_low),
             "artist_key": artist_key,
             "year": _filled(column["year"], 0),
             "duration_ms": _filled(column["duration_ms"], 0),
@@ -220,7 +220,7 @@ def name_keys(artists: pa.Array, titles: pa.Array) -> tuple[npt.NDArray[np.uint6
     credited = artists.dictionary_encode()
     words, places = artist_words(credited.dictionary), np.asarray(credited.indices)
     title_key = key64(title)
-    name_key = _mixed(key64(words)[places], title_key)
+    name_key = mixed(key64(words)[places], title_key)
     # A track without a name, or by nobody, is like no other.
     name_key[_empty(title) | _empty(words)[places]] = 0
     return name_key, title_key
@@ -238,7 +238,7 @@ def _empty(texts: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.equal(texts, ""))
 
 
-def _mixed(one: npt.NDArray[np.uint64], two: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(one: npt.NDArray[np.uint64], two: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """Return one 64-bit key of two; of two zeros zero. The multiplier is that of splitmix64."""
     return (one * U64(0x9E3779B97F4A7C15)) ^ (two + (two << U64(17)))
 
@@ -249,13 +249,13 @@ def _isrc_keys(
     """Return the key of each row's first ISRC with its title, and rows and keys of the ISRCs after the first."""
     several = np.flatnonzero(np.asarray(pc.greater(pc.binary_length(isrcs), 12)))
     first = isrcs if not len(several) else pc.utf8_slice_codeunits(isrcs, 0, 12)
-    keys = _mixed(key64(first), title_key)
+    keys = mixed(key64(first), title_key)
     keys[_empty(isrcs)] = 0
     if not len(several):
         return keys, several, np.empty(0, U64)
     rest = pc.split_pattern(pc.utf8_slice_codeunits(isrcs.take(several), 13), " ")
     more_rows = several[np.asarray(pc.list_parent_indices(rest))]
-    return keys, more_rows, _mixed(key64(pc.list_flatten(rest)), title_key[more_rows])
+    return keys, more_rows, mixed(key64(pc.list_flatten(rest)), title_key[more_rows])
 
 
 def dense(keys: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int32], int]:

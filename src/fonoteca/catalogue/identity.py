@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fonoteca.catalogue.gathering import Rows
+from fonoteca.catalogue.gathering import Rows, mixed
 
 U64, U32, I32 = np.uint64, np.uint32, np.int32
 
@@ -77,9 +77,9 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
     _merge_by_id(rows, identity)
     kept_out = _rows_of(rows, apart)
     rows.set_down("id_high", "id_low")
-    _merge(rows, identity, _without(_isrc_groups(rows), kept_out), BY_ISRC)
+    _merge(rows, identity, _Groups(_without(_isrc_groups(rows), kept_out), BY_ISRC, _Codes.of(rows)))
     rows.forget("isrc_key")
-    _merge(rows, identity, _without(rows.name_key, kept_out), BY_NAME)
+    _merge(rows, identity, _Groups(_without(rows.name_key, kept_out), BY_NAME))
     return identity
 
 
@@ -164,6 +164,62 @@ def _merge_by_id(rows: Rows, identity: Identity) -> None:
     _join(identity, near[~new], heads[~new], BY_ID)
 
 
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """All ISRCs, each with its title, of rows that have several. first: of every row. more_rows, more: of others, by rising row.
+
+    pairs: one number for each row and ISRC after its first, ascending.
+    """
+
+    first: npt.NDArray[np.uint64]
+    more_rows: npt.NDArray[np.uint32]
+    more: npt.NDArray[np.uint64]
+    pairs: npt.NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Codes:
+        """Return the codes of these rows."""
+        more_rows, more = rows.more_isrcs
+        return cls(rows.isrc_key, more_rows, more, np.sort(mixed(more_rows.astype(U64), more)))
+
+    def shared(self, ones: npt.NDArray[np.uint32], others: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+        """Return for each pair of rows whether they have a code in common."""
+        first, theirs = self.first[ones], self.first[others]
+        found: npt.NDArray[np.bool_] = first == theirs
+        open_still = np.flatnonzero(~found)
+        if not len(open_still):
+            return found
+        ones, others, first, theirs = ones[open_still], others[open_still], first[open_still], theirs[open_still]
+        found[open_still] = self._has(others, first) | self._has(ones, theirs)
+        # Codes after the first on both sides: each of the one's is looked for among the other's.
+        begin, end = (np.searchsorted(self.more_rows, ones, side) for side in ("left", "right"))
+        counts = end - begin
+        which = np.repeat(np.arange(len(ones)), counts)
+        places = np.arange(len(which)) + np.repeat(begin - (np.cumsum(counts) - counts), counts)
+        found[open_still[which[self._has(others[which], self.more[places])]]] = True
+        return found
+
+    def _has(self, rows: npt.NDArray[np.uint32], codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Return whether each row has a code after its first."""
+        wanted = mixed(rows.astype(U64), codes)
+        return np.asarray(self.pairs[np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)] == wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Rows that may be one recording. keys: of each row's group, 0 for none. codes: where a group's rows need not share one."""
+
+    keys: npt.NDArray[np.uint64]
+    rule: int
+    codes: _Codes | None = None
+
+    def shared(self, alive: npt.NDArray[np.uint32], head: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_] | None:
+        """Return for each row whether it has in common with its head what its group is of; None where all of a group have."""
+        if self.codes is None or not len(self.codes.more):
+            return None
+        return self.codes.shared(alive, head)
+
+
 def _isrc_groups(rows: Rows) -> npt.NDArray[np.uint64]:
     """Return a key for each row such that rows that share any ISRC under one title have the same. Single ISRCs cost nothing."""
     more_rows, more_keys = rows.more_isrcs
@@ -190,8 +246,9 @@ def _isrc_groups(rows: Rows) -> npt.NDArray[np.uint64]:
     return groups
 
 
-def _merge(rows: Rows, identity: Identity, keys: npt.NDArray[np.uint64], rule: int) -> None:
+def _merge(rows: Rows, identity: Identity, groups: _Groups) -> None:
     """Let the representatives with one key gather around the first of them, as far as durations agree."""
+    keys = groups.keys
     for part in range(PARTS):
         mine = (keys >> U64(61)) == U64(part)
         mine &= keys != 0
@@ -200,7 +257,7 @@ def _merge(rows: Rows, identity: Identity, keys: npt.NDArray[np.uint64], rule: i
         near = near[identity.into[near] == near]
         near = _those_who_share(near, keys)
         if len(near):
-            _gather(rows, identity, near[np.lexsort((near, ~rows.live[near], keys[near]))], keys, rule)
+            _gather(rows, identity, near[np.lexsort((near, ~rows.live[near], keys[near]))], groups)
     identity.into[:] = identity.into[identity.into]
 
 
@@ -216,9 +273,9 @@ def _those_who_share(near: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64])
     return near[shared]
 
 
-def _gather(rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], keys: npt.NDArray[np.uint64], rule: int) -> None:
+def _gather(rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], groups: _Groups) -> None:
     """Merge rows in order of key. Each round, the first of each group takes all of the group that agree with it."""
-    group = keys[alive]
+    group, rule = groups.keys[alive], groups.rule
     for _ in range(ROUNDS_MAX):
         new = np.ones(len(alive), np.bool_)
         new[1:] = group[1:] != group[:-1]
@@ -227,8 +284,13 @@ def _gather(rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], keys:
             return
         lengths = np.diff(np.append(starts, len(alive)))
         head = np.repeat(alive[starts], lengths)
-        joins = _agree(rows, identity, alive, _durations(rows, alive, starts, lengths, rule), rule) & ~new
+        shared = groups.shared(alive, head)
+        durations = rows.duration_ms[alive]
+        heads_ms = np.repeat(durations[starts], lengths) if rule == BY_NAME else _lent(durations, starts, lengths, shared)
+        joins = _agree(identity, alive, durations, heads_ms, rule) & ~new
         joins &= ~(rows.live[alive] & rows.live[head])
+        if shared is not None:
+            joins &= shared
         _join(identity, alive[joins], head[joins], rule)
         # Groups of one are done; heads have had their turn.
         left = ~joins & ~new
@@ -237,26 +299,32 @@ def _gather(rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], keys:
             return
 
 
-def _durations(
-    rows: Rows,
-    alive: npt.NDArray[np.uint32],
+def _lent(
+    durations: npt.NDArray[np.int32],
     starts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
-    rule: int,
+    shared: npt.NDArray[np.bool_] | None,
 ) -> npt.NDArray[np.int32]:
-    """Return, for each row, the duration of its group's head; where that is unknown, an ISRC lends it the group's first known."""
-    durations = rows.duration_ms[alive]
+    """Return, for each row, the duration of its group's head; where that is unknown, an ISRC lends it the first known one.
+
+    shared: which rows have an ISRC in common with their head, None for all: no other can lend.
+    """
     heads = durations[starts]
-    if rule == BY_ISRC and (heads == 0).any():
-        places = np.where(durations > 0, np.arange(len(alive)), len(alive))
+    if (heads == 0).any():
+        lends = durations > 0 if shared is None else (durations > 0) & shared
+        places = np.where(lends, np.arange(len(durations)), len(durations))
         first = np.minimum.reduceat(places, starts)
-        lent = np.where(first < len(alive), durations[np.minimum(first, len(alive) - 1)], 0)
+        lent = np.where(first < len(durations), durations[np.minimum(first, len(durations) - 1)], 0)
         heads = np.where(heads == 0, lent, heads)
     return np.repeat(heads, lengths)
 
 
 def _agree(
-    rows: Rows, identity: Identity, alive: npt.NDArray[np.uint32], head_ms: npt.NDArray[np.int32], rule: int
+    identity: Identity,
+    alive: npt.NDArray[np.uint32],
+    own_ms: npt.NDArray[np.int32],
+    head_ms: npt.NDArray[np.int32],
+    rule: int,
 ) -> npt.NDArray[np.bool_]:
     """Return for each row whether it is as long as its group's head, and all that it stands for nearly so.
 
@@ -268,9 +336,8 @@ def _agree(
     known = (high >= 0) & (head_ms > 0)
     if rule == BY_ISRC:
         return agree & known | ~known
-    own = rows.duration_ms[alive]
-    near: npt.NDArray[np.bool_] = np.abs(own - head_ms) <= TOLERANCE_MS
-    return agree & known & near & (own > 0)
+    near: npt.NDArray[np.bool_] = np.abs(own_ms - head_ms) <= TOLERANCE_MS
+    return agree & known & near & (own_ms > 0)
 
 
 def _join(identity: Identity, joining: npt.NDArray[np.uint32], heads: npt.NDArray[np.uint32], rule: int) -> None:
