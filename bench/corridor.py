@@ -121,6 +121,7 @@ def _acquire(archive: Archive, package: Path) -> list[Figure]:
 
 def _audio_paths(archive: Archive, acquired: Acquired) -> list[Path]:
     version = archive.store.read(acquired.object_id, acquired.version)
+    assert archive.store_folder is not None, "the archive measured is on a disk"
     return [archive.store_folder / version.object_path / file.content_path for file in version.files]
 
 

@@ -37,6 +37,7 @@ from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.claim import CLAIM_FILE, Claim, claim_json, parse_claim
 from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import IngestContext
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 SQLITE = "sqlite"
 LOCK_FILE = ".lock"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
-_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", LOCK_FILE}
+_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", LOCK_FILE, CLAIM_FILE}
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
@@ -96,13 +97,17 @@ class Archive:
     def blobs(self, name: str) -> Blobs:
         """Return the part of the archive's folder with this name, as blobs."""
         if name == FOLDER_STORE:
-            return store_blobs(self.folder, self.settings, self._calls)
+            return self._store_blobs
         return DiskBlobs(self.folder / name, self._calls)
 
+    @cached_property
+    def _store_blobs(self) -> Blobs:
+        return store_blobs(self.folder, self.settings, self._calls)
+
     @property
-    def store_folder(self) -> Path:
-        """The storage root, for those that read it in place."""
-        return self.folder / "store"
+    def store_folder(self) -> Path | None:
+        """The storage root, for those that read it in place; None where it is no folder."""
+        return self.folder / FOLDER_STORE if self.settings.store == FOLDER_STORE else None
 
     @cached_property
     def staging(self) -> Staging:
@@ -152,9 +157,10 @@ class Archive:
     def begin_writing(self) -> None:
         """Be the one process that writes here until closed, and clear up after one that was killed.
 
-        Raises: BusyError when another process writes in the archive.
+        Raises: BusyError when another process writes in the archive, ClaimedError when the store belongs to another archive.
         """
         lock = self._open.enter_context(ArchiveLock(self.folder / LOCK_FILE))
+        self.store.claim(self.identity())
         self.store.recover()
         if lock.after_kill:
             for name in _SWEPT:
@@ -165,16 +171,28 @@ class Archive:
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)
 
+    def take_over(self) -> Claim | None:
+        """Return whose the store was, None for nobody's, after making it this archive's. Raises: BusyError, FormatError."""
+        with ArchiveLock(self.folder / LOCK_FILE):
+            return self.store.take_over(self.identity())
+
+    def identity(self) -> Claim:
+        """Return who this archive is to its store: told by a file in its folder, which is made where it is missing."""
+        own = DiskBlobs(self.folder, self._calls)
+        own.create(CLAIM_FILE, claim_json(Claim(secrets.token_hex(16), self.settings.name)))
+        return parse_claim(own.read(CLAIM_FILE))
+
     def close(self) -> None:
         """Give everything back."""
         self._open.close()
 
 
-def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> None:
+def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None, *, take_over: bool = False) -> None:
     """Make a new archive: its folders, an empty store, a register and fonoteca.toml, which is written last.
 
+    take_over: the store may be there already, of an archive that is gone.
     Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is
-    making it into one at this moment.
+    making it into one at this moment, ClaimedError when the store belongs to another archive.
     """
     _check_is_none(folder)
     if folder.exists() and not folder.is_dir():
@@ -192,6 +210,9 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
         archive = Archive(folder, settings, calls)
         try:
             archive.store.initialise()
+            if take_over:
+                archive.store.take_over(archive.identity())
+            archive.store.claim(archive.identity())
             _ = archive.register, archive.evidence
         finally:
             archive.close()
@@ -365,6 +386,9 @@ def mirrors_at(places: Sequence[str]) -> Iterator[Whereabouts]:
                 web_seeds.append(urljoin(place.rstrip("/") + "/", "../webseed/"))
             elif (Path(place) / FILE_NAME).is_file():
                 archive = open_now.enter_context(open_archive(Path(place)))
+                if archive.store_folder is None:
+                    remedy = "Run `fonoteca serve` there, and name its http address, as in http://127.0.0.1:8420/editions/."
+                    raise UsageError(place, "its store is on S3, and a swarm reads files in place", remedy)
                 swarm = open_now.enter_context(open_swarm(SwarmChoice()))
                 seed(seed_rooms(archive, swarm))
                 peers.append(swarm.address)

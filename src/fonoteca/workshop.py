@@ -5,6 +5,7 @@ Apart from wiring, which brings in every room and its libraries: that takes a wo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -32,10 +33,16 @@ def load_settings(folder: Path) -> Settings:
 
 
 def store_blobs(folder: Path, settings: Settings, calls: DurableCalls | None = None) -> Blobs:
-    """Return the storage root of the archive in a folder, as blobs, wherever its settings say that it is."""
-    if settings.store != FOLDER_STORE:
-        raise UsageError(f"store {settings.store!r}", "a store on S3 is not there yet", f"Use {FOLDER_STORE!r}.")
-    return DiskBlobs(folder / FOLDER_STORE, calls)
+    """Return the storage root of the archive in a folder, as blobs, wherever its settings say that it is.
+
+    Raises: UsageError when it is on S3 and this process has no keys, or no library for it.
+    """
+    if settings.store == FOLDER_STORE:
+        return DiskBlobs(folder / FOLDER_STORE, calls)
+    from fonoteca.edges.s3 import S3Keys, S3Place, open_s3  # here: few stores are on S3, and it is slow to import
+
+    place = S3Place.of(settings.store, settings.s3.endpoint, settings.s3.region)
+    return open_s3(place, S3Keys.of(os.environ), disk=calls)
 
 
 def check_batch(archive: Path, batch: Batch) -> tuple[list[Look], list[Frame]]:

@@ -23,7 +23,7 @@ from fonoteca.edges.disk_calls import (
 )
 from fonoteca.edges.disk_lock import ArchiveLock
 from fonoteca.edges.disk_staging import DiskStaging
-from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.errors import BlobMissing, StoreError, TakenError
 from fonoteca.ports import DurableCalls
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class DiskBlobs:
         if not tree.is_dir() or tree.is_symlink():
             raise StoreError(str(tree), "expected a folder to move in, found none")
         if os.path.lexists(target):
-            raise StoreError(prefix, "it is already there", "Nothing was changed.")
+            raise TakenError(prefix, "it is already there", "Nothing was changed.")
         with in_words(target):
             sync_tree(tree, self._calls)
             make_folders(target.parent, self._calls)

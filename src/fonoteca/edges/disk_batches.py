@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fonoteca.edges.disk_calls import UnsyncedCalls, in_words, make_folders, new_temporary, put_in_place, write_all
-from fonoteca.model.errors import StoreError
+from fonoteca.model.errors import StoreError, TakenError
 from fonoteca.ports import DurableCalls
 
 
@@ -54,7 +54,7 @@ def adopt_folders(moves: Sequence[tuple[Path, Path]], point: SyncPoint, calls: D
     for tree, target in moves:
         check_tree(tree)
         if os.path.lexists(target):
-            raise StoreError(str(target), "it is already there", "Nothing was changed.")
+            raise TakenError(str(target), "it is already there", "Nothing was changed.")
     moved: list[tuple[Path, Path]] = []
     with in_words(moves[0][0]):
         point.wait()

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +17,12 @@ from fonoteca.edges.disk_calls import SystemCalls
 from fonoteca.edges.s3_adoption import Adoption
 from fonoteca.edges.s3_calls import LIMITS, S3Limits, connect
 from fonoteca.edges.s3_requests import S3Keys
-from fonoteca.edges.s3_stream import AHEAD_BYTES, open_stream
+from fonoteca.edges.s3_stream import AHEAD_BYTES, FIRST_BYTES, open_stream
 from fonoteca.edges.s3_words import S3Place
 from fonoteca.edges.s3_writing import PART_BYTES, Writer
+from fonoteca.formats.sightings import sight
 from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.fixity import GONE, Sighting, Stamp
 from fonoteca.ports import DurableCalls, ObjectCalls
 
 __all__ = ["PUTS_AT_ONCE", "S3Blobs", "S3Keys", "S3Limits", "S3Place", "open_s3"]
@@ -79,6 +82,19 @@ class S3Blobs:
         """
         found = self._calls.head(_checked(key))
         return None if found is None else (found.blob_bytes, found.modified_ns)
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return each blob's stamp and sha256, many at once. Cost: one request for a small blob."""
+        if self._at_once == 1:
+            return [self._sight(key) for key in keys]
+        # Threads of their own: those that all requests share are waited for by streams of large blobs.
+        with ThreadPoolExecutor(self._at_once, "s3-sight") as threads:
+            return list(threads.map(self._sight, keys))
+
+    def stamp_all(self, keys: Sequence[str]) -> list[Stamp | None]:
+        """Return each blob's stamp, many at once, None for one that is missing or cannot be asked for."""
+        with ThreadPoolExecutor(self._at_once, "s3-stamp") as threads:
+            return list(threads.map(self._stamp_or_none, keys))
 
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""
@@ -157,6 +173,24 @@ class S3Blobs:
             self._pool.shutdown()
             self._pool = None
 
+    def _sight(self, key: str) -> Sighting:
+        """Return a blob's stamp and digest, or why it has none."""
+        try:
+            first, found = self._calls.get(_checked(key), 0, FIRST_BYTES, "")
+        except BlobMissing:
+            return Sighting(None, "", GONE)
+        except StoreError as error:
+            return Sighting(None, "", error.problem)
+        if found.blob_bytes != len(first):
+            return sight(self, key)
+        return Sighting((found.blob_bytes, found.modified_ns), sha256(first).hexdigest(), "")
+
+    def _stamp_or_none(self, key: str) -> Stamp | None:
+        try:
+            return self.stamp(key)
+        except StoreError:
+            return None
+
     def _executor(self) -> ThreadPoolExecutor:
         """Return the threads for requests, made when they are first needed."""
         if self._pool is None:
@@ -190,7 +224,8 @@ class S3Blobs:
                 yield content
                 continue
             for at in range(start, end, AHEAD_BYTES):
-                yield self._calls.get(key, at, min(AHEAD_BYTES, end - at), e_tag)[0]
+                # In another thread: obstore asks for these bytes from inside an upload, where it can ask for nothing itself.
+                yield self._executor().submit(self._calls.get, key, at, min(AHEAD_BYTES, end - at), e_tag).result()[0]
 
 
 def _write_id() -> str:

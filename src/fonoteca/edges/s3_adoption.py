@@ -5,8 +5,8 @@ when the one before has ended:
     1. content, declarations and all else
     2. `vN/inventory.json`        3. its sidecar: from now on the version proves itself whole
     4. `inventory.json`           5. its sidecar: from now on it is acknowledged
-The folders stay in staging until the last blob is up. What an error leaves is taken back; what a kill leaves is finished by
-the next run, for which a blob that is there with the very same bytes is as good as put.
+The folders are synchronised first, and stay in staging until the last blob is up. What an error leaves is taken back; what a
+kill leaves is finished by the next run, for which a blob that is there with the very same bytes is as good as put.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from fonoteca.edges.disk_batches import SyncPoint
 from fonoteca.edges.disk_calls import in_words, remove_tree
 from fonoteca.edges.s3_writing import PART_BYTES, Writer
 from fonoteca.formats.ocfl import INVENTORY, SIDECAR
@@ -50,6 +51,11 @@ class Adoption:
         Raises: StoreError, after taking back what was put, as far as the store still answers.
         """
         steps = _steps(trees)
+        if not steps:
+            return
+        with in_words(trees[0][0]):
+            # A power cut must not leave blobs in the store of which staging knows nothing any more.
+            SyncPoint(trees[0][0].parent, self._disk).wait()
         try:
             for step in sorted(steps):
                 self._together([partial(self._put, key, path) for key, path in steps[step]])

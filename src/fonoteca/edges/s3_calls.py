@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fonoteca.edges.s3_requests import S3Keys, give_up_uploads
-from fonoteca.edges.s3_words import RangeError, S3Place, UnsureError, in_words
-from fonoteca.model.errors import BlobMissing, UsageError
+from fonoteca.edges.s3_words import S3Place, in_words, no_such_range
+from fonoteca.model.errors import BlobMissing, UnsureError, UsageError
 from fonoteca.ports import ObjectFound
 
 if TYPE_CHECKING:
@@ -109,9 +109,7 @@ class ObstoreCalls:
                 content = answer.bytes().to_bytes()
             except self._obstore.exceptions.GenericError as error:
                 # S3 has no range that begins at the end or after it (416), so none at all of an empty blob.
-                if not isinstance(in_words(error, self.place, key), RangeError):
-                    raise
-                at_end = self.head(key)
+                at_end = self.head(key) if no_such_range(error) else None
                 if at_end is None or at_end.blob_bytes > start:
                     raise
                 return b"", at_end

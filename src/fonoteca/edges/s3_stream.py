@@ -26,8 +26,8 @@ def open_stream(calls: ObjectCalls, key: str, executor: Callable[[], Executor] |
     """Return a blob as a stream after its first bytes have arrived.
 
     executor: what asks for the next range while the last one is used, made when first needed; None asks for nothing ahead.
-    Raises: BlobMissing, and what the requests raise; the stream raises the same later, and ChangedError (a StoreError) when
-    the blob is another one meanwhile.
+    Raises: BlobMissing, and what the requests raise; the stream raises the same later, and StoreError when the
+    blob is another one meanwhile.
     """
     first, found = calls.get(key, 0, FIRST_BYTES, "")
     return cast(BinaryIO, BufferedReader(_Ranges(_Source(calls, key, executor), first, found), _BUFFER_BYTES))

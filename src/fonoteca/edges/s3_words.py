@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.errors import BlobMissing, StoreError, UnsureError
 
 _AGAIN = "Run the same command again when it answers; nothing that was acknowledged is lost."
 _SETTINGS = "Correct `archive.store` or `s3.endpoint` in fonoteca.toml."
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _RETRIES = re.compile(r"after (\d+) retries")
+_KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
+_CAUSE = re.compile(r'message: "([^"]*)"|error: "([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +41,16 @@ class S3Place:
         return f"the S3 at {self.endpoint}" if self.endpoint else f"Amazon S3 in {self.region}"
 
 
-class UnsureError(StoreError):
-    """A request got no answer, or one that does not say whether it was done."""
-
-
-class ChangedError(StoreError):
-    """A blob is not the one that its first bytes were read of."""
-
-
-class RangeError(StoreError):
-    """A blob has no byte in the range that was asked for."""
+def no_such_range(error: Exception) -> bool:
+    """Whether an S3 (by 416), or obstore's own store in memory, says that a blob has no byte in the range asked for."""
+    text = str(error)
+    return _found(_STATUS, text) == "416" or "Wanted range starting at" in text
 
 
 def in_words(error: Exception, place: S3Place, key: str) -> StoreError:
     """Return an error of obstore as one that a person can act on.
 
-    BlobMissing, UnsureError, ChangedError and RangeError are answers that the caller may go on from.
+    BlobMissing is an answer; UnsureError leaves open what became of the request.
     """
     text = str(error).partition("Debug source")[0]
     status, code = _found(_STATUS, text), _found(_CODE, text)
@@ -68,9 +64,7 @@ def in_words(error: Exception, place: S3Place, key: str) -> StoreError:
         remedy = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, this machine's clock, and what they may do in the bucket."
         return StoreError(subject, f"{host} refuses access ({answered})", remedy)
     if status == "412":
-        return ChangedError(subject, "it was changed while it was read", "Look for who else writes in this store.")
-    if status == "416":
-        return RangeError(subject, "it has no such range")
+        return StoreError(subject, "it was changed while it was read", "Look for who else writes in this store.")
     if status in ("301", "307", "308") or code == "AuthorizationHeaderMalformed":
         return StoreError(subject, f"{host} says that the bucket is in another region ({answered})", "Correct `s3.region`.")
     if status.startswith("5") or status in ("408", "409", "429"):
@@ -80,10 +74,13 @@ def in_words(error: Exception, place: S3Place, key: str) -> StoreError:
         return StoreError(subject, f"{host} refuses the request ({answered})", _SETTINGS)
     if isinstance(error, ValueError):
         return StoreError(subject, f"not a key for S3: {text.strip()}")
-    if "error sending request" in text or "error trying to connect" in text or "dns error" in text:
-        return UnsureError(subject, f"{host} cannot be reached", f"Look whether it runs. Or: {_SETTINGS} Then run again.")
-    if "timed out" in text or "timeout" in text:
+    kind = _found(_KIND, str(error))
+    if kind == "Timeout":
         return UnsureError(subject, f"{host} did not answer in time", _AGAIN)
+    if kind == "Connect":
+        cause = _CAUSE.search(str(error))
+        why = f": {(cause[1] or cause[2]).lower()}" if cause else ""
+        return UnsureError(subject, f"{host} cannot be reached{why}", f"Look whether it runs. Or: {_SETTINGS} Then run again.")
     return UnsureError(subject, f"{host} broke off: {_plain(text)}", _AGAIN)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from fonoteca.edges.s3_words import UnsureError
-from fonoteca.model.errors import StoreError
+from fonoteca.model.errors import StoreError, TakenError, UnsureError
 from fonoteca.ports import ObjectCalls, ObjectFound
 
 PART_BYTES = 8 << 20
@@ -81,7 +80,7 @@ class Writer:
     def create_file(self, key: str, path: Path) -> bool:
         """Put a file as a new blob. Returns: whether this call made it; False when one with the same bytes is there.
 
-        Raises: StoreError when another one is there.
+        Raises: TakenError when another one is there.
         """
         file_bytes = path.stat().st_size
         if file_bytes <= PART_BYTES:
@@ -96,7 +95,7 @@ class Writer:
                 return True
             same = self._is_file(key, path, found, file_bytes)
         if not same:
-            raise StoreError(key, "another blob is there already", "Nothing was changed.")
+            raise TakenError(key, "another blob is there already", "Nothing was changed.")
         return False
 
     def take_back(self, made: Sequence[str], unsure: Sequence[str], write_id: str) -> None:

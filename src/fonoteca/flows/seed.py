@@ -19,7 +19,10 @@ from fonoteca.store import Store
 
 @dataclass(frozen=True, slots=True)
 class SeedRooms:
-    """What seeding needs. name: of the archive. store_folder and catalogue_folder: where the bytes lie, read in place."""
+    """What seeding needs. name: of the archive. store_folder and catalogue_folder: where the bytes lie, read in place.
+
+    store_folder: None for a store that is no folder.
+    """
 
     name: str
     store: Store
@@ -28,7 +31,7 @@ class SeedRooms:
     swarm: Swarm
     policy: Policy
     clock: Clock
-    store_folder: Path
+    store_folder: Path | None
     catalogue_folder: Path
 
 
@@ -69,6 +72,8 @@ def _give(rooms: SeedRooms, entry: IndexEntry) -> str:
         root = rooms.catalogue_folder / snapshot_of(parse_torrent(torrent).name, rooms.name)
         if not root.is_dir():
             return "its snapshot was deleted"
+    if root is None:
+        return "a swarm reads files in place, and this store is on S3; `fonoteca serve` gives it out as a web seed"
     rooms.swarm.seed(torrent, root)
     return ""
 

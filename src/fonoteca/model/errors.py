@@ -116,6 +116,24 @@ class BlobMissing(StoreError):  # noqa: N818 - it is an answer as often as an er
     code = "store.missing"
 
 
+class TakenError(StoreError):
+    """Something is there already where something new was to be put. It was not changed."""
+
+    code = "store.taken"
+
+
+class UnsureError(StoreError):
+    """The store gave no answer, or one that leaves open whether it did what it was asked."""
+
+    code = "store.unsure"
+
+
+class ClaimedError(StoreError):
+    """The store belongs to another archive. Two that write in one store would undo each other's work."""
+
+    code = "store.claimed"
+
+
 class FormatError(FonotecaError):
     """Bytes do not follow the format that they are said to have."""
 

@@ -32,7 +32,7 @@ from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import RightsRecord
 from fonoteca.store.reading import describe, read_metadata, read_version
-from fonoteca.store.recovery import enter_head, settled_head, under_way
+from fonoteca.store.recovery import begun, enter_head, settled_head, under_way
 from fonoteca.store.root import Proved, Root, read_logical
 
 
@@ -115,7 +115,7 @@ class _Line:
     def discard(self) -> None:
         """Remove from staging what did not come in, unless it is half in: its name is needed then."""
         for tree, path in self.trees:
-            if self.root.blobs.size(f"{path}/{SIDECAR}") is None:
+            if not begun(self.root, tree, path):
                 self.root.staging.discard(tree)
 
 
@@ -171,7 +171,7 @@ def put_version(root: Root, new: NewVersion) -> None:
         _build(root, new, content, tree)
         root.blobs.adopt(tree if inventory.head == 1 else tree / version, target)
     except BaseException:
-        if root.blobs.size(f"{target}/{SIDECAR}") is None:  # else its name is needed: the object is half-way
+        if not begun(root, tree if inventory.head == 1 else tree / version, target):  # else it is needed: the object is half-way
             root.staging.discard(tree)
         raise
     if inventory.head > 1:

@@ -16,7 +16,7 @@ from fonoteca.model.errors import FixityError, FormatError, StoreError, UsageErr
 from fonoteca.model.ids import LogicalPath
 from fonoteca.store import fixity
 from fonoteca.store.commit import commit_document
-from fonoteca.store.logs import EVENTS, LOGS
+from fonoteca.store.logs import CLAIM, EVENTS, LOGS, newest_folder, segment_keys
 from fonoteca.store.root import DAMAGED_REMEDY, Root
 
 _ABOUT = """This object holds the archive's event log.
@@ -54,7 +54,7 @@ def append_events(root: Root, events: Sequence[Event]) -> None:
 
 def segments(root: Root) -> Iterator[Segment]:
     """Yield the segments of the log in order of their time. Cost: one read of each."""
-    return (_segment(root, key) for key in root.blobs.keys(LOGS))
+    return (_segment(root, key) for key in segment_keys(root))
 
 
 def damaged_files(root: Root) -> list[str]:
@@ -81,13 +81,8 @@ def newest_events(root: Root) -> list[Event]:
 
     A damaged segment is passed over here; an audit names it.
     """
-    folder = LOGS
-    for _ in ("year", "month", "day"):
-        names = list(root.blobs.children(folder))
-        if not names:
-            return []
-        folder = f"{folder}/{names[-1]}"
-    names = list(root.blobs.children(folder))
+    folder = newest_folder(root)
+    names = [name for name in root.blobs.children(folder) if f"{folder}/{name}" != CLAIM]
     moment = names[-1].partition("-")[0] if names else ""
     newest = (_segment(root, f"{folder}/{name}") for name in names if name.startswith(f"{moment}-"))
     return [event for segment in newest for event in segment.events]

@@ -5,18 +5,20 @@ States that a kill can leave, and what is done:
     `vN` was not renamed in                      nothing: the object is as before
     `vN` renamed in, root inventory older        root inventory and sidecar are written from `vN`
     root inventory written, sidecar older        the same
-    `vN` newer than the root inventory, partial  removed (blobs without an atomic rename only)
+    a folder partly in (blobs without a rename)  the rest follows from staging, where all of it still is
+    the same, but staging is lost: `vN`, N > 1   removed; of a first version nobody could tell it from a damaged object
 Bytes that an inventory acknowledges are never removed here, whatever state they are in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import file_digest
 from pathlib import Path
 
 from fonoteca.formats import ocfl
 from fonoteca.formats.ocfl import EXTENSIONS, INVENTORY, OBJECT_DECLARATION, SIDECAR
-from fonoteca.model.errors import BlobMissing, FixityError, FormatError
+from fonoteca.model.errors import BlobMissing, FixityError, FormatError, TakenError
 from fonoteca.model.ids import ObjectId
 from fonoteca.store.logs import sweep_log
 from fonoteca.store.root import Proved, Root, head_of, newest_complete, object_paths, read_proved, version_numbers
@@ -42,8 +44,10 @@ def recover(root: Root, *, whole: bool) -> list[str]:
     for name in list(root.staging.left()):
         if name.startswith(_UNDER_WAY):
             path = name.removeprefix(_UNDER_WAY).replace("+", "/")
+            tree = root.staging.kept_folder(name)
+            sentences += _go_on(root, path, tree)
             sentences += settle(root, path)
-            root.staging.discard(root.staging.folder(name))
+            root.staging.discard(tree)
     if whole:
         removed = root.blobs.sweep()
         if removed:
@@ -51,6 +55,58 @@ def recover(root: Root, *, whole: bool) -> list[str]:
         for path in list(object_paths(root)):
             sentences += settle(root, path)
     return sentences
+
+
+def begun(root: Root, tree: Path, target: str) -> bool:
+    """Whether anything of a folder in staging is in the store: its staging folder is needed then, to go on with.
+
+    For when an adoption failed. Cost: a question for each of its files. Raises: StoreError when the store cannot say.
+    """
+    if root.blobs.size(f"{target}/{SIDECAR}") is not None:
+        return True
+    places = (path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
+    return any(root.blobs.size(f"{target}/{place}") is not None for place in places)
+
+
+def _go_on(root: Root, path: str, tree: Path) -> Iterator[str]:
+    """Bring in the rest of a version that is partly in the store and wholly in staging; yield what was done.
+
+    Only blobs without a rename, as on S3, ever hold a part.
+    """
+    for folder in sorted(tree.glob("v*")):
+        version = ocfl.version_of_folder(folder.name)
+        source, target = (tree, path) if version == 1 else (folder, f"{path}/{folder.name}")
+        if version is None or not _is_whole(tree, path, version) or not begun(root, source, target):
+            continue
+        try:
+            root.blobs.adopt(source, target)
+            yield f"{path}: v{version} was partly in the store when a run was interrupted; now it is whole."
+        except TakenError as error:
+            yield f"{path}: v{version} cannot be brought in: {error}"
+
+
+def _is_whole(tree: Path, path: str, version: int) -> bool:
+    """Whether a staging folder holds all of a version, and of a first one the object's own files too, as its inventory says."""
+    folder = tree / ocfl.version_folder(version)
+    try:
+        content = (folder / INVENTORY).read_bytes()
+        inventory = ocfl.parse_inventory(content)
+        if (folder / SIDECAR).read_bytes() != ocfl.sidecar(content):
+            return False
+        if version == 1 and (tree / INVENTORY).read_bytes() != content:
+            return False
+        if version == 1 and not ((tree / SIDECAR).is_file() and (tree / OBJECT_DECLARATION[0]).is_file()):
+            return False
+        named = inventory.head == version and ocfl.object_path(inventory.object_id) == path
+        return named and all(_digest(tree / place) == digest for place, digest in inventory.of_version(version).items())
+    except (OSError, FormatError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file in staging. Raises: OSError."""
+    with path.open("rb") as source:
+        return file_digest(source, "sha256").hexdigest()
 
 
 def settle(root: Root, path: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fonoteca.formats import ocfl
+from fonoteca.formats.claim import Claim
 from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, StoreError, UsageError
@@ -13,7 +14,7 @@ from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
-from fonoteca.store import commit, events, fixity, mirror, reading, recovery
+from fonoteca.store import claim, commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
 from fonoteca.store.fixity import Frame, Look
@@ -54,6 +55,17 @@ class Store:
         whole: look at every object, for when staging was lost. Cost: O(interrupted commits); with `whole` O(objects).
         """
         return recovery.recover(self._root, whole=whole)
+
+    def claim(self, own: Claim) -> None:
+        """Return when this store is the archive's. To be called before anything is written or recovered.
+
+        Raises: ClaimedError when it belongs to another archive, FormatError when a newer Fonoteca wrote it. Cost: one read.
+        """
+        claim.claim_store(self._root, own)
+
+    def take_over(self, own: Claim) -> Claim | None:
+        """Return whose the store was, None for nobody's, after making it this archive's: for when the other one is gone."""
+        return claim.take_over(self._root, own)
 
     def commit(self, staged: StagedVersion, salted: Sequence[str], message: str = "") -> Commit:
         """Return the staged item as stored, with whether a version was made; the staging folder is used up.
