@@ -12,6 +12,7 @@ from catalogue_world import mapping_of
 from fonoteca.catalogue import Catalogue
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import RecordingId
+from fonoteca.ports import Silence
 
 MBID_A, MBID_B, MBID_OLD = (f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2, 3))
 COLUMNS = {name: name for name in ("id", "key", "title", "artist", "duration_ms", "isrc", "licence", "source_uri")}
@@ -24,6 +25,12 @@ def take(catalogue: Catalogue, folder: Path, rows: list[Row], name: str = "one")
     plain = {"title": "Song", "artist": "Singer", "duration_ms": 200_000, "isrc": ""}
     path.write_text("\n".join(json.dumps({**plain, **row}) for row in rows))
     catalogue.import_table([path], mapping_of(name, columns=COLUMNS))
+
+
+def move(catalogue: Catalogue, folder: Path, into: dict[str, str]) -> None:
+    """Import redirects."""
+    (folder / "r.csv").write_text("\n".join(["id,into", *(f"{old},{new}" for old, new in into.items()), ""]))
+    catalogue.import_table([folder / "r.csv"], mapping_of("moved", "redirects", columns={"id": "id", "into": "into"}))
 
 
 def groups(catalogue: Catalogue, folder: Path) -> list[set[str]]:
@@ -136,8 +143,7 @@ def test_a_third_joins_one_of_two_mbids_and_they_stay_two(catalogue: Catalogue, 
 
 def test_a_redirect_leads_old_ids_to_the_recording(catalogue: Catalogue, tmp_path: Path) -> None:
     take(catalogue, tmp_path, [{"id": MBID_A}, {"id": MBID_OLD, "title": "Other"}])
-    (tmp_path / "r.csv").write_text(f"id,into\n{MBID_OLD},{MBID_A}\n")
-    catalogue.import_table([tmp_path / "r.csv"], mapping_of("moved", "redirects", columns={"id": "id", "into": "into"}))
+    move(catalogue, tmp_path, {MBID_OLD: MBID_A})
     assert groups(catalogue, tmp_path) == [{MBID_A, MBID_OLD}]
     found = catalogue.recording(MBID_OLD)
     assert found
@@ -146,8 +152,7 @@ def test_a_redirect_leads_old_ids_to_the_recording(catalogue: Catalogue, tmp_pat
 
 def test_redirects_that_go_round_leave_rows_as_they_are(catalogue: Catalogue, tmp_path: Path) -> None:
     take(catalogue, tmp_path, [{"id": MBID_A}, {"id": MBID_B, "title": "Other"}])
-    (tmp_path / "r.csv").write_text(f"id,into\n{MBID_A},{MBID_B}\n{MBID_B},{MBID_A}\n")
-    catalogue.import_table([tmp_path / "r.csv"], mapping_of("moved", "redirects", columns={"id": "id", "into": "into"}))
+    move(catalogue, tmp_path, {MBID_A: MBID_B, MBID_B: MBID_A})
     assert groups(catalogue, tmp_path) == [{MBID_A}, {MBID_B}]
 
 
@@ -179,6 +184,39 @@ def test_a_person_can_take_a_merge_back(catalogue: Catalogue, tmp_path: Path) ->
     assert len(groups(catalogue, tmp_path)) == 1
     (tmp_path / "catalogue" / "identity.toml").write_text(f'apart = ["{RecordingId.of("one", "b")}"]')
     assert groups(catalogue, tmp_path) == [{"a", "c"}, {"b"}]
+
+
+def test_a_person_can_take_a_redirect_back(catalogue: Catalogue, tmp_path: Path) -> None:
+    take(catalogue, tmp_path, [{"id": MBID_A}, {"id": MBID_OLD, "title": "Other"}])
+    move(catalogue, tmp_path, {MBID_OLD: MBID_A})
+    (tmp_path / "l.csv").write_text(f"id,listens\n{MBID_OLD},5\n")
+    catalogue.import_table([tmp_path / "l.csv"], mapping_of("heard", "listening", columns={"id": "id", "listens": "listens"}))
+    (tmp_path / "catalogue" / "identity.toml").write_text(f'apart = ["{MBID_OLD}"]')
+    assert groups(catalogue, tmp_path) == [{MBID_A}, {MBID_OLD}]
+    assert [row.id for row in catalogue.recordings(limit=1)] == [MBID_OLD]
+
+
+class _Notes(Silence):
+    """Progress of which a person reads the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def test_what_was_told_of_no_row_is_said_and_counted(catalogue: Catalogue, tmp_path: Path) -> None:
+    take(catalogue, tmp_path, [{"id": MBID_A}, {"id": MBID_B, "title": "Other"}])
+    move(catalogue, tmp_path, {MBID_A: MBID_B, MBID_B: MBID_A})
+    (tmp_path / "catalogue" / "identity.toml").write_text(f'apart = ["{MBID_OLD}"]')
+    progress = _Notes()
+    catalogue.build(progress)
+    assert [note for note in progress.notes if MBID_OLD in note]
+    assert [note for note in progress.notes if "2 redirects" in note]
+    stored = catalogue.stored_snapshot()
+    assert stored
+    assert stored.unused == {"redirects": 2, "apart": 1}
 
 
 @pytest.mark.parametrize("content", ["apart = 5", 'apart = ["no id"]', "together = []", "apart ="])

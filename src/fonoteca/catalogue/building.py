@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ import pyarrow as pa
 from fonoteca.catalogue.counts import Heard, Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk
-from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Redirects, identify
+from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Identity, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
 from fonoteca.catalogue.lookup import write_ids
 from fonoteca.catalogue.popularity_basis import ListeningBasis
@@ -31,6 +32,9 @@ from fonoteca.catalogue.writing import Building, write_tables
 from fonoteca.model.catalogue import SnapshotSource
 from fonoteca.model.errors import StoreError
 from fonoteca.ports import Progress, Staging
+
+APART = "apart"
+"""What a person calls the ids that are to be kept out of merges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +57,19 @@ class BuildPlace:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was made. merged: rows that became part of another's recording, by rule."""
+    """What was made. merged: rows that became part of another's recording, by rule. unused: of what was told, that told nothing."""
 
     recording_count: int
     merged: dict[str, int]
+    unused: dict[str, int]
     basis: ListeningBasis
 
 
 def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place: BuildPlace) -> Built:
     """Write the files of a snapshot of these sources. Of sources that tell of one recording, the earlier speaks.
 
-    apart: ids (16 bytes each) that a person keeps out of merges. Cost: about 5 us a row on 2 cores; 70 B a row of scratch disk.
+    apart: ids (16 bytes each) that a person keeps out of merges and redirects.
+    Cost: about 5 us a row on 2 cores; 70 B a row of scratch disk.
     """
     described = [s.source for s in sources]
     named = [(n, rows, path) for n, s in enumerate(sources) for rows in (RECORDINGS, HELD) for path in s.files.get(rows, ())]
@@ -72,10 +78,12 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     with place.progress.task("reading rows", total, "rows") as advance:
         rows = gather_rows(files, tuple(s.name for s in described), place.scratch, advance)
     if not rows.row_count:
-        return Built(0, {}, ListeningBasis(0, ()))
+        return Built(0, {}, {}, ListeningBasis(0, ()))
     place.progress.note("finding rows that are one recording")
-    redirects = _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())])
+    redirects = _redirects([p for s in sources for p in s.files.get(REDIRECTS, ())], apart)
     identity = identify(rows, redirects, apart)
+    unused = {REDIRECTS: redirects.endless, APART: len(identity.unknown)}
+    _say_unused(unused, identity, place.progress)
     rows.forget("duration_ms")
     rows.set_down("name_key", "live")
     place.progress.note("estimating what is heard")
@@ -106,7 +114,15 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
         write_tables(Building(rows, identity, ranking, place.scratch, basis.synthetic), place.folder, advance)
     merged = np.bincount(identity.rule[identity.into != np.arange(rows.row_count)], minlength=len(RULES))
     by_rule = {name: int(count) for name, count in zip(RULES, merged, strict=True) if name}
-    return Built(ranking.recording_count, by_rule, basis)
+    return Built(ranking.recording_count, by_rule, unused, basis)
+
+
+def _say_unused(unused: dict[str, int], identity: Identity, progress: Progress) -> None:
+    """Say what a person or a source told that tells nothing of any row."""
+    if unused[REDIRECTS]:
+        progress.note(f"{unused[REDIRECTS]} redirects go round in a circle and are left out")
+    if identity.unknown:
+        progress.note(f"{unused[APART]} ids to keep apart are no row's: {UUID(bytes=identity.unknown[0])} ...")
 
 
 @contextmanager
@@ -122,8 +138,8 @@ def build_errors() -> Iterator[None]:
         raise StoreError("catalogue", said, f"{remedy}; the snapshot that was current still is.") from error
 
 
-def _redirects(paths: Sequence[Path]) -> Redirects:
-    """Return all redirects of these files."""
+def _redirects(paths: Sequence[Path], apart: Collection[bytes]) -> Redirects:
+    """Return all redirects of these files but those of ids that a person keeps apart."""
     none = np.empty(0, np.uint64)
     found = [(none, none, none, none)]
     for file in numbered([(0, REDIRECTS, path) for path in paths]):
@@ -131,4 +147,4 @@ def _redirects(paths: Sequence[Path]) -> Redirects:
             table = read_chunk(chunk)
             found.append((*uuid_halves(table["id"].combine_chunks()), *uuid_halves(table["into"].combine_chunks())))
     old_high, old_low, new_high, new_low = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Redirects.of((old_high, old_low), (new_high, new_low))
+    return Redirects.of((old_high, old_low), (new_high, new_low), apart)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.catalogue.adoption import adopt_snapshot
-from fonoteca.catalogue.building import BuildPlace, SourceFiles, build_errors, build_files
+from fonoteca.catalogue.building import APART, BuildPlace, SourceFiles, build_errors, build_files
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS, Kind
 from fonoteca.catalogue.duck import DuckSettings
 from fonoteca.catalogue.imports import ImportArea
@@ -124,7 +124,9 @@ class Catalogue(SnapshotReader):
             names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
             files = tuple(digests_of(folder, names).items())
             sources = tuple(imported.source for _, imported in imports)
-            made = StoredSnapshot(Snapshot("", built.recording_count, sources, files), built.basis, built.merged, inputs)
+            made = StoredSnapshot(
+                Snapshot("", built.recording_count, sources, files), built.basis, built.merged, inputs, built.unused
+            )
             if now and now.same_content(made):
                 return now.snapshot
             return put_snapshot(self._blobs, self._staging, folder, made, self._clock.now().date())
@@ -194,9 +196,9 @@ def _apart(rules: bytes) -> frozenset[bytes]:
         found = tomllib.loads(rules.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(subject, f"not TOML: {error}", 'Write apart = ["<id>", ...].') from error
-    if unknown := sorted(set(found) - {"apart"}):
+    if unknown := sorted(set(found) - {APART}):
         raise UsageError(subject, f"unknown rules: {', '.join(unknown)}", 'Write apart = ["<id>", ...].')
-    ids = found.get("apart", [])
+    ids = found.get(APART, [])
     try:
         return frozenset(bytes.fromhex(RecordingId(one).replace("-", "")) for one in ids)
     except (TypeError, AttributeError, ValueError, FormatError) as error:

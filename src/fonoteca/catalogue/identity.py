@@ -44,7 +44,7 @@ class Identity:
     """For each row, the row that stands for its recording (itself, if it does), and the rule that put it there.
 
     low_ms, high_ms: shortest and longest duration among the rows that a representative stands for; low above high when unknown.
-    renamed: rows whose id was redirected, and the upper half of the id that they had.
+    renamed: rows whose id was redirected, and the upper half of the id that they had. unknown: ids kept apart that no row has.
     """
 
     into: npt.NDArray[np.uint32]
@@ -55,13 +55,15 @@ class Identity:
         default_factory=lambda: (np.empty(0, U32), np.empty(0, U64))
     )
 
+    unknown: tuple[bytes, ...] = ()
+
     def forget_durations(self) -> None:
         """Give back the memory that only merging needs."""
         self.low_ms = self.high_ms = np.empty(0, I32)
 
 
 def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Identity:
-    """Return who is who. apart: ids (16 bytes each) that a person keeps out of every merge by ISRC or name.
+    """Return who is who. apart: ids (16 bytes each) that a person keeps out of every merge by ISRC or name, and out of redirects.
 
     Cost: three sorts of 64-bit keys; at 256 million rows some two minutes and 8 GB beside the rows.
     """
@@ -75,7 +77,7 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
     )
     redirects.apply(rows, identity)
     _merge_by_id(rows, identity)
-    kept_out = _rows_of(rows, apart)
+    kept_out, identity.unknown = _rows_of(rows, apart)
     rows.set_down("id_high", "id_low")
     _merge(rows, identity, _Groups(_without(_isrc_groups(rows), kept_out), BY_ISRC, _Codes.of(rows)))
     rows.forget("isrc_key")
@@ -85,17 +87,23 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
 
 @dataclass(frozen=True, slots=True)
 class Redirects:
-    """MBIDs that are no more and what they became, by rising old_high: upper and lower halves of each. None leads to another."""
+    """MBIDs that are no more and what they became, by rising old_high: upper and lower halves of each. None leads to another.
+
+    endless: how many others go round in a circle, and are left out.
+    """
 
     old_high: npt.NDArray[np.uint64]
     old_low: npt.NDArray[np.uint64]
     new_high: npt.NDArray[np.uint64]
     new_low: npt.NDArray[np.uint64]
+    endless: int = 0
 
     @classmethod
-    def of(cls, old: Halves, new: Halves) -> Redirects:
-        """Return redirects with chains followed to their ends, and without those that go round in a circle."""
+    def of(cls, old: Halves, new: Halves, apart: Collection[bytes] = ()) -> Redirects:
+        """Return redirects with chains followed to their ends, which go no further than ids that a person keeps apart."""
         target = dict(zip(zip(*(h.tolist() for h in old), strict=True), zip(*(h.tolist() for h in new), strict=True), strict=True))
+        for one in apart:
+            target.pop((int.from_bytes(one[:8], "big"), int.from_bytes(one[8:], "big")), None)
         ends: list[tuple[int, int, int, int]] = []
         for here in sorted(target):
             found = here
@@ -104,7 +112,8 @@ class Redirects:
                     ends.append((*here, *found))
                     break
                 found = target[found]
-        return cls(*np.array(ends, U64).reshape(-1, 4).T.copy())
+        old_high, old_low, new_high, new_low = np.array(ends, U64).reshape(-1, 4).T.copy()
+        return cls(old_high, old_low, new_high, new_low, len(target) - len(ends))
 
     def followed(self, high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> tuple[Halves, npt.NDArray[np.int64]]:
         """Return the ids that these have become, and where in the arrays one has become another."""
@@ -130,13 +139,15 @@ class Redirects:
         identity.renamed = (near[moved].astype(U32), before[moved])
 
 
-def _rows_of(rows: Rows, ids: Collection[bytes]) -> npt.NDArray[np.int64]:
+def _rows_of(rows: Rows, ids: Collection[bytes]) -> tuple[npt.NDArray[np.int64], tuple[bytes, ...]]:
+    """Return the rows of these ids, and those of the ids that no row has."""
     halves = np.frombuffer(b"".join(sorted(ids)), ">u8").reshape(-1, 2).astype(U64)
     if not len(halves):
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), ()
     near = np.flatnonzero(np.isin(rows.id_high, halves[:, 0]))
-    wanted = {(int(a), int(b)) for a, b in halves}
-    return np.array([r for r in near if (int(rows.id_high[r]), int(rows.id_low[r])) in wanted], np.int64)
+    found = {r: int(rows.id_high[r]).to_bytes(8, "big") + int(rows.id_low[r]).to_bytes(8, "big") for r in near.tolist()}
+    rows_found = np.array([r for r, one in found.items() if one in ids], np.int64)
+    return rows_found, tuple(sorted(set(ids) - set(found.values())))
 
 
 def _without(keys: npt.NDArray[np.uint64], left_out: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -25,12 +25,14 @@ class StoredSnapshot:
     """A snapshot and the listening it rests on, as snapshot.json keeps them.
 
     merged: rows that became part of another's recording, by rule. inputs: a digest of the imports and rules it was made of.
+    unused: redirects that go round in a circle, and ids to keep apart that no row has: how many of each.
     """
 
     snapshot: Snapshot
     basis: ListeningBasis
     merged: Mapping[str, int]
     inputs: str
+    unused: Mapping[str, int] = field(default_factory=dict)
 
     def same_content(self, other: StoredSnapshot) -> bool:
         """Whether the two differ in nothing but the name."""
@@ -48,6 +50,7 @@ class StoredSnapshot:
                 "sources": [asdict(source) for source in self.snapshot.sources],
                 "files": [{"path": path, "sha256": digest} for path, digest in self.snapshot.files],
                 "merged": dict(self.merged),
+                "unused": dict(self.unused),
                 "inputs": self.inputs,
                 "popularity": self.basis.to_json(),
             }
@@ -65,11 +68,12 @@ def parse_snapshot(content: bytes, subject: str) -> StoredSnapshot:
             tuple((str(file["path"]), str(file["sha256"])) for file in facts["files"]),
         )
         merged = {str(rule): int(count) for rule, count in facts["merged"].items()}
+        unused = {str(what): int(count) for what, count in facts.get("unused", {}).items()}
         inputs = str(facts["inputs"])
         basis = ListeningBasis.from_json(facts["popularity"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(subject, f"lacks what {FORMAT} has: {error}", "Build the catalogue again.") from error
-    return StoredSnapshot(snapshot, basis, merged, inputs)
+    return StoredSnapshot(snapshot, basis, merged, inputs, unused)
 
 
 def current_name(blobs: Blobs) -> str | None:
