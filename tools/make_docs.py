@@ -88,6 +88,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "audit": ("fonoteca audit", "fonoteca audit --sample 1000", "fonoteca audit --ocfl /mnt/another/archive/store"),
         "repair": ("fonoteca repair --from /mnt/mirror", "fonoteca repair --from https://mirror.example/editions/"),
         "rebuild": ("fonoteca rebuild",),
+        "doctor": ("fonoteca doctor",),
+        "claim": ("fonoteca claim",),
+        "backup": ("fonoteca backup /mnt/elsewhere/jukebox.tar",),
+        "restore": ("fonoteca restore /mnt/elsewhere/jukebox.tar jukebox",),
     },
     "Find": {
         "search": ("fonoteca search elf land", "fonoteca search '\"elf land\"' --limit 5 --json"),

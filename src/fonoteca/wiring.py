@@ -19,12 +19,16 @@ from fonoteca.audio import artwork_type, judge, read_tags
 from fonoteca.catalogue import Catalogue
 from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_batches import make_durable
 from fonoteca.edges.disk_lock import ArchiveLock
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.edges.http import open_fetch
 from fonoteca.edges.http_ranges import open_ranged
 from fonoteca.edges.packages import download_package
+from fonoteca.edges.ray_nodes import NodeCheck
+from fonoteca.edges.ray_workers import RayWorkers
+from fonoteca.edges.shared_staging import SharedStaging
 from fonoteca.edges.workers import ProcessWorkers
 from fonoteca.editions import Editions, Heading, read_index
 from fonoteca.flows.acquire import AcquireRooms
@@ -43,7 +47,7 @@ from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import UsageError
-from fonoteca.model.settings import FOLDER_STORE, Settings
+from fonoteca.model.settings import FOLDER_STORE, RAY, Settings
 from fonoteca.neighbours import Healers, peer_at
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
 from fonoteca.neighbours import healers_at as healers_at
@@ -63,11 +67,12 @@ if TYPE_CHECKING:
 SQLITE = "sqlite"
 LOCK_FILE = ".lock"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
+SEE_TASK = "fonoteca.workshop:see_archive"
 _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", LOCK_FILE, CLAIM_FILE}
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
-_UNDER_WAY = ("ingest-", "source-", "repair-")
+_UNDER_WAY = ("ingest-", "source-", "repair-", "ray-")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
 _SWEPT = ("private", "catalogue", "search", "editions")
@@ -93,6 +98,7 @@ class Archive:
         self._calls = calls
         self._before_commit = before_commit
         self._open = ExitStack()
+        self._lock: ArchiveLock | None = None
 
     def blobs(self, name: str) -> Blobs:
         """Return the part of the archive's folder with this name, as blobs."""
@@ -148,20 +154,33 @@ class Archive:
 
     @cached_property
     def workers(self) -> Workers:
-        """Processes for work on files, one for each core unless the settings say otherwise."""
+        """Work on files: processes, one for each core unless the settings say otherwise, or a Ray cluster."""
         count = self.settings.workers
-        if not isinstance(count, int):
-            raise UsageError(f"workers {count!r}", "work on a Ray cluster is not there yet", "Give a number of processes.")
-        return self._open.enter_context(ProcessWorkers(count or os.cpu_count() or 1))
+        if isinstance(count, int):
+            return self._open.enter_context(ProcessWorkers(count or os.cpu_count() or 1))
+        mark = f"ray-{secrets.token_hex(8)}"
+        self._open.callback(self.staging.discard, self.staging.folder(mark))
+        check = NodeCheck(SEE_TASK, (self.folder.resolve(), mark))
+        return self._open.enter_context(RayWorkers(self.settings.ray.address, check))
+
+    @property
+    def staging_of_workers(self) -> Staging:
+        """Scratch space as those write in it who take files in: the archive's own processes, or other machines."""
+        if self.settings.workers == RAY:
+            return SharedStaging(self.folder / "staging", self._calls)
+        return self.staging.unsynced
 
     def begin_writing(self) -> None:
         """Be the one process that writes here until closed, and clear up after one that was killed.
 
         Raises: BusyError when another process writes in the archive, ClaimedError when the store belongs to another archive.
         """
-        lock = self._open.enter_context(ArchiveLock(self.folder / LOCK_FILE))
+        lock = self._lock = self._open.enter_context(ArchiveLock(self.folder / LOCK_FILE))
+        if lock.after_kill:
+            # What that run wrote is seen and may not be on disk yet: who goes on from it would tell of what a power cut takes.
+            make_durable(self.folder, self._calls)
         self.store.claim(self.identity())
-        self.store.recover()
+        self.store.recover(killed=lock.after_kill)
         if lock.after_kill:
             for name in _SWEPT:
                 self.blobs(name).sweep()
@@ -182,8 +201,10 @@ class Archive:
         own.create(CLAIM_FILE, claim_json(Claim(secrets.token_hex(16), self.settings.name)))
         return parse_claim(own.read(CLAIM_FILE))
 
-    def close(self) -> None:
-        """Give everything back."""
+    def close(self, *, in_order: bool = True) -> None:
+        """Give everything back. in_order: False when an error ended the work: the next writer clears up as after a kill."""
+        if self._lock is not None and not in_order:
+            self._lock.ended_badly()
         self._open.close()
 
 
@@ -194,19 +215,7 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
     Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is
     making it into one at this moment, ClaimedError when the store belongs to another archive.
     """
-    _check_is_none(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
-    blobs = DiskBlobs(folder, calls)
-    strange = [name for name in blobs.children() if name not in _PARTS]
-    if strange:
-        raise UsageError(
-            str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
-        )
-    blobs.create(LOCK_FILE, b"")
-    with ArchiveLock(folder / LOCK_FILE):
-        _check_is_none(folder)  # made since we looked
-        blobs.sweep()  # what an `init` that was killed left half-written
+    with making(folder, calls) as home:
         archive = Archive(folder, settings, calls)
         try:
             archive.store.initialise()
@@ -216,7 +225,29 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
             _ = archive.register, archive.evidence
         finally:
             archive.close()
-        blobs.write(FILE_NAME, settings_toml(settings).encode())
+        home.write(FILE_NAME, settings_toml(settings).encode())
+
+
+@contextmanager
+def making(folder: Path, calls: DurableCalls | None = None) -> Iterator[Blobs]:
+    """Be the one who makes an archive in a folder: it is one when fonoteca.toml is written, last, into the blobs given.
+
+    Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is at it.
+    """
+    _check_is_none(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
+    home = DiskBlobs(folder, calls)
+    strange = [name for name in home.children() if name not in _PARTS]
+    if strange:
+        raise UsageError(
+            str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
+        )
+    home.create(LOCK_FILE, b"")
+    with ArchiveLock(folder / LOCK_FILE):
+        _check_is_none(folder)  # made since we looked
+        home.sweep()  # what a making that was killed left half-written
+        yield home
 
 
 def _check_is_none(folder: Path) -> None:
@@ -233,12 +264,16 @@ def open_archive(folder: Path, *, writing: bool = False) -> Iterator[Archive]:
     Raises: UsageError when there is no archive there, BusyError when another process writes in it.
     """
     archive = Archive(folder, load_settings(folder))
+    in_order = True
     try:
         if writing:
             archive.begin_writing()
         yield archive
+    except (StoreError, OSError, KeyboardInterrupt):
+        in_order = False
+        raise
     finally:
-        archive.close()
+        archive.close(in_order=in_order)
 
 
 def write_output(path: Path, content: bytes) -> None:
@@ -288,7 +323,7 @@ def open_place(location: str) -> Callable[[str], BinaryIO]:
 def acquire_rooms(archive: Archive, progress: Progress) -> AcquireRooms:
     """Return what acquiring needs."""
     ingest = IngestContext(
-        staging=archive.staging.unsynced,
+        staging=archive.staging_of_workers,
         piece_bytes=archive.settings.piece_bytes,
         workers=archive.workers,
         examine=judge,
@@ -470,3 +505,4 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         finder=archive.search,
         coverage_png=coverage_png,
     )
+

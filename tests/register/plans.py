@@ -31,6 +31,7 @@ _PASSES = (
     re.compile(r"SELECT .*\sFROM drop_member ORDER BY drop_member.drop_id DESC", re.DOTALL),  # what drops carry, as a whole
     re.compile(r"SELECT holding.recording_id, .*\sFROM object JOIN version", re.DOTALL),  # every track held
     re.compile(r"SELECT (?!.*LIMIT).* ORDER BY (object\.object_id|drop\.id|drop_member\.object_id).*", re.DOTALL),
+    re.compile(r'SELECT (?!.*LIMIT)[^()]*\sFROM "?(\w+)"? ORDER BY "?\1"?\.[^()]*$', re.DOTALL),  # a dump of a table
 )
 """Statements that read everything, and that nobody waits for."""
 

@@ -21,7 +21,7 @@ class ArchiveLock:
     """Held from `with` to its end by one process; given back by the system however that process ends.
 
     path: the lock's file, made if it is missing; it stays, and says who holds the lock.
-    after_kill: whether a holder was killed, and so may have left unfinished writes; known once the lock is taken, and told to
+    after_kill: whether a holder was killed or failed, and so may have left unfinished writes; known once the lock is taken, and told to
         every later holder until one says that it has `cleared_up`.
     Raises: BusyError at `with`, naming the process and command that hold it.
     """
@@ -64,6 +64,10 @@ class ArchiveLock:
         """Say that nothing is left of a holder that was killed."""
         self.after_kill = False
 
+    def ended_badly(self) -> None:
+        """Say that an error ended this holder's work: the next one is told as of a holder that was killed."""
+        self.after_kill = True
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Give the lock back."""
         descriptor, self._descriptor = self._descriptor, None
@@ -78,6 +82,18 @@ class ArchiveLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+def left_by_a_kill(path: Path) -> bool:
+    """Return whether the last holder of a lock was killed and nobody has cleared up since. Takes nothing."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # somebody is writing
+        return True
 
 
 def _in_words(holder: bytes) -> str:
