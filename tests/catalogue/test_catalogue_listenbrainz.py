@@ -294,6 +294,15 @@ def test_popularity_is_taken_as_it_is_counted(content: Any, reading: Callable[..
     assert laid.facts == {"recordings without counts": 1}
 
 
+def test_counts_of_no_text_are_set_aside_and_not_taken_for_unknown_ones(reading: Callable[..., Laid]) -> None:
+    raw = pa.array([MBID.encode(), b"\xff", OTHER.encode()]).view(pa.binary())
+    mbids = pa.StringArray.from_buffers(3, raw.buffers()[1], raw.buffers()[2])
+    laid = reading(pq_bytes({"recording_mbid": mbids, "total_listen_count": [1000, 7, None], "total_user_count": [10, 1, None]}))
+    assert counts(laid) == {MBID: (1000, 10)}
+    assert [(bad.line, bad.reason) for bad in laid.rejects] == [(2, "not UTF-8")]
+    assert laid.facts == {"recordings without counts": 1}
+
+
 def test_odd_counts_are_left_for_the_rules_of_all_imports(tmp_path: Path, catalogue: Catalogue) -> None:
     rows: list[dict[str, Any]] = [
         {"recording_mbid": MBID, "total_listen_count": 5, "total_user_count": 2},

@@ -115,7 +115,7 @@ def _not_unicode(cells: dict[str, Any], rows: int) -> pa.Array:
 def read_counts(columns: Columns, desk: Desk, label: str) -> int:
     """Lay listens and listeners of each recording on the desk, and return how many recordings have no counts.
 
-    The web interface answers null for recordings that it has no listens of.
+    The web interface answers null for recordings that it has no listens of. Rows that are no UTF-8 are set aside.
     """
     path = desk.scratch / f"popularity-{len(desk.tables):05}.parquet"
     schema = pa.schema([("line", pa.int64()), ("id", pa.string()), ("listens", pa.string()), ("listeners", pa.string())])
@@ -126,9 +126,12 @@ def read_counts(columns: Columns, desk: Desk, label: str) -> int:
             wrong = _not_unicode(dict(zip(POPULARITY, texts, strict=True)), len(batch))
             lines = pa.array(np.arange(first, first + len(batch)))
             table = pa.Table.from_arrays([lines, *texts], schema=schema)
-            known = pc.and_(pc.is_valid(table["listens"]), pc.is_null(wrong))
-            unknown += len(batch) - pc.sum(known).as_py()
-            writer.write_table(table.filter(known))
+            for index in np.flatnonzero(np.asarray(pc.is_valid(wrong))).tolist():
+                desk.reject(label, first + index, wrong[index].as_py(), "")
+            sound = table.filter(pc.is_null(wrong))
+            known = sound.filter(pc.is_valid(sound["listens"]))
+            unknown += len(sound) - len(known)
+            writer.write_table(known)
     desk.parquet(RawTable(LISTENING, path, {name: name for name in schema.names[1:]}, label, "line"))
     return unknown
 
