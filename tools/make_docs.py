@@ -95,7 +95,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
     "Find": {
         "search": ("fonoteca search elf land", "fonoteca search '\"elf land\"' --limit 5 --json"),
-        "show": ("fonoteca show urn:fonoteca:audio:folder:kitchen-songs",),
+        "show": (
+            "fonoteca show urn:fonoteca:audio:folder:kitchen-songs",
+            "fonoteca show urn:fonoteca:audio:folder:kitchen-songs --versions",
+        ),
     },
 }
 """Every command with examples, in the order of the page. A command that is missing here is an error."""

@@ -11,12 +11,14 @@ from pathlib import Path
 import ocfl
 import pytest
 
+from fonoteca.edges.disk_tree import DiskTree
+from fonoteca.formats import ocfl_validation
 from fonoteca.search import indexing
 
 
 @pytest.fixture(scope="session")
 def validate() -> Callable[[Path], None]:
-    """Return a check by ocfl-py that a storage root has no error, and no warning but W004."""
+    """Return a check that a storage root has no error, and no warning but W004, by ocfl-py and by our own validator."""
 
     def check(folder: Path) -> None:
         root = ocfl.StorageRoot(root=str(folder))
@@ -25,6 +27,10 @@ def validate() -> Callable[[Path], None]:
         said = [line for _, text in root.errors for line in text.splitlines() if line] + str(root.log).splitlines()
         assert said
         assert all("W004" in line for line in said), said
+        with DiskTree(folder) as tree:
+            report = ocfl_validation.validate(tree, ocfl_validation.TreeKind.ROOT)
+        assert report.counts.keys() == {"W004"}, report.findings
+        assert report.object_count == root.num_objects
 
     return check
 

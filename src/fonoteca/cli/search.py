@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +12,15 @@ from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.coverage import is_synthetic, say_whether_synthetic
 from fonoteca.cli.output import print_json, print_table, say
 from fonoteca.cli.rights import IdArgument, parse_object_id
+from fonoteca.formats.ocfl_history import VersionChange
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.model.errors import UsageError
-from fonoteca.register import FileRow, Register
+from fonoteca.register import FileRow, ObjectRow, Register
 from fonoteca.search import Hit, HitKind
 from fonoteca.wiring import open_archive
+
+SHOWN_CHANGES = 20
+"""Paths of a version that changed, for people; `--json` has all."""
 
 
 @app.command("search")
@@ -71,7 +75,12 @@ def _objects(register: Register, hit: Hit) -> list[str]:
 
 
 @app.command("show")
-def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
+def show_command(
+    object_id: IdArgument,
+    with_versions: Annotated[bool, typer.Option("--versions", help="Show what each version changed instead of the files.")] = False,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
     """Show what is held under an id: its files, versions, licence, and when its bytes were last proved."""
     with open_archive(archive) as opened:
         row = opened.register.object(parse_object_id(object_id))
@@ -79,6 +88,14 @@ def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json
             raise UsageError(object_id, "nothing is held under this id", "Find it with `fonoteca search WORDS`.")
         files = opened.register.files(row.object_id)
         versions = opened.register.versions(row.object_id)
+        changes = opened.store.history(row.object_id) if with_versions else []
+    if with_versions:
+        bytes_of = {version.version: version.version_bytes for version in versions}
+        if as_json:
+            print_json({"object": row.object_id, "versions": [change_json(c, bytes_of.get(c.version)) for c in changes]})
+        else:
+            print_changes(row, changes, bytes_of)
+        return
     if as_json:
         print_json(
             {
@@ -110,6 +127,44 @@ def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json
         for file in files
     ]
     print_table("files", ("title", "artist", "length", "format", "bytes", "proved"), table, numeric=(2, 4))
+
+
+def print_changes(row: ObjectRow, changes: Sequence[VersionChange], bytes_of: Mapping[int, int]) -> None:
+    """Print what each version changed. bytes_of: version to the bytes of its own folder."""
+    say(f"{row.object_id}  in {row.object_path}", "bold")
+    table = [
+        (
+            f"v{c.version}",
+            f"{c.created_at:%Y-%m-%d %H:%M}",
+            c.message,
+            *(str(len(paths)) for paths in (c.added, c.changed, c.removed, c.kept)),
+            show_bytes(bytes_of[c.version]) if c.version in bytes_of else "",
+        )
+        for c in changes
+    ]
+    columns = ("version", "made at (UTC)", "why", "added", "changed", "removed", "kept", "bytes of its own")
+    print_table("versions", columns, table, numeric=(3, 4, 5, 6, 7))
+    for c in changes[1:]:
+        marked = [(mark, path) for mark, paths in (("+", c.added), ("~", c.changed), ("-", c.removed)) for path in paths]
+        for mark, path in marked[:SHOWN_CHANGES]:
+            say(f"v{c.version} {mark} {path}")
+        if len(marked) > SHOWN_CHANGES:
+            say(f"v{c.version} and {len(marked) - SHOWN_CHANGES} more")
+
+
+def change_json(change: VersionChange, own_bytes: int | None) -> dict[str, Any]:
+    """Return what a version changed as `--json` shows it. own_bytes: of its own folder, None when the register has it not."""
+    return {
+        "version": change.version,
+        "created_at": change.created_at.isoformat(),
+        "message": change.message,
+        "added": list(change.added),
+        "changed": list(change.changed),
+        "removed": list(change.removed),
+        "kept": list(change.kept),
+        "content_files": change.content_count,
+        "bytes": own_bytes,
+    }
 
 
 def file_json(file: FileRow) -> dict[str, Any]:

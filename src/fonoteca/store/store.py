@@ -8,6 +8,7 @@ from pathlib import Path
 from fonoteca.formats import ocfl
 from fonoteca.formats.claim import Claim
 from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
+from fonoteca.formats.ocfl_history import VersionChange, history
 from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, StoreError, UsageError
 from fonoteca.model.hashes import FileHashes
@@ -94,6 +95,10 @@ class Store:
         Raises: UsageError when it is not held; FixityError when metadata.json, rights.json or an inventory is damaged.
         """
         return reading.read_version(self._root, object_id, version)
+
+    def history(self, object_id: ObjectId) -> list[VersionChange]:
+        """Return what each version of an object changed, from v1 on. Raises: UsageError when it is not held; FixityError."""
+        return history(held(self._root, object_id).inventory)
 
     def head(self, object_id: ObjectId) -> int:
         """Return the number of the object's newest version, 0 when there is no such object."""
