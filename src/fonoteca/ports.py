@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from fonoteca.model.corridor import FetchedPieces
+from fonoteca.model.fixity import Sighting, Stamp
 
 
 class Clock(Protocol):
@@ -48,6 +49,17 @@ class Blobs(Protocol):
 
         A blob whose stamp is as before was most likely not written since; a blob that was written has another one.
         """
+        ...
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return each blob's stamp and sha256, in order; what is missing or cannot be read says so and raises nothing.
+
+        As `stamp` and reading give them, with less to do for each.
+        """
+        ...
+
+    def stamp_all(self, keys: Sequence[str]) -> list[Stamp | None]:
+        """Return each blob's stamp, in order, None for one that is missing or cannot be asked for."""
         ...
 
     def write(self, key: str, content: bytes) -> None:

@@ -47,8 +47,7 @@ def store_blobs(folder: Path, settings: Settings, calls: DurableCalls | None = N
 
 def check_batch(archive: Path, batch: Batch) -> tuple[list[Look], list[Frame]]:
     """Return a first look at each file, and the objects whose own files are not as they should be."""
-    store = _store(archive)
-    return store.look_all(batch.files), store.fallen_frames(batch.frames)
+    return _store(archive).look_all(batch)
 
 
 def see_stamps(archive: Path, paths: Sequence[str]) -> list[tuple[int, int] | None]:
@@ -56,10 +55,23 @@ def see_stamps(archive: Path, paths: Sequence[str]) -> list[tuple[int, int] | No
     return _store(archive).stamps(paths)
 
 
-def strange_paths(archive: Path, item: tuple[str, frozenset[str]]) -> list[str]:
-    """Return the paths of objects below one folder of the layout that are not among those known."""
-    prefix, known = item
-    return [path for path in _store(archive).object_paths(prefix) if path not in known]
+def strange_paths(archive: Path, item: tuple[Sequence[str], frozenset[str]]) -> list[str]:
+    """Return the paths of objects below some folders of the layout that are not among those known."""
+    folders, known = item
+    return [path for folder in folders for path in _store(archive).object_paths(folder) if path not in known]
+
+
+def see_archive(settings: tuple[Path, str], _item: None) -> None:
+    """Check that this machine sees an archive, and sees it as the machine does that gives it work.
+
+    settings: the archive's folder, and the name of a folder in its staging that was made a moment ago.
+    Raises: UsageError when that is not there; StoreError when the store is not.
+    """
+    archive, mark = settings
+    if not (archive / "staging" / mark).is_dir():
+        remedy = "Share the archive's folder with every machine that works for it, at the same path."
+        raise UsageError(str(archive), "the archive's folder is not seen here", remedy)
+    _store(archive).check_is_there()
 
 
 @lru_cache(maxsize=4)

@@ -40,6 +40,7 @@ from fonoteca.flows.calendar import days_of_checks
 from fonoteca.model.errors import StoreError
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
+from fonoteca.testing.liars import Unreadable
 from fonoteca.wiring import Archive, audit_rooms
 
 DAY = timedelta(days=1)
@@ -374,27 +375,13 @@ def test_a_register_that_is_wrong_is_told_from_damage_and_made_right_by_a_rebuil
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class FailingDisk:
-        """Blobs of which one cannot be read."""
-
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
-
-        def __getattr__(self, name: str) -> Any:
-            def call(key: str, *more: Any) -> Any:
-                if "z.flac" in str(key) and name in ("open", "read", "read_range"):
-                    raise StoreError(key, os.strerror(errno.EIO))
-                return getattr(self._inner, name)(key, *more)
-
-            return call
-
     real = workshop.store_blobs
-    monkeypatch.setattr(workshop, "store_blobs", lambda *arguments: FailingDisk(real(*arguments)))
+    monkeypatch.setattr(workshop, "store_blobs", lambda *arguments: Unreadable(real(*arguments), "z.flac"))
     workshop._store.cache_clear()
     total = 0
     try:
         with opened(folder) as archive:
-            blobs = FailingDisk(archive.blobs("store"))
+            blobs = Unreadable(archive.blobs("store"), "z.flac")
             archive.store = Store(blobs, archive.staging, archive.clock, archive.settings.piece_bytes)
             found = _due(archive)
             total = found.file_count
@@ -450,7 +437,7 @@ def test_a_disk_that_is_read_only_is_said_so_and_nothing_is_dated(folder: Path) 
 
 
 def test_a_register_that_fails_in_the_middle_loses_no_check_of_the_log(folder: Path, tmp_path: Path) -> None:
-    countdown = [3]
+    countdown = [1]
 
     def fails() -> None:
         countdown[0] -= 1

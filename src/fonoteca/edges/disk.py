@@ -22,8 +22,10 @@ from fonoteca.edges.disk_calls import (
     write_durably,
 )
 from fonoteca.edges.disk_lock import ArchiveLock
+from fonoteca.edges.disk_sightings import sight_files, stamp_files
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.errors import BlobMissing, StoreError, TakenError
+from fonoteca.model.fixity import Sighting, Stamp
 from fonoteca.ports import DurableCalls
 
 if TYPE_CHECKING:
@@ -98,6 +100,14 @@ class DiskBlobs:
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return each blob's stamp and sha256."""
+        return sight_files(str(self._root), keys)
+
+    def stamp_all(self, keys: Sequence[str]) -> list[Stamp | None]:
+        """Return each blob's stamp, None for one that is missing or cannot be asked for."""
+        return stamp_files(str(self._root), keys)
 
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""

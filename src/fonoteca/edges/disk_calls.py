@@ -167,6 +167,24 @@ def in_words(path: Path, needed_bytes: int | None = None) -> Iterator[None]:
         raise disk_error(error, path, needed_bytes) from error
 
 
+def leads_out(root: str, path: str) -> str:
+    """Return where a path below a root leads through a symbolic link that leaves the root, "" when it does not.
+
+    root: a real path. Its last part is not looked at: whoever opens it does not follow links. Cost: one status call for each
+    folder on the way that is there; resolving the whole path would cost one for each above the root too.
+    """
+    at = len(root)
+    while (at := path.find("/", at + 1)) >= 0:
+        try:
+            mode = os.lstat(path[:at]).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        if stat.S_ISLNK(mode):
+            parent = os.path.realpath(os.path.dirname(path))
+            return "" if f"{parent}/".startswith(f"{root}/") else parent
+    return ""
+
+
 def make_folders(path: Path, calls: DurableCalls) -> None:
     """Make a folder and those above it, each durable in its parent."""
     missing = []

@@ -34,6 +34,9 @@ BATCH_FILES, BATCH_BYTES = 200, 256 << 20
 """Of files that a worker is given at once: its way there and back costs a millisecond, and all workers should end together."""
 
 STAMPS_AT_ONCE = 2000
+FOLDERS_AT_ONCE = 64
+"""Of the layout's 4,096 first folders: a question to the register and a task are for so many."""
+
 DAMAGES_MAX = 100_000
 """Damaged files that one run takes on; the next run takes the next ones."""
 
@@ -148,10 +151,11 @@ class _Patience:
 
     def lets(self, file_bytes: int) -> bool:
         """Take note of a file to read. Returns: False when the budget has no room for it; the first file always has."""
-        now = self._clock.now()
-        self._gone += max(timedelta(), now - self._last)
-        self._last = now
         scope = self._scope
+        if scope.time_max is not None:
+            now = self._clock.now()
+            self._gone += max(timedelta(), now - self._last)
+            self._last = now
         over = scope.bytes_max is not None and self._bytes + file_bytes > scope.bytes_max and self._files > 0
         over = over or (scope.time_max is not None and self._gone > scope.time_max)
         over = over or (scope.files_max is not None and self._files >= scope.files_max)
@@ -194,18 +198,19 @@ class _Run:
     def check(self, advance: Callable[[int], None]) -> None:
         """Check what is due, as far as the budget goes."""
         answers = self.rooms.workers.run(CHECK_TASK, self.rooms.archive, self._items())
-        try:
-            for looks, fallen in answers:
-                rows = self._batches.popleft()
-                for row, (stamp, problem) in zip(rows, looks, strict=True):
-                    self._judge(row, stamp, problem)
-                self._judge_frames(rows, fallen)
-                self._ledger.record_full()
-                advance(sum(row.file_bytes for row in rows))
-        except KeyboardInterrupt:
+        with self._ledger:
+            try:
+                for looks, fallen in answers:
+                    rows = self._batches.popleft()
+                    for row, (stamp, problem) in zip(rows, looks, strict=True):
+                        self._judge(row, stamp, problem)
+                    self._judge_frames(rows, fallen)
+                    self._ledger.record_full()
+                    advance(sum(row.file_bytes for row in rows))
+            except KeyboardInterrupt:
+                self._ledger.record()
+                raise
             self._ledger.record()
-            raise
-        self._ledger.record()
 
     def end(self, root_files: tuple[str, ...], released_count: int) -> Audited:
         """Tell the event log that the audit ended, and return what it found."""
@@ -251,9 +256,7 @@ class _Run:
 
     def _batch(self, rows: list[DueRow]) -> Batch:
         self._batches.append(rows)
-        heads = [row for row in rows if row.is_head_inventory]
-        counts = self.rooms.register.auditing.content_counts(row.object_path for row in heads)
-        frames = tuple(Frame(row.object_path, row.sha256, counts.get(row.object_path, 0)) for row in heads)
+        frames = tuple(Frame(row.object_path, row.sha256) for row in rows if row.is_head_inventory)
         return Batch(tuple((row.path, row.sha256) for row in rows), frames)
 
     def _due(self) -> Iterator[DueRow]:
@@ -398,7 +401,9 @@ def known_hashes(register: Register, object_id: ObjectId) -> dict[str, FileHashe
 
 
 def _strange_objects(rooms: AuditRooms) -> list[str]:
-    """Return the paths of objects that the register does not know, or of whose head it has lost the inventory."""
-    items = ((name, frozenset(rooms.register.auditing.object_paths(name))) for name in rooms.store.object_folders())
+    """Return the paths of objects that the register does not know, or of which it has lost rows."""
+    folders = rooms.store.object_folders()
+    groups = (folders[start : start + FOLDERS_AT_ONCE] for start in range(0, len(folders), FOLDERS_AT_ONCE))
+    items = ((group, frozenset(rooms.register.auditing.object_paths(group[0], group[-1]))) for group in groups)
     strange = [path for paths in rooms.workers.run(STRANGE_TASK, rooms.archive, items) for path in paths]
-    return strange + rooms.register.auditing.objects_without_inventory(DAMAGES_MAX)
+    return strange + rooms.register.auditing.objects_with_lost_rows(DAMAGES_MAX)

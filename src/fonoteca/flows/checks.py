@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from fonoteca.flows.events import EventRooms, record_events
 from fonoteca.formats.checklists import Checklist, checked_event
@@ -32,28 +34,41 @@ class CheckRooms(EventRooms, Protocol):
         ...
 
 
-@dataclass(slots=True)
 class Ledger:
-    """What an audit has checked so far: what is recorded of it, and what waits to be.
+    """What an audit has checked so far. Batches are recorded beside the work, one at a time and in order: the disk is waited for
+    while others read. A context: what was handed over is recorded when it ends, however it ends.
 
     began: no check is dated before it, whatever the clock does meanwhile.
     """
 
-    rooms: CheckRooms
-    began: datetime
-    counts: Counter[str] = field(default_factory=Counter)
-    damages: list[Damage] = field(default_factory=list)
-    checked_bytes: int = 0
-    waiting_bytes: int = 0
-    _waiting: list[tuple[DueRow, Verdict]] = field(default_factory=list)
-    _strange: list[Damage] = field(default_factory=list)
+    def __init__(self, rooms: CheckRooms, began: datetime) -> None:
+        self._rooms = rooms
+        self._began = began
+        self._writer = ThreadPoolExecutor(1, "ledger")
+        self._writing: Future[None] | None = None
+        self._waiting: list[tuple[DueRow, Verdict]] = []
+        self._waiting_bytes = 0
+        self._strange: list[Damage] = []
+        self.counts: Counter[str] = Counter()
+        self.damages: list[Damage] = []
+        self.checked_bytes = 0
+
+    def __enter__(self) -> Self:
+        """Return the ledger."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Wait until what was handed over is recorded."""
+        self._writer.shutdown()
+        if kind is None:
+            self._settle()
 
     def enter(self, row: DueRow, verdict: Verdict) -> None:
         """Take a check; it is recorded with its batch."""
         self._waiting.append((row, verdict))
         self.counts[row.object_id.kind] += 1
         self.checked_bytes += row.file_bytes
-        self.waiting_bytes += row.file_bytes
+        self._waiting_bytes += row.file_bytes
         if verdict.damage:
             self.damages.append(verdict.damage)
 
@@ -64,36 +79,61 @@ class Ledger:
 
     def record_full(self) -> None:
         """Record the batch if it is large enough."""
-        if len(self._waiting) >= FILES_AT_ONCE or self.waiting_bytes >= BYTES_AT_ONCE:
+        if len(self._waiting) >= FILES_AT_ONCE or self._waiting_bytes >= BYTES_AT_ONCE:
             self.record()
 
-    def record(self) -> list[int]:
-        """Record all that waits, durably. Returns: the keys of the files."""
-        if not self._waiting and not self._strange:
-            return []
-        at = max(self.began, self.rooms.clock.now())
-        damages = [verdict.damage for _, verdict in self._waiting if verdict.damage] + self._strange
-        events = [checked_event(self._checklist(at))] if self._waiting else []
-        record_events(self.rooms, [*events, *(damaged_event(at, damage) for damage in damages)])
-        self.rooms.register.auditing.record(at, [verdict for _, verdict in self._waiting])
-        recorded = [row.key for row, _ in self._waiting]
-        self._waiting, self._strange, self.waiting_bytes = [], [], 0
-        return recorded
+    def record(self) -> None:
+        """Hand over all that waits. It is durable once the next batch is handed over, or the context has ended.
 
-    def _checklist(self, at: datetime) -> Checklist:
-        """Return the batch as the log keeps it."""
-        sound = [row for row, verdict in self._waiting if verdict.damage is None]
-        found = Counter(row.version_key for row in sound)
-        held = self.rooms.register.auditing.member_counts(found)
-        whole = {(row.object_id, row.version) for row in sound if found[row.version_key] == held[row.version_key]}
-        return Checklist(
-            at=at,
-            versions=tuple(sorted(whole)),
-            paths=tuple(row.path for row in sound if (row.object_id, row.version) not in whole),
-            file_count=len(self._waiting),
-            checked_bytes=self.waiting_bytes,
-            damaged_count=len(self._waiting) - len(sound),
-        )
+        Raises: StoreError when the batch before could not be recorded.
+        """
+        self._settle()
+        if self._waiting or self._strange:
+            at = max(self._began, self._rooms.clock.now())
+            batch = _Batch(at, self._waiting, self._strange, self._waiting_bytes)
+            self._waiting, self._strange, self._waiting_bytes = [], [], 0
+            self._writing = self._writer.submit(_record, self._rooms, batch)
+
+    def _settle(self) -> None:
+        """Wait until the batch that was handed over last is recorded. Raises: what hindered it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Checks of one moment. strange: damage of files without a row."""
+
+    at: datetime
+    checks: Sequence[tuple[DueRow, Verdict]]
+    strange: Sequence[Damage]
+    checked_bytes: int
+
+
+def _record(rooms: CheckRooms, batch: _Batch) -> None:
+    """Record a batch durably: first in the event log, then in the register."""
+    damages = [verdict.damage for _, verdict in batch.checks if verdict.damage] + [*batch.strange]
+    events = [checked_event(_checklist(rooms, batch))] if batch.checks else []
+    events += [damaged_event(batch.at, damage) for damage in damages]
+    rooms.store.append_events(events)
+    rooms.register.auditing.record(batch.at, [verdict for _, verdict in batch.checks], events)
+
+
+def _checklist(rooms: CheckRooms, batch: _Batch) -> Checklist:
+    """Return the batch as the log keeps it."""
+    sound = [row for row, verdict in batch.checks if verdict.damage is None]
+    found = Counter(row.version_key for row in sound)
+    held = rooms.register.auditing.member_counts(found)
+    whole = {(row.object_id, row.version) for row in sound if found[row.version_key] == held[row.version_key]}
+    return Checklist(
+        at=batch.at,
+        versions=tuple(sorted(whole)),
+        paths=tuple(row.path for row in sound if (row.object_id, row.version) not in whole),
+        file_count=len(batch.checks),
+        checked_bytes=batch.checked_bytes,
+        damaged_count=len(batch.checks) - len(sound),
+    )
 
 
 def damaged_event(at: datetime, damage: Damage) -> Event:

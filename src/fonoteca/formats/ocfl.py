@@ -119,7 +119,12 @@ def content_path(version: int, ordinal: int, logical_path: LogicalPath) -> Conte
 
 def sidecar(inventory: bytes) -> bytes:
     """Return the content of the sidecar of an inventory (OCFL 1.1 section 3.7)."""
-    return f"{hashlib.sha256(inventory).hexdigest()} {INVENTORY}\n".encode()
+    return sidecar_of(hashlib.sha256(inventory).hexdigest())
+
+
+def sidecar_of(digest: str) -> bytes:
+    """Return the content of the sidecar of an inventory with this sha256."""
+    return f"{digest} {INVENTORY}\n".encode()
 
 
 def parse_sidecar(content: bytes) -> Sha256:

@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
+
+Stamp = tuple[int, int]
+"""A blob's length in bytes, and the time of its last change in nanoseconds since 1970."""
+
+GONE = "no such file"
+
+
+class Sighting(NamedTuple):
+    """A blob as it was found. sha256: hexadecimal. trouble: why it has no digest, `GONE` or what the medium said; "" for none.
+
+    stamp: None with trouble. A tuple, since an audit sends millions of them from worker to worker.
+    """
+
+    stamp: Stamp | None
+    sha256: str
+    trouble: str
 
 
 @dataclass(frozen=True, slots=True)

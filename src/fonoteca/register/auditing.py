@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, exists, func, insert, or_, select, update
 
-from fonoteca.model.corridor import Damage
+from fonoteca.model.corridor import Damage, Event
 from fonoteca.model.ids import ObjectId, Sha256
-from fonoteca.register.recording import split_path
+from fonoteca.register.recording import record_events, split_path
 from fonoteca.register.rows import SOUND, facts_of, numbers_json
 from fonoteca.register.schema import event, fixity_check, member_file, object_, version
 
@@ -122,14 +122,17 @@ def objects_at(after_path: str, until_path: str, limit: int) -> Select[Any]:
     return select(path).where(path > after_path, path < until_path).order_by(path).limit(limit)
 
 
-def objects_without_inventory(limit: int) -> Select[Any]:
-    """Select objects of whose head the register has lost the inventory: a pass over all objects."""
-    inventory = (
-        select(member_file.c.id)
-        .join(version, version.c.id == member_file.c.version_key)
-        .where(version.c.object_key == object_.c.id, version.c.version == object_.c.head_version, member_file.c.tail == INVENTORY)
+def objects_with_lost_rows(limit: int) -> Select[Any]:
+    """Select objects with a version whose files' rows do not add up to its bytes: a pass over all files' rows."""
+    found = func.coalesce(func.sum(member_file.c.file_bytes), 0)
+    return (
+        select(object_.c.object_path)
+        .join(version, version.c.object_key == object_.c.id)
+        .outerjoin(member_file, member_file.c.version_key == version.c.id)
+        .group_by(version.c.id, object_.c.object_path, version.c.version_bytes)
+        .having(found != version.c.version_bytes)
+        .limit(limit)
     )
-    return select(object_.c.object_path).where(~exists(inventory)).limit(limit)
 
 
 def quarantined(limit: int) -> Select[Any]:
@@ -229,34 +232,24 @@ class Auditing:
         count = select(member_file.c.version_key, func.count().label("files")).group_by(member_file.c.version_key)
         return {row.version_key: row.files for row in self._in(count, member_file.c.version_key, version_keys)}
 
-    def content_counts(self, object_paths: Iterable[str]) -> Mapping[str, int]:
-        """Return how many files each object has in the `content` folders of all its versions."""
-        count = (
-            select(object_.c.object_path, func.count().label("files"))
-            .join(version, version.c.object_key == object_.c.id)
-            .join(member_file, member_file.c.version_key == version.c.id)
-            .where(member_file.c.tail.startswith("content/"))
-            .group_by(object_.c.object_path)
-        )
-        return {row.object_path: row.files for row in self._in(count, object_.c.object_path, object_paths)}
-
-    def object_paths(self, below: str) -> set[str]:
-        """Return the paths of all objects below a folder of the layout."""
+    def object_paths(self, first: str, last: str) -> set[str]:
+        """Return the paths of all objects below some folders of the layout, from the first to the last."""
         found: set[str] = set()
-        after = f"{below}/"
-        while rows := self._rows(objects_at(after, f"{below}0", PAGE_ROWS)):  # "0" follows "/"
+        after = f"{first}/"
+        while rows := self._rows(objects_at(after, f"{last}0", PAGE_ROWS)):  # "0" follows "/"
             found.update(row.object_path for row in rows)
             after = rows[-1].object_path
         return found
 
-    def objects_without_inventory(self, limit: int) -> list[str]:
-        """Return the paths of objects of whose head no inventory is recorded. Cost: a pass over all objects."""
-        return [row.object_path for row in self._rows(objects_without_inventory(limit))]
+    def objects_with_lost_rows(self, limit: int) -> list[str]:
+        """Return the paths of objects of which rows of files are lost, or give other lengths. Cost: a pass over all of them."""
+        return sorted({row.object_path for row in self._rows(objects_with_lost_rows(limit))})
 
-    def record(self, at: datetime, verdicts: Sequence[Verdict]) -> None:
-        """Record checks of one moment, the latest of their files whatever dates were recorded before."""
-        if not verdicts:
-            return
+    def record(self, at: datetime, verdicts: Sequence[Verdict], events: Sequence[Event] = ()) -> None:
+        """Record checks of one moment, and the events that tell of them.
+
+        They are the latest of their files, whatever dates were recorded before.
+        """
         rows = [
             {
                 "checked_key": each.key,
@@ -271,7 +264,9 @@ class Auditing:
         statement = update(member_file).where(member_file.c.id == bindparam("checked_key")).values(checked_at=at, **found)
 
         def work(connection: Connection) -> None:
-            connection.execute(statement, rows)
+            record_events(connection, events)
+            if rows:
+                connection.execute(statement, rows)
             for each in told:
                 known = select(fixity_check.c.at).where(fixity_check.c.member_key == each["member_key"], fixity_check.c.at == at)
                 if connection.execute(known).first() is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,7 @@ from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory
 from fonoteca.model.corridor import Damage, DamageKind, MemberFile, StoredVersion
 from fonoteca.model.errors import FixityError, FonotecaError, FormatError, StoreError, TrustError, UsageError
+from fonoteca.model.fixity import Stamp
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ObjectId, Sha256
 from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
@@ -22,14 +22,22 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What an object's own files should be, as the register knows it. inventory_sha256: of its head version's inventory.
-
-    content_count: files in the `content` folders of all its versions.
-    """
+    """What an object's own files should be, as the register knows it. inventory_sha256: of its head version's inventory."""
 
     object_path: str
     inventory_sha256: Sha256
-    content_count: int
+
+    def files(self) -> dict[str, str]:
+        """Return the object's own files with their digests, by path."""
+        sidecar = ocfl.sidecar_of(self.inventory_sha256)
+        return {
+            f"{self.object_path}/{INVENTORY}": self.inventory_sha256,
+            f"{self.object_path}/{SIDECAR}": sha256(sidecar).hexdigest(),
+            f"{self.object_path}/{OBJECT_DECLARATION[0]}": _DECLARATION_SHA256,
+        }
+
+
+_DECLARATION_SHA256 = sha256(OBJECT_DECLARATION[1]).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,44 +48,25 @@ class Batch:
     frames: tuple[Frame, ...]
 
 
-Look = tuple[tuple[int, int] | None, str]
-"""What a first look at a file gives: its stamp, None when it is gone or cannot be asked for; and what is wrong, "" for nothing."""
+Look = tuple[Stamp | None, str]
+"""What a first look at a file gives: its stamp, None when it is gone or cannot be read; and what is wrong, "" for nothing."""
 
 
-def look(root: Root, path: str, expected: Sha256) -> Look:
-    """Return a file's stamp and what is wrong with it, "" when it has the digest expected. Cost: one read.
+def look_all(root: Root, batch: Batch) -> tuple[list[Look], list[Frame]]:
+    """Return a first look at each file, and the objects whose own files are not as they should be. Cost: one read of each.
 
     Nothing more is found out here: sound files are many, and each is a line in somebody's loop.
     """
-    try:
-        seen = root.blobs.stamp(path)
-        if seen is None:
-            return None, "no such file"
-        found = _sha256(root, path)
-    except StoreError as error:
-        return None, error.problem
-    return seen, "" if found == expected else found
-
-
-def stamp(root: Root, path: str) -> tuple[int, int] | None:
-    """Return a file's length and time, None when it is gone or cannot be asked for."""
-    try:
-        return root.blobs.stamp(path)
-    except StoreError:
-        return None
-
-
-def frame_stands(root: Root, frame: Frame) -> bool:
-    """Whether an object's inventory, sidecar and declaration are as they should be, and the register knows all its content."""
-    try:
-        content = root.blobs.read(f"{frame.object_path}/{INVENTORY}")
-        stands = sha256(content).hexdigest() == frame.inventory_sha256
-        stands = stands and root.blobs.read(f"{frame.object_path}/{SIDECAR}") == ocfl.sidecar(content)
-        stands = stands and root.blobs.read(f"{frame.object_path}/{OBJECT_DECLARATION[0]}") == OBJECT_DECLARATION[1]
-    except StoreError:
-        return False
-    # These bytes were parsed and believed when the version was recorded.
-    return stands and sum(len(paths) for paths in json.loads(content)["manifest"].values()) == frame.content_count
+    own = [frame.files() for frame in batch.frames]
+    paths = [path for path, _ in batch.files]
+    for files in own:
+        paths += files
+    seen = root.blobs.sight_all(paths)
+    pairs = zip(seen, batch.files, strict=False)
+    looks = [(s.stamp, s.trouble or ("" if s.sha256 == expected else s.sha256)) for s, (_, expected) in pairs]
+    rest = iter(seen[len(looks) :])
+    wrong = [[next(rest).sha256 != expected for expected in files.values()] for files in own]
+    return looks, [frame for frame, found in zip(batch.frames, wrong, strict=True) if any(found)]
 
 
 def root_is_there(root: Root) -> bool:
@@ -149,11 +138,23 @@ def _expected(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) 
     except (FixityError, FormatError, UsageError):
         if not known:
             raise
-        return dict(known)
+        return {**known, **_known_frame(root, object_id, known)}
     path = ocfl.object_path(object_id)
     hashes = {f"{path}/{name}": found for name, found in _hashes_of_all(root, proved.inventory).items()}
     hashes |= {f"{path}/{name}": hash_bytes(content, root.piece_bytes) for name, content in _frame(root, proved).items()}
     return {**hashes, **known}
+
+
+def _known_frame(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> dict[str, FileHashes]:
+    """Return what lies directly in an object's folder, of which no inventory is whole: the newest version's has the same bytes."""
+    path = ocfl.object_path(object_id)
+    frame = {f"{path}/{OBJECT_DECLARATION[0]}": hash_bytes(OBJECT_DECLARATION[1], root.piece_bytes)}
+    numbers = (ocfl.version_of_folder(place.removeprefix(f"{path}/").partition("/")[0]) for place in known)
+    newest = max((number for number in numbers if number is not None), default=0)
+    for name in (INVENTORY, SIDECAR):
+        copied = f"{path}/{ocfl.version_folder(newest)}/{name}" if newest else ""
+        frame |= {f"{path}/{name}": known[copied]} if copied in known else {}
+    return frame
 
 
 def mend(root: Root, object_id: ObjectId) -> list[str]:

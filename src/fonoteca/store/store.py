@@ -11,14 +11,15 @@ from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.formats.ocfl_history import VersionChange, history
 from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, StoreError, UsageError
+from fonoteca.model.fixity import Stamp
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import LogicalPath, ObjectId, Sha256
+from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.store import claim, commit, events, fixity, mirror, reading, recovery
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
-from fonoteca.store.fixity import Frame, Look
+from fonoteca.store.fixity import Batch, Frame, Look
 from fonoteca.store.logs import EVENTS
 from fonoteca.store.mirror import Claims
 from fonoteca.store.root import Root, head_of, held, layout_folders, object_ids, object_paths, read_logical
@@ -149,26 +150,22 @@ class Store:
         """Return what is wrong with a file, None when it is sound. Never raises for damage. Cost: one read of the file."""
         return fixity.check_member(self._root, object_id, member)
 
-    def look_all(self, files: Sequence[tuple[str, Sha256]]) -> list[Look]:
-        """Return a first look at each file, given by path and digest: its stamp, and what is wrong, "" for nothing.
+    def look_all(self, batch: Batch) -> tuple[list[Look], list[Frame]]:
+        """Return a first look at each file: its stamp, and what is wrong, "" for nothing; and the objects whose own files are wrong.
 
         Raises: StoreError when files are gone because the storage root is, as when its disk is not mounted any more.
         """
-        looks = [fixity.look(self._root, path, sha256) for path, sha256 in files]
+        looks, fallen = fixity.look_all(self._root, batch)
         if any(stamp is None for stamp, _ in looks):
             self.check_is_there()
-        return looks
+        return looks, fallen
 
-    def stamps(self, paths: Sequence[str]) -> list[tuple[int, int] | None]:
+    def stamps(self, paths: Sequence[str]) -> list[Stamp | None]:
         """Return the length and time of each file, None for one that is gone or cannot be asked for. Nothing is read."""
-        stamps = [fixity.stamp(self._root, path) for path in paths]
+        stamps = self._root.blobs.stamp_all(paths)
         if None in stamps:
             self.check_is_there()
         return stamps
-
-    def fallen_frames(self, frames: Sequence[Frame]) -> list[Frame]:
-        """Return those objects whose own inventory, sidecar or declaration is not as the register knows it, or knows less."""
-        return [frame for frame in frames if not fixity.frame_stands(self._root, frame)]
 
     def check_is_there(self) -> None:
         """Raise StoreError when nothing is left of the storage root: its disk is not there, and no file of it is lost by that."""

@@ -9,9 +9,11 @@ the same disk). The names of the tests are the laws.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.fixity import GONE
 from fonoteca.ports import Blobs, Staging
 
 HOSTILE_KEYS = ("", "/", "/etc/passwd", "..", "a/..", "a/../b", "../a", "a//b", "a/", "./a", "a\0b", "a/\0")
@@ -66,6 +68,17 @@ class BlobsSuite:
         after = blobs.stamp("a/b")
         assert after is not None
         assert after[0] == 5
+
+    def test_sightings_are_stamps_and_digests_of_what_is_there(self, blobs: Blobs) -> None:
+        contents = {"a/b": b"one", "a/c": b"", "d": bytes(700_000)}
+        for key, content in contents.items():
+            blobs.write(key, content)
+        keys = [*contents, "a", "x/y", "a/b/c"]
+        found = blobs.sight_all(keys)
+        assert [each.sha256 for each in found] == [*(sha256(c).hexdigest() for c in contents.values()), "", "", ""]
+        assert [each.stamp for each in found] == [blobs.stamp(key) for key in keys] == blobs.stamp_all(keys)
+        assert [each.trouble for each in found] == ["", "", "", GONE, GONE, GONE]
+        assert (blobs.sight_all([]), blobs.stamp_all([])) == ([], [])
 
     def test_create_makes_once(self, blobs: Blobs) -> None:
         assert blobs.create("a/b", b"first")

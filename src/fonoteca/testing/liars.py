@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from fonoteca.formats.sightings import sight
 from fonoteca.model.errors import StoreError
+from fonoteca.model.fixity import Sighting
 from fonoteca.ports import Blobs
 
 
@@ -20,6 +24,10 @@ class _Honest:
     def __getattr__(self, name: str) -> Any:
         """Return what the wrapped blobs have."""
         return getattr(self._inner, name)
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return what is seen of each blob by way of this liar's own reading."""
+        return [sight(self, key) for key in keys]
 
     def _lies_about(self, key: str) -> bool:
         return self._key_part in key
@@ -35,6 +43,24 @@ class FlipsLastByte(_Honest):
 
     def open(self, key: str) -> BinaryIO:
         """Return the blob as a stream, nearly."""
+        return BytesIO(self.read(key))
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return a range of what `read` gives."""
+        return self.read(key)[start : start + length]
+
+
+class Unreadable(_Honest):
+    """Has blobs that are there and cannot be read, as those on a bad sector of a disk."""
+
+    def read(self, key: str) -> bytes:
+        """Return the blob, or raise StoreError as a disk does."""
+        if self._lies_about(key):
+            raise StoreError(key, os.strerror(errno.EIO), "Look into the system's log; the disk may be failing.")
+        return self._inner.read(key)
+
+    def open(self, key: str) -> BinaryIO:
+        """Return the blob as a stream, or raise StoreError."""
         return BytesIO(self.read(key))
 
     def read_range(self, key: str, start: int, length: int) -> bytes:

@@ -7,7 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from fonoteca.formats.sightings import sight
 from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.fixity import Sighting, Stamp
 
 
 class MemoryBlobs:
@@ -50,6 +52,14 @@ class MemoryBlobs:
         if key not in self._stamps or self._stamps[key][0] is not content:
             self._stamps[key] = (content, self._stamps.get(key, (b"", 0))[1] + 1)
         return len(content), self._stamps[key][1]
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return each blob's stamp and sha256."""
+        return [sight(self, key) for key in keys]
+
+    def stamp_all(self, keys: Sequence[str]) -> list[Stamp | None]:
+        """Return each blob's stamp."""
+        return [self.stamp(key) for key in keys]
 
     def write(self, key: str, content: bytes) -> None:
         """Put the blob, in place of one that may be there."""
