@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from fonoteca.edges.disk_calls import in_words
+from fonoteca.edges.disk_calls import disk_error
 from fonoteca.formats.ocfl_digests import Digester
 from fonoteca.formats.ocfl_tree import DigestAnswer, DigestQuestion, Entry, EntryKind
 from fonoteca.model.errors import StoreError
@@ -28,7 +28,7 @@ class DiskTree:
     """`formats.ocfl_tree.Tree` over a folder. advance: told how many bytes were hashed. Use it as a context."""
 
     def __init__(self, top: Path, advance: Callable[[int], None] = lambda _: None) -> None:
-        self._top = Path(os.path.realpath(top))
+        self._top = os.path.realpath(top)
         self._advance = advance
         self._telling = Lock()
         self._closed = False
@@ -46,27 +46,29 @@ class DiskTree:
     def entries(self, folder: str) -> Sequence[Entry]:
         """Return what lies directly in a folder, in ascending order of name."""
         path = self._path(folder)
-        with in_words(path):
+        try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 with os.scandir(descriptor) as found:
-                    return sorted((Entry(each.name, _kind(each)) for each in found), key=lambda entry: entry.name)
+                    return [Entry(name, kind) for name, kind in sorted((each.name, _kind(each)) for each in found)]
             finally:
                 os.close(descriptor)
+        except OSError as error:
+            raise disk_error(error, Path(path)) from error
 
     def read(self, path: str, bytes_max: int) -> bytes:
         """Return the first bytes of a regular file, at most so many."""
         where = self._path(path)
-        with in_words(where):
-            descriptor = _open_regular(where)
-            with os.fdopen(descriptor, "rb", buffering=0) as source:
-                size = os.fstat(descriptor).st_size
+        try:
+            with os.fdopen(_open_regular(where), "rb", buffering=0) as source:
                 parts = []
-                left = min(bytes_max, max(size, 1) + 1)
+                left = min(bytes_max, os.fstat(source.fileno()).st_size)
                 while left and (part := source.read(left)):
                     parts.append(part)
                     left -= len(part)
                 return b"".join(parts)
+        except OSError as error:
+            raise disk_error(error, Path(where)) from error
 
     def digest(self, questions: Iterable[DigestQuestion]) -> Iterator[DigestAnswer]:
         """Yield the answer to each question, in their order."""
@@ -98,11 +100,11 @@ class DiskTree:
             return DigestAnswer(question.path, problem=error.strerror or str(error))
         return DigestAnswer(question.path, digester.digests())
 
-    def _path(self, path: str) -> Path:
+    def _path(self, path: str) -> str:
         """Return where a path of the tree is. Raises: StoreError for one that leads out of it."""
-        if path.startswith("/") or any(part in (".", "..") for part in path.split("/")):
+        if path.startswith("/") or ("." in path and not {".", ".."}.isdisjoint(path.split("/"))):
             raise StoreError(path, f"not a path below {self._top}")
-        return self._top / path
+        return f"{self._top}/{path}"
 
 
 def _kind(entry: os.DirEntry[str]) -> EntryKind:
@@ -113,12 +115,12 @@ def _kind(entry: os.DirEntry[str]) -> EntryKind:
     return EntryKind.FILE if entry.is_file(follow_symlinks=False) else EntryKind.OTHER
 
 
-def _open_regular(path: Path) -> int:
+def _open_regular(path: str) -> int:
     """Return a descriptor of a regular file. Raises: OSError for anything else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor
 
 
