@@ -171,6 +171,7 @@ def _tables(world: World) -> dict[str, pa.Table]:
         "year": releases["year"][r["of"]],
         "source_uri": blank,
         "source": np.full(count, "made-up", object),
+        "offer_source": np.full(count, "made-up", object),
         "file_bytes": r["duration_ms"].astype(np.int64) * 24,
         "file_bytes_estimated": ~r["held"],
         "listeners": r["listens"] // 3,

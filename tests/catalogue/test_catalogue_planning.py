@@ -139,6 +139,25 @@ def test_another_format_is_wanted_only_where_rights_let_it_be_made() -> None:
     assert open_encodings(encodings, Permit.ANY_FORMAT, "jamendo") == 0b111
 
 
+def test_a_sources_encoding_is_open_to_what_it_offers_whoever_names_it(catalogue: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,title,artist,duration\n0000000a-1111-4222-8333-444444444444,Song,Singer,200\n")
+    named = {"id": "id", "title": "title", "artist": "artist", "duration_s": "duration"}
+    catalogue.import_table([tmp_path / "a.csv"], mapping_of("names", columns=named))
+    (tmp_path / "b.csv").write_text("key,title,artist,duration,licence,size\nk,Song,Singer,200,L,9000000\n")
+    offered = {"key": "key", "title": "title", "artist": "artist", "duration_s": "duration", "licence": "licence"}
+    catalogue.import_table([tmp_path / "b.csv"], mapping_of("offers", columns={**offered, "file_bytes": "size"}))
+    catalogue.build()
+    (row,) = catalogue.rows()
+    assert (row.source, row.licence_uri, row.file_bytes) == ("names", "L", 9_000_000)
+    for source, encoding in (("offers", "mp3-96"), ("names", AS_OFFERED)):
+        plan = catalogue.plan(asked(9_000_000 - (source == "offers"), Encoding("mp3-96", 96_000, 0.9, source)), licensed_as_it_is)
+        assert [want.encoding for want in plan.wants] == [encoding]
+
+
+def licensed_as_it_is(licence: str) -> Permit:
+    return Permit.AS_OFFERED if licence == "L" else Permit.REFUSED
+
+
 def test_an_encoding_is_chosen_where_it_keeps_more_in_the_bytes(heard: Catalogue) -> None:
     small, whole = 10**7, 10**9
     mixed = heard.plan(asked(small, OPUS_75), lambda _: ANY)

@@ -76,6 +76,7 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
         "release": 'Title of the release; "" when unknown.',
         "year": "Year of the release.",
         "licence_uri": 'The licence as its source names it; "" when none is named, which allows nothing.',
+        "offer_source": "Name of the source that source_uri is of, and licence_uri and file_bytes of what is not held.",
         "genre": 'Genre as its source names it; "" when unknown.',
         "file_bytes": "Of the file held, or as the source says, or 192 kbit/s for the duration (4 minutes when unknown).",
         "file_bytes_estimated": "Whether file_bytes was estimated from the duration.",

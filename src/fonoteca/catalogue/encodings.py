@@ -1,7 +1,7 @@
 """Which encodings each recording can be had in, what they weigh and what they keep: the knapsack's columns. Pure.
 
 Encoding 0 is the file as its source names it; the others are those of the question, in its order. An encoding that a source
-offers is open to that source's recordings under whatever licence lets us hold them. One that we make ourselves of the source's
+offers is open to what that source has on offer, under whatever licence lets us hold it. One that we make ourselves of the source's
 file is open where rights say that another format may be made: the licence lets the work be changed, or lets formats be changed
 without that being a change of the work (for instance CC 4.0 section 2(a)(4), no-derivatives licences among them).
 """
@@ -53,7 +53,7 @@ def parse_encoding(text: str) -> Encoding:
 
 
 def open_encodings(encodings: Sequence[Encoding], permit: Permit, source: str) -> int:
-    """Return which encodings a source's recordings can be had in under such a permit: bit n for encoding n, 0 for none at all."""
+    """Return which encodings can be had of what a source has on offer, under such a permit: bit n for encoding n, 0 for none."""
     if permit is Permit.REFUSED:
         return 0
     found = 1

@@ -50,6 +50,7 @@ RECORDING_COLUMNS: Mapping[str, pa.DataType] = {
     "source_uri": _TEXT,
     "genre": _TEXT,
     "source": _TEXT,
+    "offer_source": _TEXT,
     "file_bytes": _COUNT,
     "file_bytes_estimated": pa.bool_(),
     "held": pa.bool_(),

@@ -21,8 +21,8 @@ from fonoteca.formats.quantities import show_bytes
 from fonoteca.model.catalogue import Encoding, Kept, Permit
 from fonoteca.model.errors import StoreError, UsageError
 
-_COLUMNS = ["licence_uri", "source", "held", "share", "file_bytes", "duration_ms"]
-_NAMED = ["licence_uri", "source"]
+_COLUMNS = ["licence_uri", "offer_source", "held", "share", "file_bytes", "duration_ms"]
+_NAMED = ["licence_uri", "offer_source"]
 
 Permits = Callable[[str], Permit]
 
@@ -164,7 +164,7 @@ def _first_fit(sizes: Bytes, left: int) -> npt.NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One file's columns. licence, source: index in licences, sources."""
+    """One file's columns. licence, source: index in licences, sources, of what is on offer."""
 
     licences: list[str]
     sources: list[str]

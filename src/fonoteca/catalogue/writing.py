@@ -252,8 +252,10 @@ def _recordings(building: Building, table: pa.Table, groups: _Groups, first: int
         "genre": groups.first(_given(table, "genre")),
     }
     column = {name: table[name].take(pa.array(places)) for name, places in taken.items()}
+    column["offer_source"] = table["source"].take(pa.array(offer))
     column["isrc"] = _all_isrcs(table, groups, column["isrc"])
-    column["source"] = pa.array(building.rows.sources, pa.string()).take(column["source"])
+    for name in ("source", "offer_source"):
+        column[name] = pa.array(building.rows.sources, pa.string()).take(column[name])
     file_bytes, duration = np.asarray(column["file_bytes"]), np.asarray(column["duration_ms"]).astype(np.int64)
     estimated = file_bytes == 0
     guessed = np.where(duration > 0, duration, UNKNOWN_DURATION_MS) * ESTIMATED_BITRATE_BPS // 8000
