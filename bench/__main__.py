@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audio, catalogue, corridor, cutting, demo, exports, hashing, plan, popularity, search, swarm
+from bench import audio, audit, catalogue, corridor, cutting, demo, exports, hashing, plan, popularity, search, swarm
 from bench.machine import BusyMeter, await_quiet, describe
 from bench.report import Figure, Quiet, Report, Unmeasured, gather, report_json, table_of
 from bench.stopwatch import NotMeasurableError, Stopwatch
@@ -31,6 +31,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "swarm": swarm.figures,
     "corridor": corridor.figures,
     "audio": audio.figures,
+    "audit": audit.figures,
     "catalogue": catalogue.figures,
     "plan": plan.figures,
     "popularity": popularity.figures,
