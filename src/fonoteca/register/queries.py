@@ -203,6 +203,29 @@ def file_at(object_id: str, logical_path: str) -> Select[Any]:
     return hashed_files(and_(object_.c.object_id == object_id, _of_head(), file.c.logical_path == logical_path))
 
 
+def unanalysed(after_key: int, limit: int) -> Select[Any]:
+    """Select the files of heads that wait for their analysis, in order of key."""
+    return (
+        select(file.c.id, object_.c.object_id)
+        .join(version, version.c.id == file.c.version_key)
+        .join(object_, object_.c.id == version.c.object_key)
+        .where(~file.c.analysed, file.c.id > after_key, _of_head())
+        .order_by(file.c.id)
+        .limit(limit)
+    )
+
+
+def unanalysed_of(object_id: str) -> Select[Any]:
+    """Select a file of an object's head that waits for its analysis."""
+    return (
+        select(file.c.id)
+        .join(version, version.c.id == file.c.version_key)
+        .join(object_, object_.c.id == version.c.object_key)
+        .where(object_.c.object_id == object_id, _of_head(), ~file.c.analysed)
+        .limit(1)
+    )
+
+
 def files_with_digest(sha256: str) -> Select[Any]:
     """Select the files of heads whose content has a digest."""
     condition = and_(member_file.c.digest_key == digest_key(sha256), member_file.c.sha256 == sha256, _of_head())

@@ -180,6 +180,20 @@ class Register:
         """Return the files that hold a recording."""
         return self._all(queries.files_of_recording(recording_id), reading.file_row)
 
+    def waiting(self) -> Iterator[ObjectId]:
+        """Yield the objects whose audio waits for its analysis, in order of recording. Cost: the number of their files."""
+        after_key, last = 0, ""
+        while page := self._all(queries.unanalysed(after_key, _ROWS_AT_ONCE), lambda row: row):
+            for row in page:
+                if row.object_id != last:
+                    yield ObjectId(row.object_id)
+                last = row.object_id
+            after_key = page[-1].id
+
+    def waits(self, object_id: str) -> bool:
+        """Return whether audio of the object's head waits for its analysis: it is not published or served before."""
+        return self._one(queries.unanalysed_of(object_id), lambda row: row) is not None
+
     def held_tracks(self) -> Iterator[HeldTrack]:
         """Yield every track held, in order of object and position, from one state of the register. Cost: one pass."""
         with self._reading() as connection:

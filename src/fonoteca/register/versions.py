@@ -60,7 +60,7 @@ _MEMBER = ("id", "version_key", "tail", "file_bytes", "sha256", "digest_key")
 _HASHES = ("member_key", "piece_bytes", "pieces_root", "piece_layer", "v1_pieces", "v1_last_padded")
 _FILE = (
     *("id", "version_key", "position", "logical_path", "member_key", "media_type", "codec", "duration_ms"),
-    *("title", "artist", "release", "year", "probe", "tags"),
+    *("title", "artist", "release", "year", "probe", "tags", "analysed"),
 )
 
 
@@ -293,7 +293,8 @@ def _files(connection: Connection, fresh: list[_Entry], members: Mapping[queries
                 )
             key = next(ids)
             of_version.append(key)
-            rows.append((key, entry.version_key, position, each.logical_path, member, *_said(each, entry.description)))
+            analysed = each.probe is not None or entry.stored.object_id.kind != Kind.AUDIO
+            rows.append((key, entry.version_key, position, each.logical_path, member, *_said(each, entry.description), analysed))
     insert_rows(connection, file, _FILE, rows)
     return keys
 
@@ -328,6 +329,8 @@ def _make_heads(connection: Connection, heads: list[_Entry], keys: Mapping[int, 
         if entry.head_key is not None:
             of_head = select(file.c.id).where(file.c.version_key == entry.head_key)
             connection.execute(delete(holding).where(holding.c.file_key.in_(of_head)))
+            # What a later version took the place of waits no more.
+            connection.execute(update(file).where(file.c.version_key == entry.head_key, ~file.c.analysed).values(analysed=True))
     rows = [
         (key, recording_of(entry.stored, each))
         for entry in heads

@@ -149,12 +149,14 @@ class Cluster:
 
 
 @contextmanager
-def postgres_cluster(options: Mapping[str, str] = QUICK) -> Iterator[Cluster]:
+def postgres_cluster(options: Mapping[str, str] = QUICK, below: Path | None = None) -> Iterator[Cluster]:
     """Give a new cluster that runs, with one empty database; stopped and removed when the context ends.
+
+    below: the folder that its files go below; the system's own for temporary files where none is given.
 
     Root hands it to the user `postgres`, as PostgreSQL refuses to run as root.
     """
-    with tempfile.TemporaryDirectory(prefix="fonoteca-pg-") as name, tempfile.NamedTemporaryFile() as secret:
+    with tempfile.TemporaryDirectory(prefix="fonoteca-pg-", dir=below) as name, tempfile.NamedTemporaryFile() as secret:
         folder = Path(name)
         secret.write(PASSWORD.encode())
         secret.flush()
