@@ -147,7 +147,7 @@ NOT_FOUND: Mapping[str, str] = {
 }
 """Codes of the tables that no finding has, and why."""
 
-_IN_1_0: Mapping[str, str | None] = {
+IN_1_0: Mapping[str, str | None] = {
     "E104": "E046",
     "E105": "E046",
     "E106": "E041",
@@ -189,7 +189,7 @@ class Notes:
 
     def add(self, code: str, sentence: str, place: str | None = None) -> None:
         """Take a finding down, under the code that it has in this version of the specification, if it is against a rule there."""
-        named = _IN_1_0.get(code, code) if self.spec == "1.0" else code
+        named = IN_1_0.get(code, code) if self.spec == "1.0" else code
         if named is not None and not (self.earlier and named in _ONCE):
             assert named in RULES, named
             self.findings.append(Finding(named, self.place if place is None else place, sentence))
