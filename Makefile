@@ -1,6 +1,6 @@
 # The house's commands. `make demo` and `make test` need only Python 3.11, make, git and the package registries.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-catalogue lock clean
+.PHONY: help demo demo-cluster test check bench bench-catalogue lock clean
 .NOTPARALLEL:
 PYTHON := .venv/bin/python
 DEMO_ARGS ?=
@@ -15,6 +15,11 @@ help: ## Say what can be made
 demo: ## The whole corridor on real music, then the site (DEMO_ARGS="DIR --no-serve --json")
 	@sh tools/bootstrap.sh run
 	@.venv/bin/fonoteca demo $(DEMO_ARGS)
+
+demo-cluster: ## The corridor on S3, PostgreSQL and Ray, all on this machine, one node killed on the way (DEMO_ARGS=--json)
+	@sh tools/debian.sh "/usr/lib/postgresql/*/bin/initdb=postgresql"
+	@sh tools/bootstrap.sh dev
+	@$(PYTHON) tools/demo_cluster.py $(DEMO_ARGS)
 
 # Playwright's driver needs libatomic, which neither its wheel nor Chromium brings. PostgreSQL's programs are not in PATH.
 test: ## Every check: style, types, floors, then the tests (TEST_ARGS="-k store")

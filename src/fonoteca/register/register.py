@@ -202,7 +202,7 @@ class Register:
 
     def totals(self, kind: str | None = None) -> Totals:
         """Return sums over heads of a kind, or of audio and artwork together. Cost: constant."""
-        return self._all(queries.sums(kind), lambda row: Totals(*row))[0]
+        return self._all(queries.sums(kind), lambda row: Totals(*map(int, row)))[0]  # PostgreSQL sums to Decimal
 
     # What was refused or waits --------------------------------------------------------------------------------------
 

@@ -41,9 +41,10 @@ _ENVIRONMENT = {
 
 @dataclass(slots=True)
 class _Node:
-    """A node: `ray start --block` and all that it starts."""
+    """A node: `ray start --block` and all that it starts. processors: 0 once another stands in for it."""
 
     host: str
+    processors: int
     started: subprocess.Popen[bytes]
     said: IO[bytes]
 
@@ -63,6 +64,14 @@ class LocalCluster:
     def add(self, processors: int) -> int:
         """Start one more node and wait until it is there. Returns: its index."""
         self.nodes.append(self._start(processors))
+        return len(self.nodes) - 1
+
+    def mend(self) -> int:
+        """Start a node in the place of each that was killed. Returns: the index of the last node."""
+        for node in self.nodes[1:]:
+            if node.started.returncode is not None and node.processors:
+                node.processors, processors = 0, node.processors
+                self.add(processors)
         return len(self.nodes) - 1
 
     def kill(self, index: int) -> None:
@@ -104,7 +113,7 @@ class LocalCluster:
             env={**os.environ, **self.environment},
             start_new_session=True,
         )
-        node = _Node(host, started, said)
+        node = _Node(host, processors, started, said)
         try:
             _wait_until_started(node)
         except BaseException:
