@@ -10,9 +10,12 @@ import pytest
 from catalogue_world import mapping_of
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.exported import ExportReader
+from fonoteca.catalogue.exports import export_snapshot
+from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import RecordingId
-from fonoteca.ports import Silence
+from fonoteca.ports import SILENCE, Silence
 
 MBID_A, MBID_B, MBID_OLD = (f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2, 3))
 COLUMNS = {name: name for name in ("id", "key", "title", "artist", "duration_ms", "isrc", "licence", "source_uri")}
@@ -148,6 +151,26 @@ def test_a_redirect_leads_old_ids_to_the_recording(catalogue: Catalogue, tmp_pat
     found = catalogue.recording(MBID_OLD)
     assert found
     assert (found.id, found.title) == (MBID_A, "Song")
+
+
+def test_a_recording_is_found_by_the_id_that_its_only_row_had(catalogue: Catalogue, tmp_path: Path) -> None:
+    take(catalogue, tmp_path, [{"key": "a", "title": "Before"}, {"id": MBID_OLD, "title": "Other"}, {"key": "c", "title": "Other"}])
+    move(catalogue, tmp_path, {MBID_OLD: MBID_A})
+    assert groups(catalogue, tmp_path) == [{MBID_A, MBID_OLD, "c"}, {"a"}]
+    found = catalogue.recording(MBID_OLD)
+    assert found
+    assert (found.id, found.title) == (MBID_A, "Other")
+    assert catalogue.recording(MBID_A) == found
+    stored = catalogue.stored_snapshot()
+    assert stored
+    assert stored.merged == {"id": 0, "redirect": 1, "isrc": 0, "name": 1}
+    staging = DiskStaging(tmp_path / "staging")
+    for form in ("jsonl", "parquet", "sqlite"):
+        folder = staging.folder(form)
+        export_snapshot(catalogue.snapshot_folder(), form, folder, staging, SILENCE)
+        row = ExportReader.at(lambda path, folder=folder: (folder / path).open("rb")).row_of(MBID_OLD)  # type: ignore[misc]
+        assert row
+        assert row["id"] == MBID_A
 
 
 def test_redirects_that_go_round_leave_rows_as_they_are(catalogue: Catalogue, tmp_path: Path) -> None:

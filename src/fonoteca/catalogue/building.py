@@ -22,7 +22,7 @@ import pyarrow as pa
 from fonoteca.catalogue.counts import Heard, Listening, Recordings, counts_apart, counts_of_rows
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk
-from fonoteca.catalogue.identity import BY_REDIRECT, RULES, Identity, Redirects, identify
+from fonoteca.catalogue.identity import BY_REDIRECT, Identity, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
 from fonoteca.catalogue.lookup import write_ids
 from fonoteca.catalogue.popularity_basis import ListeningBasis
@@ -57,7 +57,7 @@ class BuildPlace:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What was made. merged: rows that became part of another's recording, by rule. unused: of what was told, that told nothing."""
+    """What was made. merged: rows of the table of that name, by rule. unused: of what was told, that told nothing."""
 
     recording_count: int
     merged: dict[str, int]
@@ -103,7 +103,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     rows.forget("year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
         ids, ranks = rows.id_high, ranking.head_rank[identity.into]
-        renamed, before = identity.renamed
+        renamed, before, _ = identity.renamed
         if len(renamed):
             ids, ranks = np.concatenate((ids, before)), np.concatenate((ranks, ranks[renamed]))
         write_ids(stream, ids, ranks)
@@ -112,9 +112,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     basis = replace(ranking.basis, unmatched_listens=unmatched)
     with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:
         write_tables(Building(rows, identity, ranking, place.scratch, basis.synthetic), place.folder, advance)
-    merged = np.bincount(identity.rule[identity.into != np.arange(rows.row_count)], minlength=len(RULES))
-    by_rule = {name: int(count) for name, count in zip(RULES, merged, strict=True) if name}
-    return Built(ranking.recording_count, by_rule, unused, basis)
+    return Built(ranking.recording_count, identity.merged_by_rule(), unused, basis)
 
 
 def _say_unused(unused: dict[str, int], identity: Identity, progress: Progress) -> None:

@@ -27,7 +27,7 @@ class ColumnMeaning:
 
 TABLE_MEANINGS: Mapping[str, str] = {
     RECORDINGS: "One row a recording, key rank and id, in ascending order of rank.",
-    MERGED: "One row for each row of a source that became part of a recording, in ascending order of that recording's rank.",
+    MERGED: "One row for each row of a source that became part of a recording or was redirected, in ascending order of rank.",
     RELEASES: "One row a release id, in ascending order of best_rank.",
     ARTISTS: "One row an artist's name as written, in ascending order of best_rank.",
 }
@@ -89,8 +89,8 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
         "share_high": "Upper end of the share's 90 % interval.",
     },
     MERGED: {
-        "rank": "Rank of the recording that the row became part of.",
-        "id": "The row's own id.",
+        "rank": "Rank of the recording that the row became part of, or stands for under another id.",
+        "id": "The id that its source gave the row.",
         "title": "The title as this row has it.",
         "release": 'Title of the release; "" when unknown.',
         "year": "Year of the release.",

@@ -24,6 +24,8 @@ ISRC_TOLERANCE_MS = 10_000
 pairs of rows that are one recording, and 2 s find 92 %; of those found, 99.99 % are right either way."""
 ROUNDS_MAX = 10_000
 """More different durations than this under one artist and title are no music; the rest stay apart."""
+BLOCK_ROWS = 1 << 23
+"""What is counted at once, since numpy widens what it counts."""
 PARTS = 8
 """A pass works on an eighth of the keys at a time, which bounds its memory to some 10 B a row."""
 REDIRECTS_MAX = 64
@@ -44,15 +46,16 @@ class Identity:
     """For each row, the row that stands for its recording (itself, if it does), and the rule that put it there.
 
     low_ms, high_ms: shortest and longest duration among the rows that a representative stands for; low above high when unknown.
-    renamed: rows whose id was redirected, and the upper half of the id that they had. unknown: ids kept apart that no row has.
+    renamed: rows whose id was redirected, ascending, and the halves of the id that they had.
+    unknown: ids to keep apart that no row has.
     """
 
     into: npt.NDArray[np.uint32]
     rule: npt.NDArray[np.uint8]
     low_ms: npt.NDArray[np.int32]
     high_ms: npt.NDArray[np.int32]
-    renamed: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]] = field(
-        default_factory=lambda: (np.empty(0, U32), np.empty(0, U64))
+    renamed: tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]] = field(
+        default_factory=lambda: (np.empty(0, U32), np.empty(0, U64), np.empty(0, U64))
     )
 
     unknown: tuple[bytes, ...] = ()
@@ -60,6 +63,13 @@ class Identity:
     def forget_durations(self) -> None:
         """Give back the memory that only merging needs."""
         self.low_ms = self.high_ms = np.empty(0, I32)
+
+    def merged_by_rule(self) -> dict[str, int]:
+        """Return how many rows each rule made part of a recording, or gave another id."""
+        counts = np.zeros(len(RULES), np.int64)
+        for first in range(0, len(self.rule), BLOCK_ROWS):
+            counts += np.bincount(self.rule[first : first + BLOCK_ROWS], minlength=len(RULES))
+        return {name: int(count) for name, count in zip(RULES, counts, strict=True) if name}
 
 
 def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Identity:
@@ -132,11 +142,11 @@ class Redirects:
         if not len(self.old_high):
             return
         near = np.flatnonzero(np.isin(rows.id_high, self.old_high))
-        before = rows.id_high[near]
-        (high, low), moved = self.followed(before, rows.id_low[near])
+        before_high, before_low = rows.id_high[near], rows.id_low[near]
+        (high, low), moved = self.followed(before_high, before_low)
         rows.id_high[near], rows.id_low[near] = high, low
         identity.rule[near[moved]] = BY_REDIRECT
-        identity.renamed = (near[moved].astype(U32), before[moved])
+        identity.renamed = (near[moved].astype(U32), before_high[moved], before_low[moved])
 
 
 def _rows_of(rows: Rows, ids: Collection[bytes]) -> tuple[npt.NDArray[np.int64], tuple[bytes, ...]]:

@@ -24,7 +24,7 @@ BUILDS_A_DAY_MAX = 1000
 class StoredSnapshot:
     """A snapshot and the listening it rests on, as snapshot.json keeps them.
 
-    merged: rows that became part of another's recording, by rule. inputs: a digest of the imports and rules it was made of.
+    merged: rows of the table of that name, by rule. inputs: a digest of the imports and rules it was made of.
     unused: redirects that go round in a circle, and ids to keep apart that no row has: how many of each.
     """
 

@@ -123,7 +123,8 @@ def _ranked(building: Building, chunk: Chunk) -> tuple[pa.Table, list[tuple[int,
     head = into == numbers
     renamed = np.flatnonzero(head & (identity.rule[here] == BY_REDIRECT))
     if len(renamed):
-        table = table.set_column(0, "id", _renamed(rows, table["id"], renamed, chunk.first_row))
+        places = chunk.first_row + renamed
+        table = table.set_column(0, "id", _with_ids(table["id"], renamed, rows.id_high[places], rows.id_low[places]))
     table = (
         table.append_column("rank", pa.array(rank))
         .append_column("row", pa.array(numbers))
@@ -143,12 +144,11 @@ def _ranked(building: Building, chunk: Chunk) -> tuple[pa.Table, list[tuple[int,
     return table.take(pa.array(order)).combine_chunks(), found
 
 
-def _renamed(rows: Rows, ids: pa.ChunkedArray, places: npt.NDArray[np.int64], first_row: int) -> pa.Array:
-    """Return the ids with those at some places replaced by what redirects made of them."""
+def _with_ids(ids: pa.ChunkedArray, places: _Index, high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> pa.ExtensionArray:
+    """Return the ids with others, by their halves, at some places."""
     storage = ids.combine_chunks().storage
     halves = np.frombuffer(storage.buffers()[1], ">u8", 2 * len(storage), 16 * storage.offset).reshape(-1, 2).copy()
-    halves[places, 0] = rows.id_high[first_row + places]
-    halves[places, 1] = rows.id_low[first_row + places]
+    halves[places, 0], halves[places, 1] = high, low
     new = pa.Array.from_buffers(pa.binary(16), len(storage), [None, pa.py_buffer(halves.tobytes())])
     return pa.ExtensionArray.from_storage(pa.uuid(), new)
 
@@ -182,8 +182,10 @@ def _settle(building: Building, part: int, folder: Path) -> _Settled:
     recordings = _recordings(building, table, _Groups.of(order, head, rank), first)
     for number, start in enumerate(range(0, count, SHARD_ROWS), first // SHARD_ROWS):
         write_shard(folder / shard_name(RECORDINGS, number), recordings.slice(start, SHARD_ROWS))
-    if len(rank) > count:
-        _write_merged(building, table, order[~head[order]], folder, first)
+    # What stands for a recording under another id than its own can be found by its own too.
+    told = ~head | (np.asarray(table["rule"]) == BY_REDIRECT)
+    if told.any():
+        _write_merged(building, table, order[told[order]], folder, first)
     found = _sums(building, recordings, first)
     return _Settled(len(rank), *found)
 
@@ -320,8 +322,13 @@ def _of_places(groups: _Groups) -> _Index:
 
 
 def _write_merged(building: Building, table: pa.Table, places: _Index, folder: Path, first: int) -> None:
-    """Write the part's rows that became part of a recording, filed by its rank."""
+    """Write the part's rows that became part of a recording, or stand for one under another id, filed by its rank."""
     column = {name: table[name].take(pa.array(places)) for name in (*_READ[:10], "source_uri", "rank", "rule", "source")}
+    heads = np.flatnonzero(np.asarray(table["head"])[places])
+    if len(heads):
+        rows, high, low = building.identity.renamed
+        which = np.searchsorted(rows, np.asarray(table["row"])[places[heads]])
+        column["id"] = _with_ids(column["id"], heads, high[which], low[which])
     column["rank"] = column["rank"].cast(pa.int64())
     column["rule"] = pa.array(RULES, pa.string()).take(column["rule"])
     column["source"] = pa.array(building.rows.sources, pa.string()).take(column["source"])
