@@ -59,9 +59,22 @@ class Plan:
 
     @property
     def indexes(self) -> set[str]:
-        """The indexes used but primary keys. `NAME, whole`: all of it is read, in order; `table NAME`: a full scan."""
+        """The indexes used but primary keys. `NAME, whole`: all of it is read, in order; `table NAME`: a full scan.
+
+        An index of few rows, which holds those alone that someone looks for, counts as a condition.
+        """
         named = {each for each in self.accesses if each.table not in _SMALL and (each.whole or each.index != "pk")}
-        return {f"{each.index or f'table {each.table}'}{', whole' if each.whole and each.index else ''}" for each in named}
+        return {_words(each) for each in named}
+
+
+_OF_FEW = {str(i.name) for t in metadata.tables.values() for i in t.indexes if i.dialect_options["sqlite"]["where"] is not None}
+
+
+def _words(access: Access) -> str:
+    """Return how `Plan.indexes` names an access."""
+    if not access.index:
+        return f"table {access.table}"
+    return f"{access.index}, whole" if access.whole and access.index not in _OF_FEW else access.index
 
 
 _AS_FOR_FEW = ("enable_hashjoin = off", "enable_mergejoin = off", "enable_seqscan = off", "random_page_cost = 0")
