@@ -255,14 +255,14 @@ def _move_content_folder(files: Files, _: Random) -> None:
 
 
 ROWS: list[tuple[str, str, Break]] = [
-    ("stray file in the root", "E001", _add("notes.txt", ".DS_Store", "inventory.json.bak")),
+    ("stray file in the root", "E001", _add("notes.txt", ".DS_Store", "inventory.json.bak", "0=something", "1=An object by Eve")),
     ("stray folder in the root", "E001", _add("v/file", "extra/file", "Extensions/x/y", "version1/file")),
     ("no declaration", "E003", _remove("0=ocfl_object_1.1")),
     ("two declarations", "E003", _add("0=ocfl_object_1.0", content=b"ocfl_object_1.0\n")),
     ("declaration of an unknown version", "E004", _declaration("0=ocfl_object_9.9", b"ocfl_object_9.9\n")),
     ("declaration with another tag", "E005", _declaration("1=ocfl_object_1.1", b"ocfl_object_1.1\n")),
     ("declaration of something else", "E006", _declaration("0=ocfl_1.1", b"ocfl_1.1\n")),
-    ("another declaration", "E006", _add("0=ocfl_1.1", "0=something")),
+    ("another declaration", "E006", _add("0=ocfl_1.1")),
     ("declaration without newline", "E007", _add("0=ocfl_object_1.1", content=b"ocfl_object_1.1")),
     ("declaration of 1.0 in the text", "E007", _add("0=ocfl_object_1.1", content=b"ocfl_object_1.0\n")),
     ("no versions", "E008", _inventory(_put("versions", value={}))),

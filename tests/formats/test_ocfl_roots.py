@@ -35,6 +35,7 @@ def _root(spec: str = "1.1", layout: str = HASH_AND_ID) -> Files:
         "ocfl_layout.json": json.dumps({"extension": layout, "description": "x"}).encode(),
         f"extensions/{layout}/config.json": json.dumps({"extensionName": layout, **DEFAULTS}).encode(),
         "README.md": b"Files of the root itself are ignored.",
+        "1=Eve": b"So are other tags of Namaste.",
     }
     for object_id in IDS:
         if "/" not in object_id or layout != FLAT:

@@ -35,11 +35,6 @@ OBJECT = DeclarationRules("ocfl_object_", "E003", "E003", "E004", "E005", "E006"
 ROOT = DeclarationRules("ocfl_", "E069", "E076", "E077", "E078", "E079", "E080")
 
 
-def is_declaration(name: str) -> bool:
-    """Return whether a file is a declaration of something, right or wrong."""
-    return _DECLARATION.fullmatch(name) is not None
-
-
 def declares_object(entries: Sequence[Entry]) -> bool:
     """Return whether there is a declaration of an object, right or wrong, among a folder's entries."""
     return any(_says(entry, OBJECT.start) for entry in entries)
@@ -50,9 +45,20 @@ def declares_root(entries: Sequence[Entry]) -> bool:
     return any(_says(entry, ROOT.start) and not _says(entry, OBJECT.start) for entry in entries)
 
 
+def declarations(entries: Sequence[Entry], rules: DeclarationRules) -> list[str]:
+    """Return the files that a folder's declaration is to be judged by.
+
+    They are those that speak of OCFL; where none is right, whatever is built as a declaration: it may have been meant as one.
+    """
+    named = [entry.name for entry in entries if entry.kind is EntryKind.FILE and _DECLARATION.fullmatch(entry.name)]
+    if any(name == f"0={rules.start}{spec}" for name in named for spec in SPECS):
+        return [name for name in named if name.partition("=")[2].startswith(ROOT.start)]
+    return named
+
+
 def read_declaration(tree: Tree, folder: str, entries: Sequence[Entry], rules: DeclarationRules, notes: Notes) -> str | None:
     """Return the version of the specification that a folder declares, the newest of several, None when there is none; check it."""
-    named = [entry.name for entry in entries if entry.kind is EntryKind.FILE and is_declaration(entry.name)]
+    named = declarations(entries, rules)
     right = {f"0={rules.start}{spec}": spec for spec in SPECS}
     for name in named:
         if name not in right:

@@ -65,14 +65,14 @@ class SeenInventory:
     head: Any
     content_folder: str
     content_folder_set: bool
-    versions: Mapping[str, SeenVersion]
+    versions: dict[str, SeenVersion]
     manifest: Mapping[str, str]
     fixity: tuple[FixityClaim, ...]
 
     @property
-    def places(self) -> ContentPlaces:
-        """Where its content may lie."""
-        return ContentPlaces({name: version_number(name) or 0 for name in self.versions}, self.content_folder)
+    def last(self) -> str | None:
+        """The folder name of the version with the highest number, None when there is none."""
+        return next(reversed(self.versions), None)
 
 
 def read_inventory(content: bytes, notes: Notes, declared: str | None) -> SeenInventory | None:
@@ -98,7 +98,7 @@ def read_inventory(content: bytes, notes: Notes, declared: str | None) -> SeenIn
     blocks = _version_blocks(found, notes)
     numbers = {name: version_number(name) or 0 for name in blocks}
     _note_head(found, numbers, notes)
-    places = ContentPlaces(numbers, folder)
+    places = ContentPlaces(numbers, {number: name for name, number in numbers.items()}, folder)
     manifest: dict[str, str] = {}
     digests: frozenset[str] | None = None
     if "manifest" in found:

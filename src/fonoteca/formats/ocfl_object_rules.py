@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fonoteca.formats.ocfl import EXTENSIONS, INVENTORY, INVENTORY_BYTES_MAX
 from fonoteca.formats.ocfl_codes import SPECS, Finding, Notes, shown
-from fonoteca.formats.ocfl_declarations import OBJECT, declares_object, is_declaration, read_declaration
+from fonoteca.formats.ocfl_declarations import OBJECT, declarations, declares_object, read_declaration
 from fonoteca.formats.ocfl_digests import digest_of
 from fonoteca.formats.ocfl_extensions import is_registered
 from fonoteca.formats.ocfl_inventory_rules import SeenInventory, SeenVersion, read_inventory
@@ -107,13 +107,14 @@ class _ObjectReader:
 
     def _check_root(self, versions: Mapping[str, SeenVersion], algorithm: str | None) -> None:
         """Check that the object's root holds what it should. algorithm: None when there is no inventory to go by."""
+        declared = declarations(self._entries, OBJECT)
         for entry in self._entries:
             place = below(self._folder, entry.name)
             if self._is_strange(entry):
                 continue
             if entry.kind is EntryKind.FILE:
                 sidecar = entry.name == f"{INVENTORY}.{algorithm}" or self._stands_for_sidecar(entry.name, algorithm)
-                if not (entry.name == INVENTORY or sidecar or is_declaration(entry.name)):
+                if not (entry.name == INVENTORY or sidecar or entry.name in declared):
                     self._notes.add("E001", "an object's root holds no such file", place)
             elif entry.name == EXTENSIONS:
                 self._check_extensions(place)
@@ -183,6 +184,7 @@ class _ObjectReader:
         """Return each version's content files, by paths from the object's root; check the versions' folders and inventories."""
         folders = {entry.name for entry in self._entries if entry.kind is EntryKind.FOLDER}
         last = max((i for i, name in enumerate(newest.versions) if name in folders), default=-1)
+        with_content = {path.partition("/")[0] for path in newest.manifest}
         files: dict[str, frozenset[str]] = {}
         kept: dict[str, SeenInventory] = {}
         for index, name in enumerate(newest.versions):
@@ -197,7 +199,10 @@ class _ObjectReader:
             inventory = self._version_inventory(name, entries, newest, root_content)
             if inventory is not None:
                 kept[name] = inventory
-            files[name] = self._check_version_folder(name, entries, newest, inventory)
+            files[name] = self._check_version_folder(name, entries, newest.content_folder, inventory)
+            if not files[name] and name in with_content:
+                place = below(self._folder, name)
+                self._notes.add("E016", f"expected content in the folder {newest.content_folder}", place)
         self._check_earlier(newest, kept, files)
         return files
 
@@ -212,8 +217,8 @@ class _ObjectReader:
             self._notes.add("W010", "the version's folder has no inventory", folder)
             return None
         inventory: SeenInventory | None = newest
-        if name != list(newest.versions)[-1] or content != root_content:
-            if name == list(newest.versions)[-1]:
+        if name != newest.last or content != root_content:
+            if name == newest.last:
                 self._notes.add("E064", f"expected the same bytes as in {below(self._folder, INVENTORY)}", place)
             inventory = read_inventory(content, self._notes_at(place, newest.spec, earlier=True), None)
             if inventory is not None and inventory.head != name:
@@ -223,7 +228,7 @@ class _ObjectReader:
         return inventory
 
     def _check_version_folder(
-        self, name: str, entries: Sequence[Entry], newest: SeenInventory, inventory: SeenInventory | None
+        self, name: str, entries: Sequence[Entry], content_folder: str, inventory: SeenInventory | None
     ) -> frozenset[str]:
         """Return a version's content files, by paths from the object's root; check what its folder holds."""
         folder = below(self._folder, name)
@@ -238,15 +243,12 @@ class _ObjectReader:
                 stands_in = entry.name.startswith(f"{INVENTORY}.") and INVENTORY in names and right not in names
                 if entry.name not in (INVENTORY, right) and not stands_in:
                     self._notes.add("E015", "a version's folder holds no such file", place)
-            elif entry.name == newest.content_folder:
+            elif entry.name == content_folder:
                 files = frozenset(f"{name}/{entry.name}/{path}" for path in self._content_files(place))
                 if not files:
                     self._notes.add("W003", "a version without content has a content folder", place)
             else:
-                self._notes.add("W002", f"expected no folder but {newest.content_folder}", place)
-        content = f"{name}/{newest.content_folder}/"
-        if not files and any(path.startswith(content) for path in newest.manifest):
-            self._notes.add("E016", f"expected content in the folder {newest.content_folder}", folder)
+                self._notes.add("W002", f"expected no folder but {content_folder}", place)
         return files
 
     def _content_files(self, top: str) -> Iterator[str]:

@@ -103,9 +103,10 @@ def note_parts(path: str, codes: tuple[str, str], where: str, notes: Notes) -> b
 
 @dataclass(frozen=True, slots=True)
 class ContentPlaces:
-    """Where content of an object may lie. versions: name of a version's folder to its number."""
+    """Where content of an object may lie. versions: name of a version's folder to its number. names: the other way round."""
 
     versions: Mapping[str, int]
+    names: Mapping[int, str]
     content_folder: str
 
     def note(self, path: str, where: str, notes: Notes) -> bool:
@@ -117,8 +118,7 @@ class ContentPlaces:
             return False
         version, _, rest = path.partition("/")
         if version not in self.versions:
-            number = version_number(version)
-            real = next((name for name, known in self.versions.items() if known == number), None)
+            real = self.names.get(version_number(version) or 0)
             if real is not None:
                 notes.add("E014", f"{where} has the path {shown(path)}, but the version's folder is {real}")
             else:
