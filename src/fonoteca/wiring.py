@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin
 
-from fonoteca.audio import artwork_type, judge, read_tags
+from fonoteca.audio import artwork_type, judge, judge_unheard, read_tags
 from fonoteca.catalogue import Catalogue
 from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
@@ -46,7 +46,7 @@ from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.settings import FOLDER_STORE, RAY, Settings
 from fonoteca.neighbours import Healers, peer_at
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
@@ -72,7 +72,7 @@ _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "key
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
-_UNDER_WAY = ("ingest-", "source-", "repair-", "ray-")
+_UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
 _SWEPT = ("private", "catalogue", "search", "editions")
@@ -180,7 +180,7 @@ class Archive:
             # What that run wrote is seen and may not be on disk yet: who goes on from it would tell of what a power cut takes.
             make_durable(self.folder, self._calls)
         self.store.claim(self.identity())
-        self.store.recover(killed=lock.after_kill)
+        self.store.recover()
         if lock.after_kill:
             for name in _SWEPT:
                 self.blobs(name).sweep()
@@ -320,13 +320,13 @@ def open_place(location: str) -> Callable[[str], BinaryIO]:
     return open_ranged(location)
 
 
-def acquire_rooms(archive: Archive, progress: Progress) -> AcquireRooms:
-    """Return what acquiring needs."""
+def acquire_rooms(archive: Archive, progress: Progress, *, later: bool = False) -> AcquireRooms:
+    """Return what acquiring needs. later: audio is not decoded now, but waits for its analysis."""
     ingest = IngestContext(
         staging=archive.staging_of_workers,
         piece_bytes=archive.settings.piece_bytes,
         workers=archive.workers,
-        examine=judge,
+        examine=judge_unheard if later else judge,
         artwork_type=artwork_type,
         refuse_protected=protected_refusal,
     )

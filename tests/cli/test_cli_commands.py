@@ -23,13 +23,24 @@ from fonoteca.cli.app import app
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {
     *("demo", "init", "catalogue import", "catalogue kinds", "catalogue build", "catalogue stats", "catalogue match"),
-    *("catalogue export", "catalogue diff", "catalogue apply", "catalogue synth", "coverage", "plan", "acquire", "audit", "repair"),
+    *(
+        "catalogue export",
+        "catalogue diff",
+        "catalogue apply",
+        "catalogue synth",
+        "coverage",
+        "plan",
+        "acquire",
+        "audit",
+        "repair",
+        "analyse",
+    ),
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"catalogue kinds", "catalogue apply"}
-"""What people need beside it: a list of what can be imported, and the other half of `diff`."""
+BEYOND_THE_DESIGN = {"catalogue kinds", "catalogue apply", "analyse"}
+"""What people need beside it: a list of what can be imported, the other half of `diff`, and that of `acquire --later`."""
 
 NOT_BUILT = ("doctor", "backup", "restore", "keys", "withdraw", "export")
 

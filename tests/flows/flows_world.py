@@ -24,15 +24,17 @@ from typing import Any
 import av
 import uvicorn
 
-from fonoteca.audio import verdict_on
+from fonoteca.audio import judge, verdict_on
 from fonoteca.edges.disk import SystemCalls
 from fonoteca.flows.acquire import AcquireRooms, Outcome, Pace, acquire
+from fonoteca.flows.analyse import Analysed, Budget, Unanalysed, analyse
 from fonoteca.flows.audit import Audited, audit
 from fonoteca.flows.publish import Published, publish
 from fonoteca.flows.rebuild import Rebuilt, rebuild
 from fonoteca.flows.seed import Seeding, seed
 from fonoteca.formats.settings import FILE_NAME, settings_toml
 from fonoteca.ingest import TAKE_TASK
+from fonoteca.intake import analyse_rooms
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.ports import DurableCalls, Swarm
@@ -56,6 +58,7 @@ from fonoteca.wiring import (
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PIECE_BYTES = 16384
 SETTINGS = Settings("test-archive", "Test archive", PIECE_BYTES, editions=EditionSettings(drop_bytes_max=60_000))
+NO_LIMIT = Budget()
 SALT = bytes(range(32))
 """The secret that evidence is digested under: the same in every archive here, so that two can be compared."""
 
@@ -90,7 +93,7 @@ class Inline:
         function = getattr(importlib.import_module(module), name)
         if task == EXAMINE_TASK:
             return (_verdict(path, name) for path, name in items)
-        if task == TAKE_TASK:
+        if task == TAKE_TASK and settings.examine is judge:
             settings = replace(settings, examine=_verdict)
         return (function(settings, item) for item in items)
 
@@ -216,14 +219,19 @@ def opened(
         archive.close()
 
 
-def in_turn(archive: Archive, batch: int = 2) -> AcquireRooms:
+def in_turn(archive: Archive, batch: int = 2, *, later: bool = False) -> AcquireRooms:
     """Return what acquiring needs, so many items made durable at once, and nothing beside anything else: always in one order."""
-    return replace(acquire_rooms(archive, Quiet()), pace=Pace(objects_max=batch, beside=False))
+    return replace(acquire_rooms(archive, Quiet(), later=later), pace=Pace(objects_max=batch, beside=False))
 
 
-def take(archive: Archive, source: Path) -> list[Outcome]:
-    """Acquire a folder."""
-    return list(acquire(in_turn(archive), "folder", str(source)))
+def take(archive: Archive, source: Path, *, later: bool = False) -> list[Outcome]:
+    """Acquire a folder. later: audio is not decoded."""
+    return list(acquire(in_turn(archive, later=later), "folder", str(source)))
+
+
+def hear(archive: Archive, budget: Budget = NO_LIMIT, batch: int = 2) -> list[Analysed | Unanalysed]:
+    """Analyse what waits."""
+    return list(analyse(replace(analyse_rooms(archive, Quiet()), pace=Pace(objects_max=batch, beside=False)), budget))
 
 
 def put_out(archive: Archive) -> Published:

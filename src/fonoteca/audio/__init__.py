@@ -4,8 +4,8 @@ The only room that imports PyAV and mutagen.
 """
 
 from fonoteca.audio.artwork import artwork_type
-from fonoteca.audio.examination import examine, judge, verdict_on
+from fonoteca.audio.examination import examine, judge, judge_unheard, verdict_on
 from fonoteca.audio.tags import read_tags
 from fonoteca.model.audio import Examined, Protected
 
-__all__ = ["Examined", "Protected", "artwork_type", "examine", "judge", "read_tags", "verdict_on"]
+__all__ = ["Examined", "Protected", "artwork_type", "examine", "judge", "judge_unheard", "read_tags", "verdict_on"]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -48,22 +49,27 @@ def examine(path: Path, name: str) -> Examined | Protected:
     Raises: AudioError: DamagedAudioError (cut off, torn, flipped), UnsupportedAudioError (no recording, or off the allowlist),
     UnidentifiedAudioError (its bytes do not say). Cost: about 1/800 of the playing time on one core.
     """
-    try:
-        with path.open("rb") as source:
-            found = _identify(source.fileno(), name)
-            if isinstance(found, Protected):
-                return found
-            if damage := _STRUCTURE.get(found.kind, _no_damage)(found):
-                raise DamagedAudioError(name, f"damaged: {damage}", "Fetch the file again from its source, or find a whole copy.")
-            tags = read_tags(path, name)
-            decoded = decode(path, name, CONTAINERS[found.kind])
-            if promised := mpeg.promise(found.window(), found.start):
-                check_length(name, decoded, Fraction(promised.samples, promised.sample_rate_hz))
-            return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), tags)
-    except OSError as error:
-        raise AudioError(
-            name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."
-        ) from error
+    with _opened(path, name) as found:
+        if isinstance(found, Protected):
+            return found
+        if damage := _STRUCTURE.get(found.kind, _no_damage)(found):
+            raise DamagedAudioError(name, f"damaged: {damage}", "Fetch the file again from its source, or find a whole copy.")
+        tags = read_tags(path, name)
+        decoded = decode(path, name, CONTAINERS[found.kind])
+        if promised := mpeg.promise(found.window(), found.start):
+            check_length(name, decoded, Fraction(promised.samples, promised.sample_rate_hz))
+        return Examined(CONTAINERS[found.kind].media_type, _probe(found, decoded), tags)
+
+
+def look(path: Path, name: str) -> Examined | Protected:
+    """Return what a file's structure says it is, or why it is protected. Nothing is decoded, and damage may go unseen.
+
+    Raises: as `examine`, for what is seen. Cost: some reads of headers and tags.
+    """
+    with _opened(path, name) as found:
+        if isinstance(found, Protected):
+            return found
+        return Examined(CONTAINERS[found.kind].media_type, None, read_tags(path, name))
 
 
 def judge(path: Path, name: str) -> Examined | Protected | AudioError:
@@ -74,9 +80,29 @@ def judge(path: Path, name: str) -> Examined | Protected | AudioError:
         return error
 
 
+def judge_unheard(path: Path, name: str) -> Examined | Protected | AudioError:
+    """Return what `look` says of a file, an error as a value."""
+    try:
+        return look(path, name)
+    except AudioError as error:
+        return error
+
+
 def verdict_on(_settings: object, item: tuple[Path, str]) -> Examined | Protected | AudioError:
     """Return what `judge` says of (path, name): the form that `Workers.run` takes."""
     return judge(*item)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[_Found | Protected]:
+    """Give what the structure of a file says it is, readable until the context ends."""
+    try:
+        with path.open("rb") as source:
+            yield _identify(source.fileno(), name)
+    except OSError as error:
+        raise AudioError(
+            name, f"cannot be read: {error.strerror or error}", "Check that the file is there and readable."
+        ) from error
 
 
 def _identify(fd: int, name: str) -> _Found | Protected:

@@ -24,11 +24,13 @@ def acquire_command(
     kind: Annotated[str, typer.Argument(help=f"Where from: {', '.join(SOURCES)}.", metavar="KIND")],
     refs: Annotated[list[str], typer.Argument(help="Folders, packages, ... as the kind names them.", metavar="REF...")],
     archive: ArchiveOption = Path(),
+    later: Annotated[bool, typer.Option("--later", help="Decode nothing now; `fonoteca analyse` does.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Take music from a source, if rights let us.
 
     Each item is admitted, refused, or held for a person to decide; what was decided and why is printed and recorded.
+    With `--later` nothing is decoded: items are held as they come, and neither published nor served before their analysis.
     Exit status: 0 all held now, 1 something failed, 3 something was refused or held for review.
     """
     if kind not in SOURCES:
@@ -36,7 +38,7 @@ def acquire_command(
     progress = TerminalProgress(quiet=as_json)
     outcomes: list[Outcome] = []
     with open_archive(archive, writing=True) as opened:
-        rooms = acquire_rooms(opened, progress)
+        rooms = acquire_rooms(opened, progress, later=later)
         for ref in refs:
             for outcome in acquire(rooms, kind, ref):
                 outcomes.append(outcome)

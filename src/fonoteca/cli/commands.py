@@ -2,6 +2,7 @@
 
 from fonoteca.cli import (
     acquire,
+    analyse,
     audit,
     backup,
     catalogue,
@@ -22,6 +23,7 @@ from fonoteca.cli import (
 
 __all__ = [
     "acquire",
+    "analyse",
     "audit",
     "backup",
     "catalogue",

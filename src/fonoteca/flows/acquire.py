@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 
-from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Pace, Turn
+from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
+from fonoteca.flows.batches import Pace
 from fonoteca.flows.rulings import latest_ruling
 from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import FonotecaError, SourceError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import Admission
+from fonoteca.register import DecisionState
 from fonoteca.rights import decide
 from fonoteca.sources import SOURCES
 
@@ -29,6 +32,9 @@ __all__ = ["AcquireRooms", "Acquired", "Failed", "Outcome", "Pace", "acquire"]
 
 TURNED_AWAY_MAX = 1000
 """Candidates in a row that rights turn away before staging is let run empty, so that they are recorded and forgotten."""
+
+RULED_MAX = 100_000
+"""Rulings kept in memory for a run; where there are more, the register is asked about each candidate."""
 
 
 def acquire(rooms: AcquireRooms, kind: str, ref: str) -> Iterator[Outcome]:
@@ -63,14 +69,15 @@ class _Run:
             while not self._over:
                 for staged in stage_all(self._admitted(), rooms.ingest, advance):
                     yield from self._turned_away(desk)
-                    yield from desk.put(replace(self._decided.popleft(), staged=staged))
+                    turn = replace(self._decided.popleft(), staged=staged)
+                    yield from desk.put(turn, turn.staged_bytes)
                 yield from self._turned_away(desk)
                 yield from desk.rest()
 
     def _turned_away(self, desk: Desk) -> Iterator[Outcome]:
         """Hand on those at the head of the line whom rights have turned away."""
         while self._decided and not isinstance(self._decided[0].decision, Admission):
-            yield from desk.put(self._decided.popleft())
+            yield from desk.put(self._decided.popleft(), 0)
 
     def _admitted(self) -> Iterator[tuple[Candidate, Admission]]:
         """Yield the candidates that may be held, each after rights have decided; all are noted in the order of the source."""
@@ -95,5 +102,13 @@ class _Run:
 
     def _with_ruling(self, candidate: Candidate) -> Candidate:
         """Return the candidate with what a person at this archive has ruled about it, if anyone has."""
-        ruling = latest_ruling(self._rooms.register, ObjectId.of(candidate.kind, candidate.item))
+        object_id = ObjectId.of(candidate.kind, candidate.item)
+        if object_id not in self._ruled and len(self._ruled) < RULED_MAX:
+            return candidate
+        ruling = latest_ruling(self._rooms.register, object_id)
         return candidate if ruling is None else replace(candidate, evidence=(*candidate.evidence, ruling))
+
+    @cached_property
+    def _ruled(self) -> frozenset[str]:
+        """What people have ruled about, in one query instead of one a candidate: while this run writes, nobody rules."""
+        return frozenset(row.subject for row in self._rooms.register.decisions(DecisionState.SETTLED, RULED_MAX))

@@ -10,15 +10,16 @@ small ones shares the waits for the disk. Order in a batch:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
 
+from fonoteca.flows.analyse import ANALYSED
+from fonoteca.flows.batches import Batches, Pace
 from fonoteca.flows.events import record_events
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.healing import heal_from_source
+from fonoteca.flows.records import Entry, unrecorded
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX
 from fonoteca.ingest import IngestContext, Staged
@@ -34,18 +35,8 @@ from fonoteca.store import Commit, Store
 ACQUIRED = "acquired"
 """The event of a version that is held."""
 
-OBJECTS_AT_ONCE_MAX = 1000
-BYTES_AT_ONCE_MAX = 10**9
-"""Of one durable point: more would save nothing more, and let those who wait for it wait longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much is made durable at once. beside: while the next is staged, in a thread; else in turn, when a batch is full."""
-
-    objects_max: int = OBJECTS_AT_ONCE_MAX
-    bytes_max: int = BYTES_AT_ONCE_MAX
-    beside: bool = True
+DAMAGED_MAX = 10_000
+"""Damaged files that a batch is compared with; where there are more, the register is asked about each object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class AcquireRooms:
     ingest: IngestContext
     evidence: EvidenceVault
     progress: Progress
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,57 +105,17 @@ class Turn:
         return sum(f.hashes.file_bytes for f in self.staged.files) if isinstance(self.staged, StagedVersion) else 0
 
 
-class Desk:
+class Desk(Batches[Turn, Outcome]):
     """Takes turns in order and gives their outcomes in order. What is not acknowledged in the end is gone from staging."""
 
     def __init__(self, rooms: AcquireRooms) -> None:
+        super().__init__(rooms.pace, lambda batch: settle(rooms, batch))
         self._rooms = rooms
-        self._waiting: list[Turn] = []
-        self._waiting_bytes = 0
-        self._clerk = ThreadPoolExecutor(1, "acquire") if rooms.pace.beside else None
-        self._under_way: Future[list[Outcome]] | None = None
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Let the batch under way end, and give up what waits behind it."""
-        if self._clerk is not None:
-            self._clerk.shutdown()
-        _discard(self._rooms, self._waiting)
-
-    def put(self, turn: Turn) -> Iterator[Outcome]:
-        """Take a turn; yield outcomes that are durable by now."""
-        self._waiting.append(turn)
-        self._waiting_bytes += turn.staged_bytes
-        pace = self._rooms.pace
-        full = len(self._waiting) >= pace.objects_max or self._waiting_bytes >= pace.bytes_max
-        idle = self._clerk is not None and (self._under_way is None or self._under_way.done())
-        if full or idle:
-            yield from self._collected()
-            self._begin()
-
-    def rest(self) -> Iterator[Outcome]:
-        """Yield the outcomes of all turns taken."""
-        yield from self._collected()
-        if self._waiting:
-            self._begin()
-            yield from self._collected()
-
-    def _begin(self) -> None:
-        """Let all that waits be settled."""
-        batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        if self._clerk is not None:
-            self._under_way = self._clerk.submit(settle, self._rooms, batch)
-            return
-        self._under_way = Future()
-        self._under_way.set_result(settle(self._rooms, batch))
-
-    def _collected(self) -> list[Outcome]:
-        """Return the outcomes of the batch under way, none if there is none. Raises: what settling it raises."""
-        batch, self._under_way = self._under_way, None
-        return [] if batch is None else batch.result()
+        super().__exit__(kind, error, trace)
+        _discard(self._rooms, self.waiting)
 
 
 def settle(rooms: AcquireRooms, batch: list[Turn]) -> list[Outcome]:
@@ -220,17 +171,24 @@ class _Batch:
         """Store and record what is staged."""
         rooms = self._rooms
         offered = [(n, turn, turn.staged) for n, turn in enumerate(self._turns) if isinstance(turn.staged, StagedVersion)]
-        sound = [one for one in offered if self._is_healed(one[0], one[2])]
+        damaged = {row.object_id for row in rooms.register.damaged(DAMAGED_MAX)}
+        suspect = [len(damaged) == DAMAGED_MAX or turn.object_id in damaged for _, turn, _ in offered]
+        sound = [one for one, ill in zip(offered, suspect, strict=True) if not ill or self._is_healed(one[0], one[2])]
         salted = [tuple(map(rooms.evidence.digest, staged.admission.evidence)) for _, _, staged in sound]
         commits = rooms.store.commit_many([(one[2], each) for one, each in zip(sound, salted, strict=True)])
         held: list[tuple[int, Turn, Commit]] = []
+        entries: list[Entry] = []
         for (number, turn, _), commit in zip(sound, commits, strict=True):
-            if isinstance(commit, Commit):
+            try:
+                if not isinstance(commit, Commit):
+                    raise commit
+                entries += unrecorded(rooms.store, rooms.register, commit.version)
+                entries.append((commit.version, commit.rights, _description(turn.candidate)))
                 held.append((number, turn, commit))
-            else:
-                self._outcomes[number] = Failed(turn.candidate.item, commit)
+            except FixityError as error:
+                self._outcomes[number] = Failed(turn.candidate.item, error)
         if held:
-            rooms.register.record_many((commit.version, commit.rights, _description(turn.candidate)) for _, turn, commit in held)
+            rooms.register.record_many(entries)
         for number, turn, commit in held:
             self._outcomes[number] = self._hold(turn, commit)
 
@@ -250,7 +208,8 @@ class _Batch:
         stored, decision, staged = commit.version, turn.decision, turn.staged
         assert isinstance(decision, Admission), "what is stored was admitted"
         assert isinstance(staged, StagedVersion), "what is stored was staged"
-        if commit.made or not self._is_told(ACQUIRED, stored.object_id, {"version": stored.version}):
+        version = {"version": stored.version}
+        if commit.made or not any(self._is_told(what, stored.object_id, version) for what in (ACQUIRED, ANALYSED)):
             facts = (("version", stored.version), ("licence", decision.licence.uri), ("rule", decision.rule))
             self._told.append(self._event(ACQUIRED, stored.object_id, facts))
         return Acquired(

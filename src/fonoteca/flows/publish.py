@@ -198,6 +198,10 @@ class _Press:
         owner = rooms.register.object(member.object_id)
         if owner is not None and owner.quarantined_at is not None:
             return Withheld(member, f"it is in quarantine until it is healed: {owner.quarantine}")
+        if rooms.register.waits(member.object_id):
+            return Withheld(member, "its audio waits for its analysis: run `fonoteca analyse`")
+        if owner is not None and not owner.file_count:
+            return Withheld(member, "its analysis found no sound file in it")
         record = rooms.store.rights(member.object_id)
         decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
         if not isinstance(decision, SharingAdmission):

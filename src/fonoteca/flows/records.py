@@ -5,17 +5,39 @@ from __future__ import annotations
 from fonoteca.editions import Index, drop_record
 from fonoteca.model.corridor import Drop, DropKind, StoredVersion
 from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import RightsRecord
 from fonoteca.register import Description, Register
 from fonoteca.store import Store
 
 MEMBERS_FILE, RECORD_FILE = "members.json", "drop.json"
 
 
+Entry = tuple[StoredVersion, RightsRecord | None, Description]
+"""What the register takes of a version."""
+
+
 def record_stored(store: Store, register: Register, stored: StoredVersion) -> None:
     """Enter a version in the register from what its own metadata.json and rights.json say."""
+    register.record(*entry_of(store, stored))
+
+
+def unrecorded(store: Store, register: Register, stored: StoredVersion) -> list[Entry]:
+    """Return the versions before this one that a kill kept from the register, which takes an object's versions in order.
+
+    Cost: a query, and none for a first version. Raises: FixityError when one of them is damaged.
+    """
+    if stored.version == 1:
+        return []
+    row = register.object(stored.object_id)
+    numbers = range((row.head_version if row else 0) + 1, stored.version)
+    return [entry_of(store, store.read(stored.object_id, number)) for number in numbers]
+
+
+def entry_of(store: Store, stored: StoredVersion) -> Entry:
+    """Return what the register takes of a version, from its own metadata.json and rights.json."""
     metadata = store.metadata(stored.object_id, stored.version)
     description = Description(metadata.title, metadata.artist, metadata.source_uri)
-    register.record(stored, store.rights(stored.object_id, stored.version), description)
+    return stored, store.rights(stored.object_id, stored.version), description
 
 
 def record_document(register: Register, stored: StoredVersion) -> None:

@@ -57,10 +57,10 @@ class Tags:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A sound music file: decoded from start to end without an error. media_type: IANA name."""
+    """A music file. media_type: IANA name. probe: of a sound one, decoded from start to end; None where it waits for that."""
 
     media_type: str
-    probe: AudioProbe
+    probe: AudioProbe | None
     tags: Tags
 
 

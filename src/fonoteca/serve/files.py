@@ -60,6 +60,7 @@ class Files:
         if row is None or owner is None:
             raise Problem(404, _NO_SUCH_FILE)
         self._let_pass(row.object_id)
+        self._refuse_unanalysed(row.object_id)
         _refuse_damaged(owner, row.damage)
         parcel = Parcel(
             key=row.path,
@@ -100,6 +101,7 @@ class Files:
         if row is None or owner is None or owner.item is None:
             raise Problem(404, _NO_SUCH_FILE)
         self._let_pass(row.object_id)
+        self._refuse_unanalysed(row.object_id)
         _refuse_damaged(owner, row.damage)
         name = path.rsplit("/", 1)[-1]
         parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
@@ -117,6 +119,11 @@ class Files:
         passage = judge_passage(self._rooms, object_id)
         if not passage.shared:
             raise Problem(passage.refused_status, f"This file is not shared: {passage.reason}.", "rights")
+
+    def _refuse_unanalysed(self, object_id: ObjectId) -> None:
+        """Raise Problem for a file of an object whose audio nobody has decoded yet."""
+        if self._rooms.register.waits(object_id):
+            raise Problem(503, "This release waits for its analysis. It is not served before.", "analysis")
 
 
 def _refuse_damaged(owner: ObjectRow, damage: str) -> None:

@@ -30,7 +30,7 @@ from fonoteca.model.corridor import StagedVersion, StoredFile, StoredVersion
 from fonoteca.model.errors import FixityError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId, Sha256
-from fonoteca.model.rights import RightsRecord
+from fonoteca.model.rights import Kind, RightsRecord
 from fonoteca.store.reading import describe, read_metadata, read_version
 from fonoteca.store.recovery import begun, enter_head, settled_head, under_way
 from fonoteca.store.root import Proved, Root, read_logical
@@ -47,10 +47,11 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A version about to be stored. added: the content of its own folder: bytes, or a file in staging."""
+    """A version about to be stored. added: the content of its own folder: bytes, or files that lie in the folder `staged`."""
 
     inventory: Inventory
     added: Mapping[ContentPath, bytes | Path]
+    staged: Path | None = None
 
 
 def commit_staged(root: Root, staged: StagedVersion, salted: Sequence[str], message: str) -> Commit:
@@ -126,6 +127,7 @@ def _commit_one(root: Root, line: _Line, staged: StagedVersion, salted: Sequence
     record = published(staged.admission, salted)
     if before is not None:
         record = _kept_record(root, before.inventory, record)
+        staged = _as_known(root, before.inventory, staged)
         if _same(root, before.inventory, staged, record):
             return Commit(read_version(root, object_id, None), made=False, rights=record)
     new, metadata, hashes = _assemble(root, before, staged, record, message)
@@ -181,12 +183,33 @@ def put_version(root: Root, new: NewVersion) -> None:
 
 def _build(root: Root, new: NewVersion, content: bytes, tree: Path) -> None:
     """Write a version's folder in staging, and for a first version what lies directly in the object's. content: the inventory's."""
-    version = ocfl.version_folder(new.inventory.head)
+    folder = tree / ocfl.version_folder(new.inventory.head)
+    if new.staged is not None:
+        _take_over(root, new, new.staged, folder)
     for place, source in new.added.items():
-        _place(root, source, tree / version / place.split("/", 1)[1])
-    place_inventory(root, content, tree / version)
+        if not isinstance(source, Path):
+            _place(root, source, folder / place.split("/", 1)[1])
+    place_inventory(root, content, folder)
     if new.inventory.head == 1:
         place_object_root(root, content, tree)
+
+
+def _take_over(root: Root, new: NewVersion, staged: Path, folder: Path) -> None:
+    """Make the folder of staged files the version's `content`: files get their names in it, and what is not wanted goes.
+
+    Making and removing a folder costs as much as all the rest of a small object. A staged file's number is at least that of
+    its content path, and both are in the same order, so that no name is taken before its file has gone.
+    """
+    moves = {place.rsplit("/", 1)[1]: source.name for place, source in new.added.items() if isinstance(source, Path)}
+    if not moves:
+        return
+    content = folder / "content"
+    root.staging.move(staged, content)
+    for name, number in moves.items():
+        root.staging.move(content / number, content / name)
+    for path in content.iterdir():
+        if path.name not in moves:
+            root.staging.discard(path)
 
 
 def place_object_root(root: Root, inventory: bytes, tree: Path) -> None:
@@ -201,11 +224,8 @@ def place_inventory(root: Root, inventory: bytes, tree: Path) -> None:
     _place(root, ocfl.sidecar(inventory), tree / SIDECAR)
 
 
-def _place(root: Root, source: bytes | Path, target: Path) -> None:
-    """Put content into a folder in staging. A file is moved."""
-    if isinstance(source, Path):
-        root.staging.move(source, target)
-        return
+def _place(root: Root, source: bytes, target: Path) -> None:
+    """Put content into a folder in staging."""
     with root.staging.writer(target) as writer:
         writer.write(source)
 
@@ -218,8 +238,32 @@ def _kept_record(root: Root, inventory: Inventory, record: RightsRecord) -> Righ
     return old if same_facts(old, record) else record
 
 
+def _as_known(root: Root, inventory: Inventory, staged: StagedVersion) -> StagedVersion:
+    """Return files that nobody has decoded this time with what an earlier decode of the same bytes found, left out if unsound."""
+    unheard = staged.candidate.kind is Kind.AUDIO and any(file.probe is None for file in staged.files)
+    metadata = read_metadata(root, inventory) if unheard else None
+    if metadata is None:
+        return staged
+    known = {file.hashes.sha256: file for file in metadata.files}
+    unsound = {left.logical_path: left for left in metadata.left_out}
+    held_digests = set(inventory.manifest.values())
+    files, left_out = [], list(staged.left_out)
+    for file in staged.files:
+        digest, path = file.hashes.sha256, file.logical_path
+        if file.probe is not None:
+            files.append(file)
+        elif digest in known:
+            files.append(replace(file, probe=known[digest].probe))
+        elif path in unsound and digest in held_digests:
+            left_out.append(unsound[path])
+        else:
+            files.append(file)
+    ordered = sorted({*left_out}, key=lambda each: (each.logical_path, each.rule))
+    return replace(staged, files=tuple(files), left_out=tuple(ordered))
+
+
 def _same(root: Root, inventory: Inventory, staged: StagedVersion, record: RightsRecord) -> bool:
-    """Whether the object holds the staged files under this record already."""
+    """Whether the object holds the staged files under this record already, and knows as much of them."""
     own = {METADATA, RIGHTS}
     state = {path: digest for path, digest in inventory.state.items() if path not in own}
     if state != {file.logical_path: file.hashes.sha256 for file in staged.files}:
@@ -229,7 +273,10 @@ def _same(root: Root, inventory: Inventory, staged: StagedVersion, record: Right
     metadata = read_metadata(root, inventory)
     candidate = staged.candidate
     facts = (candidate.title, candidate.artist, candidate.source_uri)
-    return metadata is not None and (metadata.title, metadata.artist, metadata.source_uri) == facts
+    if metadata is None or (metadata.title, metadata.artist, metadata.source_uri) != facts:
+        return False
+    heard = {file.logical_path for file in staged.files if file.probe is not None}
+    return not any(file.probe is None and file.logical_path in heard for file in metadata.files)
 
 
 def _assemble(
@@ -263,7 +310,7 @@ def _assemble(
     version = InventoryVersion(root.clock.now(), message, state)
     digests = {place: known.sha256 for place, known in hashes.items()}
     inventory = ocfl.next_version(None if before is None else before.inventory, object_id, version, digests)
-    return NewVersion(inventory, added), metadata, hashes
+    return NewVersion(inventory, added, staged.folder), metadata, hashes
 
 
 def _metadata(root: Root, staged: StagedVersion, files: tuple[StoredFile, ...]) -> ObjectMetadata:

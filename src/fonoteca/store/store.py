@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from fonoteca.formats import ocfl
 from fonoteca.formats.claim import Claim
 from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.formats.ocfl_history import VersionChange, history
-from fonoteca.model.corridor import Damage, Event, MemberFile, StagedVersion, StoredVersion
+from fonoteca.model.audio import Examined
+from fonoteca.model.corridor import Damage, Event, LeftOut, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, StoreError, UsageError
 from fonoteca.model.fixity import Stamp
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
-from fonoteca.store import claim, commit, events, fixity, mirror, reading, recovery
+from fonoteca.store import claim, commit, events, fixity, mirror, reading, recovery, revision
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
 from fonoteca.store.fixity import Batch, Frame, Look
@@ -34,6 +36,7 @@ class Store:
 
     def __init__(self, blobs: Blobs, staging: Staging, clock: Clock, piece_bytes: int) -> None:
         self._root = Root(blobs, staging, clock, piece_bytes)
+        self._log_end: datetime | None = None
 
     def initialise(self) -> None:
         """Make the storage root and the event log's object, or what is missing of them.
@@ -84,6 +87,14 @@ class Store:
         Raises: StoreError when the medium fails; then no new object of these is there. All staging folders are used up.
         """
         return commit.commit_many(self._root, staged, message or "Acquire")
+
+    def revise(self, object_id: ObjectId, findings: Mapping[LogicalPath, Examined | LeftOut], message: str) -> Commit:
+        """Return the object with what was found out about its files: a version that shares all content with the one before.
+
+        A file that is left out is no longer in the state; its bytes stay under the version that brought them. No version is made
+        when the object says all of this already. Raises: UsageError when it is not held, FixityError when it is damaged.
+        """
+        return revision.revise(self._root, object_id, findings, message)
 
     def commit_document(self, object_id: ObjectId, files: Mapping[str, bytes], message: str) -> StoredVersion:
         """Return the object that holds exactly these small files; no version is made when it holds them already."""
@@ -237,14 +248,16 @@ class Store:
 
     def append_events(self, happened: Sequence[Event]) -> None:
         """Append events to the log as one durable segment. The same events again change nothing."""
-        events.append_events(self._root, happened)
+        if happened:
+            end = self._log_end or events.log_end(self._root)
+            self._log_end = events.append_events(self._root, happened, end)
 
     def events(self) -> Iterator[Event]:
-        """Yield all events, in order of their segments' times, without those of damaged segments, which `log` tells of."""
+        """Yield all events, in the order in which they were appended, without those of damaged segments, which `log` tells of."""
         return (event for segment in self.log() for event in segment.events)
 
     def log(self) -> Iterator[Segment]:
-        """Yield the event log by its segments, in order of their times; a damaged one says so and gives no events."""
+        """Yield the event log by its segments, in the order in which they were appended; a damaged one says so and gives no events."""
         return events.segments(self._root)
 
     def newest_events(self) -> list[Event]:

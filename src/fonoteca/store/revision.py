@@ -1,0 +1,57 @@
+"""What is found out about a held object later: a new version of its metadata.json, and nothing else is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fonoteca.formats import ocfl
+from fonoteca.formats.hashing import hash_bytes
+from fonoteca.formats.objectjson import METADATA, RIGHTS, ObjectMetadata, metadata_json, parse_rights
+from fonoteca.formats.ocfl import InventoryVersion
+from fonoteca.model.audio import Examined
+from fonoteca.model.corridor import LeftOut, StoredFile
+from fonoteca.model.errors import UsageError
+from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId
+from fonoteca.store.commit import Commit, NewVersion, put_version
+from fonoteca.store.reading import describe, read_metadata, read_version
+from fonoteca.store.recovery import settled_head
+from fonoteca.store.root import Root, read_logical
+
+
+def revise(root: Root, object_id: ObjectId, findings: Mapping[LogicalPath, Examined | LeftOut], message: str) -> Commit:
+    """Return the object with what was found out about its files; no version is made when it says so already."""
+    before = settled_head(root, object_id)
+    metadata = None if before is None else read_metadata(root, before.inventory)
+    if before is None or metadata is None:
+        raise UsageError(object_id, "no such object of audio or artwork is held", "Search for its title, or check the id.")
+    inventory = before.inventory
+    record = parse_rights(read_logical(root, inventory, inventory.state, RIGHTS))
+    revised = _revised(metadata, findings)
+    if revised == metadata:
+        return Commit(read_version(root, object_id, None), made=False, rights=record)
+    content = metadata_json(revised)
+    small = hash_bytes(content, root.piece_bytes)
+    place = ContentPath(f"{ocfl.version_folder(inventory.head + 1)}/content/{METADATA}")
+    state = {file.logical_path: file.hashes.sha256 for file in revised.files}
+    state |= {METADATA: small.sha256, RIGHTS: inventory.state[RIGHTS]}
+    version = InventoryVersion(root.clock.now(), message, state)
+    newest = ocfl.next_version(inventory, object_id, version, {place: small.sha256})
+    put_version(root, NewVersion(newest, {place: content}))
+    return Commit(describe(newest, newest.to_bytes(), revised, {place: small}, root.piece_bytes), made=True, rights=record)
+
+
+def _revised(metadata: ObjectMetadata, findings: Mapping[LogicalPath, Examined | LeftOut]) -> ObjectMetadata:
+    """Return metadata with the findings in it."""
+    files: list[StoredFile] = []
+    left_out = list(metadata.left_out)
+    for file in metadata.files:
+        match findings.get(file.logical_path):
+            case Examined(media_type=media_type, probe=probe, tags=tags):
+                files.append(replace(file, media_type=media_type, probe=probe, tags=tags))
+            case LeftOut() as left:
+                left_out.append(left)
+            case None:
+                files.append(file)
+    ordered = sorted(left_out, key=lambda each: (each.logical_path, each.rule))
+    return replace(metadata, files=tuple(files), left_out=tuple(ordered))
