@@ -93,8 +93,9 @@ def demo_archive(demo_run: DemoRun) -> Path:
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    """Return a real S3 with no bucket but those that tests make: they keep to prefixes of their own."""
+    """Return a real S3 with a bucket `music`, in which each test keeps to prefixes of its own."""
     with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        server.make_bucket("music")
         yield server
 
 

@@ -183,6 +183,13 @@ def test_what_is_no_s3_is_not_taken_for_an_empty_one(seaweed: Seaweed, liar: Lyi
         assert not isinstance(caught.value, BlobMissing)
 
 
+def test_a_bucket_that_is_not_there_is_no_empty_store(seaweed: Seaweed) -> None:
+    nowhere = open_s3(place_on(seaweed, "no-such-bucket"), keys_of(seaweed), QUICK)
+    for ask in (nowhere.size, nowhere.read, nowhere.open, lambda key: list(nowhere.keys())):
+        with pytest.raises(StoreError, match=r"there is no bucket 'no-such-bucket' at the S3 at .*Make the bucket"):
+            ask("a")
+
+
 def test_an_s3_that_does_not_run_is_told_in_words(seaweed: Seaweed) -> None:
     nowhere = open_s3(S3Place("music", "", "http://127.0.0.1:9"), keys_of(seaweed), QUICK)
     with pytest.raises(StoreError, match=r"cannot be reached: connection refused\. Look whether it runs"):

@@ -78,7 +78,7 @@ class S3Blobs:
     def stamp(self, key: str) -> tuple[int, int] | None:
         """Return the length in bytes and the time of the last write in nanoseconds, None when there is no such blob.
 
-        S3 tells the time to the second.
+        S3 tells the time to the second; what follows the second comes of the blob's tag.
         """
         found = self._calls.head(_checked(key))
         return None if found is None else (found.blob_bytes, found.modified_ns)

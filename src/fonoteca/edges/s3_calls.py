@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 WRITE_ID = "fonoteca-write"
 """The name of the user metadata that says which write made a blob."""
+
+_SECOND_NS = 1_000_000_000
 
 _DELETED_AT_ONCE = 1000
 """The most keys that one bulk delete of S3 takes."""
@@ -223,6 +226,7 @@ def _found(answer: Any) -> ObjectFound:
     """Return what an answer says of its blob."""
     meta = answer.meta
     modified: datetime = meta["last_modified"]
-    # In whole microseconds: a float of nanoseconds would be another one after a round trip.
-    modified_ns = int(modified.timestamp() * 1_000_000) * 1000
+    # S3 tells the time to the second. The rest comes of the tag, so that what is written twice in a second has two times.
+    fraction = int.from_bytes(sha256((meta["e_tag"] or "").encode()).digest()[:8]) % _SECOND_NS
+    modified_ns = int(modified.timestamp()) * _SECOND_NS + fraction
     return ObjectFound(meta["size"], meta["e_tag"] or "", modified_ns, answer.attributes.get(WRITE_ID, ""))

@@ -35,6 +35,18 @@ class Seaweed:
     host: str
     port: int
     pid: int
+    filer_port: int
+
+    def make_bucket(self, name: str) -> None:
+        """Make a bucket, by way of the folder that the server keeps its blobs in. Raises: StoreError."""
+        connection = HTTPConnection(self.host, self.filer_port, timeout=_START_S)
+        try:
+            connection.request("POST", f"/buckets/{name}/")
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+        if status >= 400:
+            raise StoreError(name, f"SeaweedFS answered {status} when asked for this bucket")
 
     @property
     def endpoint(self) -> str:
@@ -51,7 +63,7 @@ class Seaweed:
 def seaweed(folder: Path, host: str = "127.0.0.1", options: Sequence[str] = ()) -> Iterator[Seaweed]:
     """Run a server whose files are in a folder until the context ends. Ports are free ones, on this host alone.
 
-    It makes a bucket when something is first put in it. options: more of the command line, such as
+    It makes a bucket when it is told to, or something is first put in it. options: more of the command line, such as
     `-s3.autoCreateBucket=false`. What it holds stays in the folder for the next run.
     Raises: UsageError when SeaweedFS is not installed, StoreError when it does not start.
     """
@@ -73,7 +85,7 @@ def seaweed(folder: Path, host: str = "127.0.0.1", options: Sequence[str] = ()) 
     log = _Log(process)
     try:
         _await(process, host, port, log)
-        yield Seaweed(host, port, process.pid)
+        yield Seaweed(host, port, process.pid, others[_PORTS.index("filer.port")])
     finally:
         process.kill()  # in order it takes 15 s, and what it has acknowledged is with the system already
         process.wait()
