@@ -106,6 +106,8 @@ def show_command(
                 "licence": row.licence_uri,
                 "attribution": row.attribution,
                 "folder": row.object_path,
+                "quarantined_at": row.quarantined_at.isoformat() if row.quarantined_at else None,
+                "quarantine": row.quarantine,
                 "versions": [{"version": v.version, "created_at": v.created_at.isoformat()} for v in versions],
                 "files": [file_json(file) for file in files],
             }
@@ -114,6 +116,8 @@ def show_command(
     say(f"{row.title} by {row.artist}" if row.artist else row.title, "bold")
     say(f"{row.object_id}  in {row.object_path}")
     say(f"licence {row.licence_uri}; {row.attribution}")
+    if row.quarantined_at is not None:
+        say(f"in quarantine since {row.quarantined_at:%Y-%m-%d}, neither served nor published: {row.quarantine}", "red")
     say(f"versions: {', '.join(f'v{v.version} of {v.created_at:%Y-%m-%d}' for v in versions)}")
     table = [
         (

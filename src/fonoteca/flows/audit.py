@@ -30,7 +30,7 @@ CHECK_TASK = "fonoteca.workshop:check_batch"
 STAMP_TASK = "fonoteca.workshop:see_stamps"
 STRANGE_TASK = "fonoteca.workshop:strange_paths"
 
-BATCH_FILES, BATCH_BYTES = 200, 256 << 20
+BATCH_FILES, BATCH_BYTES = 200, 64 << 20
 """Of files that a worker is given at once: its way there and back costs a millisecond, and all workers should end together."""
 
 STAMPS_AT_ONCE = 2000
@@ -181,7 +181,7 @@ class _Run:
     _ledger: Ledger = field(init=False)
     _under_way: set[int] = field(default_factory=set)
     _batches: deque[list[DueRow]] = field(default_factory=deque)
-    _ill_objects: set[str] = field(default_factory=set)
+    _ill_objects: set[ObjectId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._patience = _Patience(self.scope, self.rooms.clock)
@@ -207,6 +207,8 @@ class _Run:
                     self._judge_frames(rows, fallen)
                     self._ledger.record_full()
                     advance(sum(row.file_bytes for row in rows))
+                if self.scope.files_max is None:
+                    self._judge_ill()
             except KeyboardInterrupt:
                 self._ledger.record()
                 raise
@@ -327,17 +329,29 @@ class _Run:
         for row in rows:
             if not row.is_head_inventory:
                 continue
+            ill = row.object_id in self._ill_objects
+            self._ill_objects.discard(row.object_id)
             if row.object_path in paths:
                 self._judge_frame(row)
-            elif row.object_id in self._ill_objects:
+            elif ill:
                 self.rooms.register.mark_object(row.object_id, "")
+
+    def _judge_ill(self) -> None:
+        """Look again at the own files of objects that were ill before and of which nothing was due."""
+        for object_id in sorted(self._ill_objects):
+            self._look_at_frame(object_id)
+
+    def _look_at_frame(self, object_id: ObjectId) -> list[Damage]:
+        """Return what is wrong with an object's own files, after it is noted."""
+        known = known_hashes(self.rooms.register, object_id)
+        found = list(self.rooms.store.audit(object_id, known, known))
+        self._ledger.enter_other(found)
+        self.rooms.register.mark_object(object_id, found[0].kind if found else "")
+        return found
 
     def _judge_frame(self, row: DueRow) -> None:
         """Note what is wrong with an object's own files; where nothing is, the register knows less of it than the store."""
-        known = known_hashes(self.rooms.register, row.object_id)
-        found = list(self.rooms.store.audit(row.object_id, known, known))
-        self._ledger.enter_other(found)
-        self.rooms.register.mark_object(row.object_id, found[0].kind if found else "")
+        found = self._look_at_frame(row.object_id)
         if not found and not self._ledger_knows_damage(row.object_id):
             self.unregistered.append(row.object_path)
 

@@ -154,8 +154,9 @@ def note_healed(rooms: EventRooms, damages: Sequence[Damage], at: datetime) -> N
     record_events(rooms, [Event(at, HEALED, d.member.path, told) for d, told in zip(damages, facts, strict=True)])
     of_files = [damage for damage in damages if rooms.register.file_by_path(damage.member.path) is not None]
     rooms.register.record_checks(Check(damage.object_id, damage.member.path, at, None) for damage in of_files)
-    for damage in of_files:
-        rooms.register.auditing.replay_check(at, damage.member.path, "")
+    stamps = rooms.store.stamps([damage.member.path for damage in of_files])
+    for damage, stamp in zip(of_files, stamps, strict=True):
+        rooms.register.auditing.enter_check(at, damage.member.path, "", stamp)
 
 
 def quarantine(rooms: EventRooms, reasons: Mapping[ObjectId, str], at: datetime) -> None:

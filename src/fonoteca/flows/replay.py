@@ -42,11 +42,11 @@ def _checked(register: Register, event: Event) -> None:
 
 
 def _damaged(register: Register, event: Event) -> None:
-    register.auditing.replay_check(event.at, event.subject, _texts(event)["kind"])
+    register.auditing.enter_check(event.at, event.subject, _texts(event)["kind"])
 
 
 def _healed(register: Register, event: Event) -> None:
-    register.auditing.replay_check(event.at, event.subject, "")
+    register.auditing.enter_check(event.at, event.subject, "")
 
 
 def _quarantined(register: Register, event: Event) -> None:

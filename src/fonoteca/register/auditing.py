@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, exists, func, insert, or_, select, update
 
 from fonoteca.model.corridor import Damage, Event
+from fonoteca.model.fixity import Stamp
 from fonoteca.model.ids import ObjectId, Sha256
 from fonoteca.register.recording import record_events, split_path
 from fonoteca.register.rows import SOUND, facts_of, numbers_json
@@ -19,8 +20,6 @@ from fonoteca.register.schema import event, fixity_check, member_file, object_, 
 PAGE_ROWS = 2000
 _KEYS_AT_ONCE = 500
 INVENTORY = "inventory.json"
-
-Stamp = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +249,7 @@ class Auditing:
 
         They are the latest of their files, whatever dates were recorded before.
         """
-        rows = [
-            {
-                "checked_key": each.key,
-                "seen_bytes": each.stamp[0] if each.stamp else None,
-                "seen_mtime_ns": each.stamp[1] if each.stamp else None,
-                "damage": each.damage.kind if each.damage else None,
-            }
-            for each in verdicts
-        ]
+        rows = [{"checked_key": each.key, **_found(each.damage.kind if each.damage else "", each.stamp)} for each in verdicts]
         told = [_told(at, each) for each in verdicts if each.damage or each.was]
         found: dict[str, Any] = {name: bindparam(name) for name in ("seen_bytes", "seen_mtime_ns", "damage")}
         statement = update(member_file).where(member_file.c.id == bindparam("checked_key")).values(checked_at=at, **found)
@@ -289,13 +280,16 @@ class Auditing:
             if whole:
                 connection.execute(statement.where(member_file.c.version_key == of_version.scalar_subquery()), whole)
             for path in single:
-                self._date(connection, at, path, None)
+                self._date(connection, at, path, _found("", None))
 
         self._write(work)
 
-    def replay_check(self, at: datetime, path: str, damage: str) -> None:
-        """Date a check of the past of one file, and say what it found, "" for nothing."""
-        self._write(lambda connection: self._date(connection, at, path, damage or None))
+    def enter_check(self, at: datetime, path: str, damage: str, stamp: Stamp | None = None) -> None:
+        """Date a check of one file, the latest whatever date was recorded before, and say what it found, "" for nothing.
+
+        stamp: what it saw, None for a check of the past, of which nobody knows.
+        """
+        self._write(lambda connection: self._date(connection, at, path, _found(damage, stamp)))
 
     def quarantine(self, object_id: str, at: datetime, reason: str) -> None:
         """Say that an object is neither to be served nor published, and why."""
@@ -332,7 +326,7 @@ class Auditing:
         statement = update(object_).where(object_.c.object_id == object_id).values(quarantined_at=at, quarantine=reason)
         self._write(lambda connection: connection.execute(statement))
 
-    def _date(self, connection: Connection, at: datetime, path: str, damage: str | None) -> None:
+    def _date(self, connection: Connection, at: datetime, path: str, found: Mapping[str, Any]) -> None:
         parts = split_path(path)
         if parts is None:
             return
@@ -343,7 +337,7 @@ class Auditing:
             .scalar_subquery()
         )
         this = (member_file.c.version_key == of_path, member_file.c.tail == parts[2])
-        connection.execute(update(member_file).where(*this).values(checked_at=at, damage=damage))
+        connection.execute(update(member_file).where(*this).values(checked_at=at, **found))
 
     def _by_key(self, question: Callable[[int, int], Select[Any]]) -> Iterator[DueRow]:
         after = -1
@@ -377,6 +371,12 @@ class Auditing:
     def _rows(self, query: Select[Any]) -> list[Any]:
         with self._reading() as connection:
             return list(connection.execute(query))
+
+
+def _found(damage: str, stamp: Stamp | None) -> dict[str, Any]:
+    """Return the columns of what a check found and saw."""
+    seen_bytes, seen_mtime_ns = stamp or (None, None)
+    return {"damage": damage or None, "seen_bytes": seen_bytes, "seen_mtime_ns": seen_mtime_ns}
 
 
 def _told(at: datetime, verdict: Verdict) -> dict[str, Any]:

@@ -32,9 +32,8 @@ def calendar_svg(days: Sequence[DayOfChecks], today: date, day_count: int) -> st
 def calendar_chart(days: Sequence[DayOfChecks], today: date, day_count: int, look: Look = LIGHT) -> Layered:
     """Return the calendar: a column a week, a cell a day, darker the more was read, and a mark where damage was found."""
     rows = _cells({each.day: each for each in days}, today, day_count)
-    weeks = rows[-1]["week"] + 1
     base = records(rows).encode(
-        x=alt.X("week:O", axis=_month_axis(rows, look), scale=alt.Scale(domain=list(range(weeks)), paddingInner=0.14)),
+        x=_weeks(rows),
         y=alt.Y("weekday:N", sort=list(WEEKDAYS), axis=_weekday_axis(), scale=alt.Scale(paddingInner=0.14)),
         tooltip=[alt.Tooltip("day:N"), alt.Tooltip("words:N", title="checked"), alt.Tooltip("damaged:Q", title="damaged files")],
     )
@@ -44,7 +43,7 @@ def calendar_chart(days: Sequence[DayOfChecks], today: date, day_count: int, loo
         shape="circle", color=look.mark, fill=look.mark, stroke=look.background, strokeWidth=1, size=52, opacity=1
     )
     heading = Heading("How much was proved, day by day?", _subtitle(days, today), warned=any(d.damaged_count for d in days))
-    return dressed([empty, read, ill], heading, look, height_px=CELL_PX * 7)
+    return dressed([empty, read, ill, _months(rows, look)], heading, look, height_px=CELL_PX * 7)
 
 
 def _cells(days: dict[date, DayOfChecks], today: date, day_count: int) -> list[dict[str, Any]]:
@@ -69,14 +68,16 @@ def _cells(days: dict[date, DayOfChecks], today: date, day_count: int) -> list[d
     return rows
 
 
-def _month_axis(rows: Sequence[dict[str, Any]], look: Look) -> alt.Axis:
-    """Return the axis that names a month over the first week that begins in it."""
-    names = {row["week"]: row["month"] for row in rows if row["month"]}
-    words = "{" + ", ".join(f"'{week}': '{name}'" for week, name in names.items()) + "}"
-    return alt.Axis(
-        title=None, orient="top", values=list(names), labelExpr=f"({words})[datum.value]", labelAngle=0, labelAlign="left", labelOverlap=False,
-        labelOffset=-CELL_PX / 3, grid=False, ticks=False, domain=False, labelColor=look.faint_ink,
-    )  # fmt: skip
+def _months(rows: Sequence[dict[str, Any]], look: Look) -> alt.Chart:
+    """Return the names of months, each over the first week that begins in it: an axis would leave every other one out."""
+    named = [{"week": row["week"], "month": row["month"]} for row in rows if row["month"]]
+    place = {"align": "left", "baseline": "bottom", "dx": -CELL_PX / 3, "dy": -7}
+    base = records(named).mark_text(color=look.faint_ink, fontSize=12, **place)
+    return base.encode(x=_weeks(rows), y=alt.value(0), text="month:N")
+
+
+def _weeks(rows: Sequence[dict[str, Any]]) -> alt.X:
+    return alt.X("week:O", axis=None, scale=alt.Scale(domain=list(range(rows[-1]["week"] + 1)), paddingInner=0.14))
 
 
 def _weekday_axis() -> alt.Axis:
@@ -90,9 +91,10 @@ def _colour(rows: Sequence[dict[str, Any]], look: Look) -> alt.Color:
     scale = alt.Scale(type="log", domain=[min(low, high / 10), high], range=[look.calm, look.main], clamp=True)
     powers = [1000**power for power in range(len(_POWERS)) if low <= 1000**power <= high]
     expr = f"({ {str(1000**power): name for power, name in enumerate(_POWERS)}!r})[datum.value]"
+    words = expr if powers else f"'{show_bytes(high)}'"
     legend = alt.Legend(
-        title="bytes proved in a day", values=powers or [high], labelExpr=expr if powers else f"'{show_bytes(high)}'",
-        orient="bottom", direction="horizontal", gradientLength=WIDTH_PX // 4, gradientThickness=8, titleColor=look.faint_ink, offset=14,
+        title="bytes proved in a day", values=powers or [high], labelExpr=words, orient="bottom", direction="horizontal",
+        gradientLength=WIDTH_PX // 4, gradientThickness=8, titleColor=look.faint_ink, offset=14,
     )  # fmt: skip
     return alt.Color("read:Q", scale=scale, legend=legend)
 
