@@ -24,7 +24,7 @@ from fonoteca.catalogue.layout import (
     table_files,
     write_shard,
 )
-from fonoteca.catalogue.lookup import write_ids
+from fonoteca.catalogue.lookup import id_keys, write_ids
 from fonoteca.catalogue.snapshots import FORMAT
 from fonoteca.catalogue.sourcefile import to_json
 
@@ -121,9 +121,10 @@ def write_world(folder: Path, world: World, name: str = "2026-01-31", rows_a_fil
             write_shard(folder / shard_name(table, number), rows.slice(number * rows_a_file, rows_a_file).combine_chunks())
     recordings, merged = tables[RECORDINGS], tables[MERGED]
     ids = pa.concat_arrays([t["id"].combine_chunks().storage for t in (recordings, merged)]).to_pylist()
-    high = np.array([int.from_bytes(i[:8], "big") for i in ids], np.uint64)
+    halves = np.frombuffer(b"".join(ids), ">u8").reshape(-1, 2).astype(np.uint64)
+    ranks = np.concatenate([recordings["rank"], merged["rank"]]).astype(np.uint32)
     with (folder / IDS_FILE).open("wb") as stream:
-        write_ids(stream, high, np.concatenate([recordings["rank"], merged["rank"]]).astype(np.uint32))
+        write_ids(stream, id_keys(halves[:, 0], halves[:, 1]), ranks)
     write_snapshot_json(folder, name)
     return folder
 

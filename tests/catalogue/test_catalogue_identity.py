@@ -10,6 +10,8 @@ import pytest
 from catalogue_world import mapping_of
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.catalogue.deltas import DeltaPlace, diff_snapshots
+from fonoteca.catalogue.duck import DuckSettings
 from fonoteca.catalogue.exported import ExportReader
 from fonoteca.catalogue.exports import export_snapshot
 from fonoteca.edges.disk_staging import DiskStaging
@@ -17,7 +19,7 @@ from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import RecordingId
 from fonoteca.ports import SILENCE, Silence
 
-MBID_A, MBID_B, MBID_OLD = (f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2, 3))
+MBID_A, MBID_B, MBID_OLD, MBID_C = (f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2, 3, 4))
 COLUMNS = {name: name for name in ("id", "key", "title", "artist", "duration_ms", "isrc", "licence", "source_uri")}
 Row = dict[str, object]
 
@@ -171,6 +173,19 @@ def test_a_recording_is_found_by_the_id_that_its_only_row_had(catalogue: Catalog
         row = ExportReader.at(lambda path, folder=folder: (folder / path).open("rb")).row_of(MBID_OLD)  # type: ignore[misc]
         assert row
         assert row["id"] == MBID_A
+
+
+def test_a_delta_makes_the_index_again_where_ids_were_redirected(catalogue: Catalogue, tmp_path: Path) -> None:
+    take(catalogue, tmp_path, [{"id": MBID_OLD}, {"id": MBID_B, "title": "Other"}, {"id": MBID_C, "title": "Third"}])
+    old = catalogue.build().name
+    move(catalogue, tmp_path, {MBID_OLD: MBID_A, MBID_B: MBID_C})
+    new = catalogue.build().name
+    staging = DiskStaging(tmp_path / "staging")
+    place = DeltaPlace(staging, staging.folder("scratch"), DuckSettings(), SILENCE)
+    folders = [tmp_path / "catalogue" / name for name in (old, new)]
+    delta = diff_snapshots(*folders, staging.folder("delta"), place)
+    assert not delta.ids_whole
+    assert (delta.removed, delta.merged) == (0, 2)
 
 
 def test_redirects_that_go_round_leave_rows_as_they_are(catalogue: Catalogue, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.gathering import chunks_of, gather_rows, numbered, read_chunk
 from fonoteca.catalogue.identity import BY_REDIRECT, Identity, Redirects, identify
 from fonoteca.catalogue.layout import IDS_FILE
-from fonoteca.catalogue.lookup import write_ids
+from fonoteca.catalogue.lookup import id_keys, write_ids
 from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.catalogue.ranking import rank_recordings
@@ -102,12 +102,18 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     del recordings, counts, apart_counts
     rows.forget("year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
-        ids, ranks = rows.id_high, ranking.head_rank[identity.into]
-        renamed, before, _ = identity.renamed
+        keys = id_keys(rows.id_high, rows.id_low)
+        rows.set_down("id_high", "id_low")
+        ranks = ranking.head_rank[identity.into]
+        renamed, *before = identity.renamed
         if len(renamed):
-            ids, ranks = np.concatenate((ids, before)), np.concatenate((ranks, ranks[renamed]))
-        write_ids(stream, ids, ranks)
-        del ids, ranks
+            # As the tables have them: merged rows under the id that they had, and what they stand for under its own too.
+            heads = renamed[identity.into[renamed] == renamed]
+            now = keys[heads]
+            keys[renamed] = id_keys(*before)
+            keys, ranks = np.concatenate((keys, now)), np.concatenate((ranks, ranks[heads]))
+        write_ids(stream, keys, ranks)
+        del keys, ranks
     rows.forget(*(("id_high", "id_low") if not (identity.rule == BY_REDIRECT).any() else ()))
     basis = replace(ranking.basis, unmatched_listens=unmatched)
     with place.progress.task("writing the snapshot", 2 * total, "rows") as advance:

@@ -15,6 +15,7 @@ from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS, Kind
 from fonoteca.catalogue.duck import DuckSettings
 from fonoteca.catalogue.imports import ImportArea
 from fonoteca.catalogue.layout import COLUMNS
+from fonoteca.catalogue.lookup import MAGIC
 from fonoteca.catalogue.mapping import STORE, TableMapping
 from fonoteca.catalogue.plans import PlanArea
 from fonoteca.catalogue.reading import SnapshotReader
@@ -185,9 +186,9 @@ class _Listenable:
 
 
 def _inputs_of(imports: Sequence[tuple[str, ImportedSource]], rules: bytes) -> str:
-    """Return a digest of all that a build is made of, and of the columns that it makes."""
-    columns = json.dumps({table: list(found) for table, found in COLUMNS.items()})
-    facts = [FORMAT, columns, hashlib.sha256(rules).hexdigest(), *(f"{key}:{imported.digest}" for key, imported in imports)]
+    """Return a digest of all that a build is made of, and of what it makes."""
+    made = [FORMAT, MAGIC.decode(), json.dumps({table: list(columns) for table, columns in COLUMNS.items()})]
+    facts = [*made, hashlib.sha256(rules).hexdigest(), *(f"{key}:{imported.digest}" for key, imported in imports)]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from fonoteca.catalogue.desk import RECORDINGS
 from fonoteca.catalogue.gathering import ImportFile, Rows, chunks_of, name_keys, read_chunk
 from fonoteca.catalogue.identity import Identity, Redirects
+from fonoteca.catalogue.lookup import id_keys
 from fonoteca.catalogue.popularity_shares import SourceCounts
 from fonoteca.catalogue.rank_ids import uuid_halves
 from fonoteca.model.catalogue import SnapshotSource
@@ -106,7 +107,7 @@ def _added_up(
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """Recordings by id and by name. ids, names: the keys in ascending order; id_rows, name_rows: whose they are."""
+    """Recordings by id and by name. ids, names: their keys in ascending order; id_rows, name_rows: whose they are."""
 
     rows: Rows
     recordings: Recordings
@@ -120,9 +121,12 @@ class _Lookup:
     def over(cls, heard: Heard) -> _Lookup:
         """Return a look-up over all rows."""
         rows = heard.rows
-        id_rows = np.argsort(rows.id_high, kind="stable").astype(U32)
+        ids = id_keys(rows.id_high, rows.id_low)
+        rows.set_down("id_high", "id_low")
+        id_rows = np.argsort(ids).astype(U32)
+        ids = ids[id_rows]
         name_rows = np.argsort(rows.name_key, kind="stable").astype(U32)
-        return cls(rows, heard.recordings, heard.redirects, rows.id_high[id_rows], id_rows, rows.name_key[name_rows], name_rows)
+        return cls(rows, heard.recordings, heard.redirects, ids, id_rows, rows.name_key[name_rows], name_rows)
 
     def find(self, table: pa.Table) -> tuple[_Index, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return for each counted row the number of its recording, -1 when there is none, its listens and listeners."""
@@ -139,8 +143,9 @@ class _Lookup:
         found = np.full(len(high), -1, I64)
         if not len(self.ids):
             return found
-        place = np.searchsorted(self.ids, high)
-        # Ids that agree in their upper half stand together; two or more that do not agree whole are rarer than rare.
+        keys = id_keys(high, low)
+        place = np.searchsorted(self.ids, keys)
+        # Ids of one key stand together; two or more that are not the same id are rarer than rare.
         for _ in range(_ALIKE_MAX):
             row = self.id_rows[np.minimum(place, len(self.ids) - 1)]
             fits = (place < len(self.ids)) & (self.rows.id_high[row] == high) & (self.rows.id_low[row] == low)
@@ -148,7 +153,7 @@ class _Lookup:
             found[fits] = self.recordings.number[row[fits]]
             place += 1
             open_still = (found < 0) & (place < len(self.ids))
-            if not (self.ids[np.minimum(place, len(self.ids) - 1)][open_still] == high[open_still]).any():
+            if not (self.ids[np.minimum(place, len(self.ids) - 1)][open_still] == keys[open_still]).any():
                 break
         return found
 
@@ -162,4 +167,4 @@ class _Lookup:
 
 
 _ALIKE_MAX = 64
-"""More ids than this with one upper half are made by no random generator; the rest are not found."""
+"""More ids than this with one key are made on purpose; the rest are not found."""

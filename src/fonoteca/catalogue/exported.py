@@ -108,7 +108,7 @@ class ExportReader:
                 return stream.read(length)
 
             try:
-                ranks = IdsIndex(read).ranks(wanted.int >> 64)
+                ranks = IdsIndex(read).ranks(wanted)
             except ValueError as error:
                 raise SourceError(IDS_FILE, str(error), "Fetch the export again.") from error
         for rank in ranks:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fonoteca.catalogue.gathering import Rows, mixed
+from fonoteca.catalogue.lookup import id_keys
 
 U64, U32, I32 = np.uint64, np.uint32, np.int32
 
@@ -97,11 +98,12 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
 
 @dataclass(frozen=True, slots=True)
 class Redirects:
-    """MBIDs that are no more and what they became, by rising old_high: upper and lower halves of each. None leads to another.
+    """MBIDs that are no more and what they became: upper and lower halves of each. None leads to another.
 
-    endless: how many others go round in a circle, and are left out.
+    keys: of the old ids, ascending, as all the rest are ordered. endless: how many others go round in a circle, and are left out.
     """
 
+    keys: npt.NDArray[np.uint64]
     old_high: npt.NDArray[np.uint64]
     old_low: npt.NDArray[np.uint64]
     new_high: npt.NDArray[np.uint64]
@@ -115,23 +117,26 @@ class Redirects:
         for one in apart:
             target.pop((int.from_bytes(one[:8], "big"), int.from_bytes(one[8:], "big")), None)
         ends: list[tuple[int, int, int, int]] = []
-        for here in sorted(target):
+        for here in target:
             found = here
             for _ in range(REDIRECTS_MAX):
                 if found not in target:
                     ends.append((*here, *found))
                     break
                 found = target[found]
-        old_high, old_low, new_high, new_low = np.array(ends, U64).reshape(-1, 4).T.copy()
-        return cls(old_high, old_low, new_high, new_low, len(target) - len(ends))
+        found_ends = np.array(ends, U64).reshape(-1, 4)
+        keys = id_keys(found_ends[:, 0], found_ends[:, 1])
+        order = np.argsort(keys)
+        old_high, old_low, new_high, new_low = found_ends[order].T.copy()
+        return cls(keys[order], old_high, old_low, new_high, new_low, len(target) - len(ends))
 
     def followed(self, high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> tuple[Halves, npt.NDArray[np.int64]]:
         """Return the ids that these have become, and where in the arrays one has become another."""
         if not len(self.old_high):
             return (high, low), np.empty(0, np.int64)
         near = np.flatnonzero(np.isin(high, self.old_high))
-        place = np.searchsorted(self.old_high, high[near])
-        moved = self.old_low[place] == low[near]
+        place = np.minimum(np.searchsorted(self.keys, id_keys(high[near], low[near])), len(self.keys) - 1)
+        moved = (self.old_high[place] == high[near]) & (self.old_low[place] == low[near])
         near, place = near[moved], place[moved]
         high, low = high.copy(), low.copy()
         high[near], low[near] = self.new_high[place], self.new_low[place]
@@ -170,8 +175,11 @@ def _without(keys: npt.NDArray[np.uint64], left_out: npt.NDArray[np.int64]) -> n
 
 def _merge_by_id(rows: Rows, identity: Identity) -> None:
     """Give rows with one id one representative: the first with an MBID that is alive, else the first."""
-    order = np.argsort(rows.id_high).astype(U32)
-    ordered = rows.id_high[order]
+    keys = id_keys(rows.id_high, rows.id_low)
+    rows.set_down("id_high", "id_low")
+    order = np.argsort(keys).astype(U32)
+    ordered = keys[order]
+    del keys
     same = ordered[1:] == ordered[:-1]
     del ordered
     if not same.any():

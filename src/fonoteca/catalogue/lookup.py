@@ -1,11 +1,13 @@
 """`ids.index`: any id to the rank of its recording, in one read of some kilobytes.
 
-    "FONOIDS1", count, bits (8 bytes each, little-endian, as all that follows)
-    2 ** bits + 1 offsets of 8 bytes: where ids start that begin with each number of so many bits; the last is count
-    count middles of 4 bytes: the 32 bits that follow in each id, ascending among those that begin alike
+    "FONOIDS2", count, bits (8 bytes each, little-endian, as all that follows)
+    2 ** bits + 1 offsets of 8 bytes: where keys start that begin with each number of so many bits; the last is count
+    count middles of 4 bytes: the 32 bits that follow in each key, ascending among those that begin alike
     count ranks of 4 bytes
 
-Eight bytes an id. 48 bits are not the whole id: who asks compares the recording that it finds, or the row merged into it.
+Eight bytes an id. A key is made of the whole id (`id_keys`), since a source's own ids may be numbered or begin with the time.
+48 bits of it are not the id: who asks compares the recording that it finds, or the row merged into it.
+"FONOIDS1" is the same with the upper half of the id for a key.
 """
 
 from __future__ import annotations
@@ -13,23 +15,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-MAGIC = b"FONOIDS1"
+MAGIC, MAGIC_BEFORE = b"FONOIDS2", b"FONOIDS1"
 BITS_MAX = 16
 _BUCKET_IDS = 4096
 """About so many ids begin alike: 16 kB to read for one answer."""
 _HEADER_BYTES = len(MAGIC) + 16
 _WRITE_ITEMS = 1 << 22
+_MIX_ITEMS = 1 << 15
+"""So many ids at a time stay in a core's cache, which makes mixing them twice as fast."""
 U64, U32 = np.uint64, np.uint32
 
 
-def write_ids(stream: BinaryIO, id_high: npt.NDArray[np.uint64], ranks: npt.NDArray[np.uint32]) -> None:
-    """Write the index of ids with these upper halves. Cost: a sort; 20 B an id of memory."""
-    order = np.argsort(id_high, kind="stable").astype(U32)
-    ordered = id_high[order]
+def id_keys(high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return a key for each id, by its halves, that every bit of it has a part in: ids that are alike have keys that are not.
+
+    Cost: 4 ns an id. Source: the finaliser of SplitMix64, as in Steele, Lea and Flood 2014, once for each half.
+    """
+    keys = np.empty(len(high), U64)
+    for first in range(0, len(high), _MIX_ITEMS):
+        here = slice(first, first + _MIX_ITEMS)
+        keys[here] = _mixed(_mixed(low[here]) ^ high[here])
+    return keys
+
+
+def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    x = (x ^ (x >> U64(30))) * U64(0xBF58476D1CE4E5B9)
+    x ^= x >> U64(27)
+    x *= U64(0x94D049BB133111EB)
+    x ^= x >> U64(31)
+    return x
+
+
+def write_ids(stream: BinaryIO, keys: npt.NDArray[np.uint64], ranks: npt.NDArray[np.uint32]) -> None:
+    """Write the index of ids with these keys. Cost: a sort; 20 B an id of memory."""
+    order = np.argsort(keys).astype(U32)
+    ordered = keys[order]
     bits = min(BITS_MAX, (len(ordered) // _BUCKET_IDS).bit_length())
     shift = U64(32 - bits)
     firsts = np.arange(1 << bits, dtype=U64) << U64(64 - bits) if bits else np.zeros(1, U64)
@@ -50,18 +75,20 @@ class IdsIndex:
 
     read: Callable[[int, int], bytes]
 
-    def ranks(self, id_high: int) -> list[int]:
-        """Return the ranks of the recordings that may have an id with this upper half, usually one or none.
+    def ranks(self, row_id: UUID) -> list[int]:
+        """Return the ranks of the recordings that may have this id, usually one or none.
 
         Raises: ValueError when the blob is no index.
         """
         head = self.read(0, _HEADER_BYTES)
-        if head[: len(MAGIC)] != MAGIC or len(head) != _HEADER_BYTES:
+        if head[: len(MAGIC)] not in (MAGIC, MAGIC_BEFORE) or len(head) != _HEADER_BYTES:
             raise ValueError("does not begin as an index of ids does")
         count, bits = np.frombuffer(head[len(MAGIC) :], "<u8").tolist()
         if bits > BITS_MAX:
             raise ValueError(f"begins with {bits} bits")
-        bucket, middle = id_high >> (64 - bits), (id_high >> (32 - bits)) & 0xFFFFFFFF
+        high, low = row_id.int >> 64, row_id.int & 0xFFFFFFFFFFFFFFFF
+        key = int(id_keys(np.array([high], U64), np.array([low], U64))[0]) if head[: len(MAGIC)] == MAGIC else high
+        bucket, middle = key >> (64 - bits), (key >> (32 - bits)) & 0xFFFFFFFF
         start, stop = np.frombuffer(self.read(_HEADER_BYTES + 8 * bucket, 16), "<u8").tolist()
         if not start <= stop <= count:
             raise ValueError(f"bucket {bucket} runs from {start} to {stop} of {count}")

@@ -168,7 +168,7 @@ class SnapshotReader:
         name = stored.snapshot.name
         index = IdsIndex(lambda start, length: self._blobs.read_range(f"{name}/{IDS_FILE}", start, length))
         try:
-            ranks = index.ranks(uuid.UUID(recording_id).int >> 64)
+            ranks = index.ranks(uuid.UUID(recording_id))
         except ValueError as error:
             raise StoreError(f"catalogue/{name}/{IDS_FILE}", str(error), "Build the catalogue again.") from error
         query = f"SELECT {_RECORDING} FROM read_parquet($paths) WHERE rank = $rank"
