@@ -26,8 +26,17 @@ def test_events_come_back_in_order_and_whole(world: World, validate: Callable[[P
     for batch in batches:
         world.store.append_events(batch)
     world.store.append_events([])
-    assert list(world.store.events()) == [*batches[0], *batches[2], *batches[1]]
+    assert list(world.store.events()) == [*batches[0], *batches[1], *batches[2]]
     validate(world.folder)
+
+
+def test_what_was_appended_last_is_the_newest_whatever_the_clock_says(world: World) -> None:
+    world.store.append_events([_event(30)])
+    for hours in (-100, 2):
+        again = World(world.root)
+        again.store.append_events([_event(hours)])
+        assert World(world.root).store.newest_events() == [_event(hours)]
+    assert list(world.store.events()) == [_event(30), _event(-100), _event(2)]
 
 
 def test_the_same_events_again_change_nothing(world: World) -> None:

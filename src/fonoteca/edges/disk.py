@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,7 +16,9 @@ from fonoteca.edges.disk_calls import (
     TEMPORARY,
     SystemCalls,
     in_words,
+    leads_out,
     make_folders,
+    prune,
     remove_tree,
     sync_tree,
     write_all,
@@ -133,10 +136,15 @@ class DiskBlobs:
             raise TakenError(prefix, "it is already there", "Nothing was changed.")
         with in_words(target):
             sync_tree(tree, self._calls)
-            make_folders(target.parent, self._calls)
-            self._calls.rename(tree, target)
+            self._calls.fsync_dir(tree.parent)  # by its name in staging whoever comes after a power cut finds what was made here
+            try:
+                make_folders(target.parent, self._calls)
+                self._calls.rename(tree, target)
+            except OSError:
+                with suppress(OSError):  # OCFL has no empty folders
+                    self._prune(target.parent)
+                raise
             self._calls.fsync_dir(target.parent)
-            self._calls.fsync_dir(tree.parent)
 
     def adopt_all(self, trees: Sequence[tuple[Path, str]]) -> None:
         """Move finished local folders in, each under its prefix: two waits for the disk, however many they are."""
@@ -202,9 +210,10 @@ class DiskBlobs:
         if any(part in ("", ".", "..") or "\0" in part or part.startswith(TEMPORARY) for part in parts):
             raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
         path = self._root.joinpath(*parts)
-        parent = os.path.realpath(path.parent)
-        if parent != str(path.parent) and not Path(parent).is_relative_to(self._root):
-            raise StoreError(key, f"a symbolic link leads out of the store to {parent}", "Remove the link.")
+        with in_words(path):
+            away = leads_out(str(self._root), str(path))
+        if away:
+            raise StoreError(key, f"a symbolic link leads out of the store to {away}", "Remove the link.")
         return path
 
     def _entries(self, prefix: str) -> list[os.DirEntry[str]]:
@@ -271,17 +280,7 @@ class DiskBlobs:
 
     def _prune(self, folder: Path) -> int:
         """Remove a folder if it is empty, then its parent, up to the root, which stays. Returns: how many."""
-        removed = 0
-        while folder != self._root and folder.is_relative_to(self._root):
-            if folder.is_dir():
-                if os.listdir(folder):
-                    break
-                self._calls.rmdir(folder)
-                removed += 1
-            folder = folder.parent
-        if removed:
-            self._calls.fsync_dir(folder)
-        return removed
+        return prune(folder, self._root, self._calls)
 
 
 def _start(piece: tuple[int, bytes | None, int]) -> int:

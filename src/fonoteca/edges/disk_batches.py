@@ -16,7 +16,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fonoteca.edges.disk_calls import UnsyncedCalls, in_words, make_folders, new_temporary, put_in_place, write_all
+from fonoteca.edges.disk_calls import (
+    SystemCalls,
+    UnsyncedCalls,
+    in_words,
+    make_folders,
+    new_temporary,
+    prune,
+    put_in_place,
+    write_all,
+)
 from fonoteca.model.errors import StoreError, TakenError
 from fonoteca.ports import DurableCalls
 
@@ -25,7 +34,7 @@ class SyncPoint:
     """A file system that can be waited for. Opened before anything is written, so that no failed write goes untold."""
 
     def __init__(self, root: Path, calls: DurableCalls) -> None:
-        self._root = root
+        self.root = root
         self._calls = calls
         self._descriptor: int | None = None
         self._open()
@@ -33,7 +42,7 @@ class SyncPoint:
     def wait(self) -> None:
         """Return when all that was written is on disk. Raises: OSError, also for what failed since this was made."""
         if self._descriptor is None:
-            make_folders(self._root, self._calls)
+            make_folders(self.root, self._calls)
             self._open()
         assert self._descriptor is not None, "the folder was made"
         self._calls.sync_all(self._descriptor)
@@ -41,8 +50,14 @@ class SyncPoint:
     def _open(self) -> None:
         """Open the folder if it is there."""
         with suppress(OSError):  # what is wrong with it, whoever uses it is told
-            self._descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             weakref.finalize(self, os.close, self._descriptor)
+
+
+def make_durable(folder: Path, calls: DurableCalls | None = None) -> None:
+    """Return when all that anyone wrote on a folder's file system is on disk. Raises: StoreError."""
+    with in_words(folder):
+        SyncPoint(folder, calls or SystemCalls()).wait()
 
 
 def adopt_folders(moves: Sequence[tuple[Path, Path]], point: SyncPoint, calls: DurableCalls) -> None:
@@ -67,6 +82,9 @@ def adopt_folders(moves: Sequence[tuple[Path, Path]], point: SyncPoint, calls: D
         except Exception:
             for tree, target in reversed(moved):
                 calls.rename(target, tree)
+            with suppress(OSError):  # OCFL has no empty folders
+                for _, target in moves:
+                    prune(target.parent, point.root, calls)
             raise
 
 

@@ -273,6 +273,21 @@ def sync_tree(tree: Path, calls: DurableCalls) -> None:
     calls.fsync_dir(tree)
 
 
+def prune(folder: Path, root: Path, calls: DurableCalls) -> int:
+    """Remove a folder if it is empty, then its parent, up to the root, which stays. Returns: how many."""
+    removed = 0
+    while folder != root and folder.is_relative_to(root):
+        if folder.is_dir():
+            if os.listdir(folder):
+                break
+            calls.rmdir(folder)
+            removed += 1
+        folder = folder.parent
+    if removed:
+        calls.fsync_dir(folder)
+    return removed
+
+
 def remove_tree(path: Path, calls: DurableCalls) -> None:
     """Remove a file, a link or a folder with all in it. Nothing there is no error. Not durable until the parent is synced."""
     try:

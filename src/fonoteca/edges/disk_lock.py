@@ -21,8 +21,8 @@ class ArchiveLock:
     """Held from `with` to its end by one process; given back by the system however that process ends.
 
     path: the lock's file, made if it is missing; it stays, and says who holds the lock.
-    after_kill: whether a holder was killed or failed, and so may have left unfinished writes; known once the lock is taken, and told to
-        every later holder until one says that it has `cleared_up`.
+    after_kill: whether a holder was killed or failed, and so may have left unfinished writes; known once the lock is taken, and
+        told to every later holder until one says that it has `cleared_up`.
     Raises: BusyError at `with`, naming the process and command that hold it.
     """
 

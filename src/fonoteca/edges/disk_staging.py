@@ -9,7 +9,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from fonoteca.edges.disk_calls import SystemCalls, UnsyncedCalls, in_words, make_folders, remove_tree
+from fonoteca.edges.disk_calls import SystemCalls, UnsyncedCalls, in_words, leads_out, make_folders, remove_tree
 from fonoteca.model.errors import StoreError
 from fonoteca.ports import DurableCalls, Staging
 
@@ -61,7 +61,9 @@ class DiskStaging:
 
     @property
     def unsynced(self) -> Staging:
-        """The same folder, where nothing is synchronised."""
+        """The same folder, where nothing is synchronised but the folder itself: names in it tell what a kill interrupted."""
+        with in_words(self._root):
+            make_folders(self._root, self._calls)
         return DiskStaging(self._root, UnsyncedCalls(self._calls))
 
     def folder(self, name: str) -> Path:
@@ -125,5 +127,12 @@ class DiskStaging:
 
     def _check_inside(self, path: Path) -> None:
         """Raise StoreError when a path, links followed, is not below the root."""
-        if ".." in path.parts or not Path(os.path.realpath(path.parent) + "/" + path.name).is_relative_to(self._root):
+        text = str(path)
+        below = text.startswith(f"{self._root}/") and ".." not in path.parts
+        if below:
+            with in_words(path):
+                below = not leads_out(str(self._root), text)
+        else:
+            below = ".." not in path.parts and Path(os.path.realpath(path.parent) + "/" + path.name).is_relative_to(self._root)
+        if not below:
             raise StoreError(str(path), f"not below the staging folder {self._root}")

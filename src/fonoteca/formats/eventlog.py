@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import parse_json, whole_text
@@ -24,9 +24,22 @@ def segment(events: Sequence[Event]) -> bytes:
     return b"".join(_line(event) for event in events)
 
 
-def segment_name(events: Sequence[Event], content: bytes) -> str:
-    """Return `yyyy/mm/dd/hhmmss.ffffff-<sha256>.jsonl`: names in order are segments in order of their first event."""
-    return f"{events[0].at.astimezone(UTC):%Y/%m/%d/%H%M%S.%f}-{hashlib.sha256(content).hexdigest()}.jsonl"
+def segment_name(events: Sequence[Event], content: bytes, after: datetime | None = None) -> str:
+    """Return `yyyy/mm/dd/hhmmss.ffffff-<sha256>.jsonl`: names in order are segments in the order in which they were appended.
+
+    The time is that of the first event; when a clock was set back, a moment later than that of the segment before (after).
+    """
+    moment = events[0].at.astimezone(UTC)
+    if after is not None and moment < after:
+        moment = after + timedelta(microseconds=1)
+    return f"{moment:%Y/%m/%d/%H%M%S.%f}-{hashlib.sha256(content).hexdigest()}.jsonl"
+
+
+def moment_of(name: str) -> datetime:
+    """Return the time in the name of a segment. Raises: FormatError."""
+    if _NAME.fullmatch(name) is None:
+        raise FormatError(name, "not the name of a segment of the event log")
+    return datetime.strptime(name.partition("-")[0], "%Y/%m/%d/%H%M%S.%f").replace(tzinfo=UTC)
 
 
 def parse_segment(name: str, content: bytes) -> Iterator[Event]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fonoteca.formats import eventlog, ocfl
 from fonoteca.formats.hashing import hash_bytes
@@ -42,18 +43,32 @@ def make_log(root: Root) -> None:
         commit_document(root, EVENTS, {LogicalPath("about.txt"): _ABOUT.encode()}, "Begin the event log")
 
 
-def append_events(root: Root, events: Sequence[Event]) -> None:
-    """Append events as one segment; they are durable when the call returns. The same events again change nothing."""
-    if not events:
-        return
+def append_events(root: Root, events: Sequence[Event], after: datetime | None) -> datetime:
+    """Append events, at least one, as one segment that is durable on return. The same events as the last ones change nothing.
+
+    after: the moment of the log's last segment, None for an empty log: the new one is named later than it, whatever the clock says,
+    so that what was appended last is always the last by name. Returns: the moment of the new one.
+    """
     content = eventlog.segment(events)
-    key = f"{LOGS}/{eventlog.segment_name(events, content)}"
+    name = eventlog.segment_name(events, content, after)
+    key = f"{LOGS}/{name}"
     if not root.blobs.create(key, content) and root.blobs.read(key) != content:
         raise StoreError(key, "the segment is there with other bytes than its name says", DAMAGED_REMEDY)
+    return eventlog.moment_of(name)
+
+
+def log_end(root: Root) -> datetime | None:
+    """Return the moment of the log's last segment, None of an empty log. Cost: four listings."""
+    folder = newest_folder(root)
+    moments = (f"{folder}/{name}".removeprefix(f"{LOGS}/") for name in root.blobs.children(folder) if f"{folder}/{name}" != CLAIM)
+    try:
+        return max((eventlog.moment_of(name) for name in moments), default=None)
+    except FormatError:  # what is no segment is an audit's matter
+        return None
 
 
 def segments(root: Root) -> Iterator[Segment]:
-    """Yield the segments of the log in order of their time. Cost: one read of each."""
+    """Yield the segments of the log in the order in which they were appended. Cost: one read of each."""
     return (_segment(root, key) for key in segment_keys(root))
 
 

@@ -15,6 +15,7 @@ from fonoteca.model.fixity import Stamp
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ObjectId, Sha256
 from fonoteca.store.reading import digest_known, inventory_bytes, known_hashes, read_metadata
+from fonoteca.store.recovery import marked
 from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, held, newest_complete
 
 _CHUNK_BYTES = 1 << 20
@@ -175,7 +176,8 @@ def mend(root: Root, object_id: ObjectId) -> list[str]:
         except StoreError:
             right = False
         if not right:
-            root.blobs.write(place, content)
+            with marked(root, path):
+                root.blobs.write(place, content)
             mended.append(place)
     return mended
 
@@ -220,14 +222,21 @@ def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
             f"with these pieces its sha256 would be {digest.hexdigest()}, expected {hashes.sha256}",
             "Audit the file again: more of its pieces are damaged.",
         )
-    root.blobs.patch(member.path, parts, hashes.file_bytes)
+    with marked(root, _object_of(member.path)):
+        root.blobs.patch(member.path, parts, hashes.file_bytes)
 
 
 def _heal_whole(root: Root, member: MemberFile, content: bytes) -> None:
     found = sha256(content).hexdigest()
     if found != member.hashes.sha256:
         raise TrustError(member.path, f"the bytes offered have sha256 {found}, expected {member.hashes.sha256}")
-    root.blobs.write(member.path, content)
+    with marked(root, _object_of(member.path)):
+        root.blobs.write(member.path, content)
+
+
+def _object_of(path: str) -> str:
+    """Return the path of the object that a file is of: below three folders of the layout."""
+    return "/".join(path.split("/")[:4])
 
 
 def _prove_piece(member: MemberFile, index: int, content: bytes) -> None:

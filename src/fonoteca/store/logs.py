@@ -32,5 +32,5 @@ def newest_folder(root: Root) -> str:
 
 
 def segment_keys(root: Root) -> Iterator[str]:
-    """Yield the keys of the log's segments, in order of their time."""
+    """Yield the keys of the log's segments, in the order in which they were appended."""
     return (key for key in root.blobs.keys(LOGS) if key != CLAIM)

@@ -18,7 +18,7 @@ from fonoteca.store.root import DAMAGED_REMEDY, Root, held, read_content, read_l
 def read_version(root: Root, object_id: ObjectId, version: int | None) -> StoredVersion:
     """Return a version, the newest for None. Media files are not read: metadata.json has their hashes.
 
-    Raises: UsageError when it is not held; FixityError or BlobMissing when a small file of it is damaged or gone.
+    Raises: UsageError when it is not held; FixityError when a small file of it is damaged or gone.
     """
     newest = held(root, object_id)
     number = newest.inventory.head if version is None else version

@@ -13,6 +13,7 @@ Bytes that an inventory acknowledges are never removed here, whatever state they
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def recover(root: Root, *, whole: bool) -> list[str]:
         for path in list(object_paths(root)):
             sentences += settle(root, path)
     return sentences
+
+
+@contextmanager
+def marked(root: Root, path: str) -> Iterator[None]:
+    """Let staging say that the object at a path is being changed, until the context ends well: a kill's leftovers are found so."""
+    tree = under_way(root, path)
+    yield
+    root.staging.discard(tree)
 
 
 def begun(root: Root, tree: Path, target: str) -> bool:

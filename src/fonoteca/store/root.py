@@ -90,7 +90,8 @@ def head_of(root: Root, object_id: ObjectId) -> Proved | None:
     try:
         proved: Proved | None = read_proved(root, path)
     except (BlobMissing, FixityError, FormatError) as error:
-        proved = newest_complete(root, path) or newest_complete(root, path, with_content=False)
+        # Not only where all its content is there: what brings a version in puts its inventory last, so what lacks is damage.
+        proved = newest_complete(root, path, with_content=False)
         if proved is None and next(iter(root.blobs.children(path)), None) is not None:
             raise FixityError(object_id, f"no version of it is whole: {error}", DAMAGED_REMEDY) from error
     if proved is not None and proved.inventory.object_id != object_id:
@@ -107,9 +108,12 @@ def held(root: Root, object_id: ObjectId) -> Proved:
 
 
 def read_content(root: Root, inventory: Inventory, digest: Sha256) -> bytes:
-    """Return the content with this digest, proved. Raises: FixityError, BlobMissing. For small files."""
+    """Return the content with this digest, proved. Raises: FixityError, also where it is gone. For small files."""
     path = f"{ocfl.object_path(inventory.object_id)}/{inventory.content_of(digest)}"
-    content = root.blobs.read(path)
+    try:
+        content = root.blobs.read(path)
+    except BlobMissing as error:  # damage like any other: the object's own, and no failure of the store
+        raise FixityError(path, f"it is gone, the inventory says that its sha256 is {digest}", DAMAGED_REMEDY) from error
     found = sha256(content).hexdigest()
     if found != digest:
         raise FixityError(path, f"sha256 is {found}, the inventory says {digest}", DAMAGED_REMEDY)

@@ -257,7 +257,7 @@ class Store:
         return (event for segment in self.log() for event in segment.events)
 
     def log(self) -> Iterator[Segment]:
-        """Yield the event log by its segments, in the order in which they were appended; a damaged one says so and gives no events."""
+        """Yield the event log by its segments, as they were appended; a damaged one says so and gives no events."""
         return events.segments(self._root)
 
     def newest_events(self) -> list[Event]:
