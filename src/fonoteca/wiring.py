@@ -52,6 +52,9 @@ from fonoteca.neighbours import Healers, peer_at
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
 from fonoteca.neighbours import healers_at as healers_at
 from fonoteca.neighbours import open_swarm as open_swarm
+from fonoteca.outputs import output_file as output_file
+from fonoteca.outputs import output_folder as output_folder
+from fonoteca.outputs import write_output as write_output
 from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm, Workers
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
@@ -276,45 +279,6 @@ def open_archive(folder: Path, *, writing: bool = False) -> Iterator[Archive]:
         archive.close(in_order=in_order)
 
 
-def write_output(path: Path, content: bytes) -> None:
-    """Write a file that a person asked for outside any archive, whole or not at all. Raises: StoreError when it cannot be."""
-    DiskBlobs(path.resolve().parent).write(path.name, content)
-
-
-@contextmanager
-def output_file(path: Path) -> Iterator[Path]:
-    """Give a path beside the file that a person asked for outside any archive; what is written there becomes that file, whole.
-
-    It has the same ending. Raises: StoreError when it cannot be.
-    """
-    wanted = path.resolve()
-    staging = DiskStaging(wanted.parent)
-    folder = staging.folder(f".{wanted.name}.unfinished")
-    try:
-        yield folder / wanted.name
-        staging.move(folder / wanted.name, wanted)
-    finally:
-        staging.discard(folder)
-
-
-@contextmanager
-def output_folder(path: Path) -> Iterator[tuple[Staging, Path]]:
-    """Give a new folder, and the staging it is in, to fill for a person outside any archive: it becomes `path` in the end, or goes.
-
-    Raises: UsageError when something is at the path, StoreError when the disk fails.
-    """
-    target = path.resolve()
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(str(path), "there is something already", "Name a folder that is new or empty.")
-    staging = DiskStaging(target.parent)
-    folder = staging.folder(f".{target.name}.part")
-    try:
-        yield staging, folder
-        staging.move(folder, target)
-    finally:
-        staging.discard(folder)
-
-
 def open_place(location: str) -> Callable[[str], BinaryIO]:
     """Return what opens files below an http or https address or a folder, as streams that are read by ranges."""
     return open_ranged(location)
@@ -505,4 +469,3 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         finder=archive.search,
         coverage_png=coverage_png,
     )
-
