@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audio, audit, catalogue, corridor, cutting, demo, exports, hashing, plan, popularity, register, search, swarm
+from bench import audio, audit, catalogue, corridor, cutting, demo, exports, hashing, plan, popularity, register, s3, search, swarm
 from bench.machine import BusyMeter, await_quiet, describe
 from bench.report import Figure, Quiet, Report, Unmeasured, gather, report_json, table_of
 from bench.stopwatch import NotMeasurableError, Stopwatch
@@ -38,6 +38,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "exports": exports.figures,
     "search": search.figures,
     "register": register.figures,
+    "s3": s3.figures,
     "demo": demo.figures,
 }
 """In this order; together they need 4 GB of disk at once and some minutes on two cores."""

@@ -239,7 +239,7 @@ class ObjectCalls(Protocol):
         """Put a blob in one request on condition that there is none. Returns: whether it was put; False when a key was taken."""
         ...
 
-    def put_parts(self, key: str, parts: Path | Iterator[bytes], write_id: str, part_bytes: int) -> None:
+    def put_parts(self, key: str, parts: Path | bytes | Iterator[bytes], write_id: str, part_bytes: int) -> None:
         """Put a blob in parts, in place of one that stays until all have arrived. What fails is given up whole."""
         ...
 

@@ -153,7 +153,7 @@ class ObstoreCalls:
                 return False
         return True
 
-    def put_parts(self, key: str, parts: Path | Iterator[bytes], write_id: str, part_bytes: int) -> None:
+    def put_parts(self, key: str, parts: Path | bytes | Iterator[bytes], write_id: str, part_bytes: int) -> None:
         """Put a blob in parts; obstore gives the upload up when one fails."""
         with self._words(key):
             self._obstore.put(

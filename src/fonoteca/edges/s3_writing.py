@@ -35,9 +35,9 @@ class Writer:
         if len(content) <= PART_BYTES:
             self._calls.put(key, content, self._write_id())
         else:
-            self.replace_in_parts(key, _pieces(content), len(content))
+            self.replace_in_parts(key, content, len(content))
 
-    def replace_in_parts(self, key: str, parts: Path | Iterator[bytes], blob_bytes: int) -> None:
+    def replace_in_parts(self, key: str, parts: Path | bytes | Iterator[bytes], blob_bytes: int) -> None:
         """Put a large blob in place of one that may be there; that one stays until this one is whole."""
         own = self._write_id()
         lost: UnsureError | None = None
@@ -112,9 +112,3 @@ class Writer:
                 if self._calls.get(key, start, PART_BYTES, found.e_tag)[0] != source.read(PART_BYTES):
                     return False
         return True
-
-
-def _pieces(content: bytes) -> Iterator[bytes]:
-    """Yield content in pieces, without copying."""
-    view = memoryview(content)
-    return (bytes(view[at : at + PART_BYTES]) for at in range(0, len(content), PART_BYTES))
