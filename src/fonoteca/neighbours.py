@@ -93,5 +93,8 @@ def peer_at(place: str) -> tuple[str, int]:
     """Return the host and port that a text such as `192.0.2.7:6881` names."""
     host, colon, port = place.rpartition(":")
     if not colon or not host or not port.isdecimal():
-        raise UsageError(place, "not a mirror", "Name an archive's folder, an http(s) URL of an edition, or HOST:PORT of a peer.")
+        remedy = (
+            "Name an archive's folder or a copy of its store, an http(s) URL of an edition or a web seed, or HOST:PORT of a peer."
+        )
+        raise UsageError(place, "not a mirror", remedy)
     return host.strip("[]"), int(port)

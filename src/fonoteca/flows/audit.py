@@ -104,7 +104,7 @@ class Audited:
     @property
     def sound(self) -> bool:
         """Whether everything is as it should be."""
-        return not (self.damages or self.root_files or self.unregistered or self.mistaken)
+        return not (self.damages or self.root_files or self.unregistered or self.mistaken or self.quarantined)
 
 
 def audit(rooms: AuditRooms, scope: Scope = EVERYTHING) -> Audited:

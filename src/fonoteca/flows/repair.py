@@ -106,7 +106,7 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
             rooms.store.heal(patient.damage.member, patient.pieces)
             healed.append(path)
         except (FixityError, SourceError) as error:
-            left[path] = str(error)
+            left[path] = f"{error.problem}. {error.remedy}"
     # An object whose every inventory was damaged has a whole one again only now.
     mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
     left = {path: reason for path, reason in left.items() if path not in mended}
