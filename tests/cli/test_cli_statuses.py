@@ -25,7 +25,7 @@ def _flip(path: Path) -> None:
 def test_done_is_0(tmp_path: Path, fonoteca: Fonoteca) -> None:
     said = fonoteca("init", tmp_path / "My Jazz!", "--title", "Jazz", "--json")
     assert (said.status, said.err) == (0, "")
-    assert said.answer == {"archive": str(tmp_path / "My Jazz!"), "name": "my-jazz"}
+    assert said.answer == {"archive": str(tmp_path / "My Jazz!"), "name": "my-jazz", "store": "store"}
 
 
 def test_what_is_held_refused_held_for_review_and_failed_is_told_apart(archive: Path, music: Path, fonoteca: Fonoteca) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -22,7 +23,7 @@ from fonoteca.model.errors import BlobMissing, StoreError, UsageError
 from fonoteca.ports import Blobs
 from fonoteca.testing import BlobsSuite, Crash
 from fonoteca.testing.lying_s3 import Lie, LyingS3, lying_s3
-from fonoteca.testing.objects import Mishap, MishapObjects
+from fonoteca.testing.objects import Mishap, MishapObjects, TwiceObjects
 from fonoteca.testing.seaweed import KEY_ID, Seaweed
 
 QUICK = S3Limits(connect_s=1, answer_s=20, retries_max=2, retry_s=3, backoff_first_s=0.01, backoff_max_s=0.05)
@@ -196,6 +197,21 @@ def test_an_s3_that_does_not_run_is_told_in_words(seaweed: Seaweed) -> None:
         nowhere.read("a")
 
 
+def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(UsageError, match=r"needs the library obstore.*pip install 'fonoteca\[many\]'"):
+        open_s3(S3Place("music"), S3Keys("me", "secret"))
+
+
+def test_an_s3_that_will_not_list_uploads_is_left_alone(seaweed: Seaweed, liar: LyingS3, lied_to: S3Blobs) -> None:
+    for status, code in ((403, "AccessDenied"), (501, "NotImplemented")):
+        liar.lies = [Lie("GET", "uploads=", status=status, code=code)]
+        assert lied_to.sweep() == 0
+    liar.lies = [Lie("GET", "uploads=", status=503, code="SlowDown")]
+    with pytest.raises(StoreError, match="answered 503 when asked for unfinished uploads"):
+        lied_to.sweep()
+
+
 def test_keys_of_somebody_else_are_refused(seaweed: Seaweed) -> None:
     for keys in (S3Keys("nobody", "secret"), S3Keys(KEY_ID, "wrong")):
         with pytest.raises(StoreError, match="refuses access"):
@@ -295,6 +311,12 @@ class TestS3BlobsInMemory(BlobsSuite):
     @pytest.fixture
     def blobs(self) -> Blobs:
         return S3Blobs(_in_memory(), at_once=1)
+
+
+class TestS3BlobsAnsweredTwice(BlobsSuite):
+    @pytest.fixture
+    def blobs(self) -> Blobs:
+        return S3Blobs(TwiceObjects(_in_memory()), at_once=1)
 
 
 Deed = Callable[[S3Blobs, DiskStaging], object]

@@ -113,3 +113,22 @@ def test_acquire_with_any_request_gone_wrong_ends_the_same_when_run_again(
         with opened(broken) as archive:
             assert state_of(archive.register) == state, n
             assert [damage for one in archive.store.object_ids() for damage in archive.store.audit(one)] == [], n
+
+
+def test_what_a_commit_asks_does_not_grow_with_the_store_and_lists_nothing(
+    prepared: tuple[Path, dict[str, bytes]], fast_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, held = prepared
+    asked = []
+    for stored_count in (0, 500):
+        more = {f"{number:03x}/abc/def/urn%3ax/v1/content/x": b"" for number in range(stored_count)}
+        cloud = Cloud(held | more)
+        cloud.calls = MishapObjects(cloud.objects)
+        monkeypatch.setattr("fonoteca.wiring.store_blobs", cloud.blobs)
+        with opened(copy_archive(folder, fast_path / f"{stored_count}")) as archive:
+            take(archive, fast_path / "music" / "one")  # the first to tell the log finds its end
+            cloud.calls.names.clear()
+            take(archive, fast_path / "music" / "new")
+            asked.append(list(cloud.calls.names))
+    assert asked[0] == asked[1]
+    assert set(asked[0]) == {"create", "head"}

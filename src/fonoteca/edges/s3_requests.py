@@ -23,6 +23,9 @@ _TIMEOUT_S = 30
 _ROUNDS_MAX = 100
 """Pages of a thousand uploads: a process killed once leaves at most a handful."""
 
+_NOT_ANSWERED = {httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED, httpx.codes.NOT_IMPLEMENTED}
+"""What an S3 says that knows no such question, or lets only others ask it: unfinished uploads are left to the bucket's rules."""
+
 _SERVICE = "s3"
 _SAFE = "-_.~"
 _NAMESPACE = re.compile(r"\{[^}]*\}")
@@ -50,7 +53,7 @@ class S3Keys:
 def give_up_uploads(place: S3Place, keys: S3Keys, prefix: str) -> int:
     """Return how many uploads in parts below a prefix were given up. Only for a time when nobody uploads there.
 
-    Raises: StoreError when the S3 refuses. One that knows no such question (501) has none to give up.
+    Raises: StoreError when the S3 cannot be reached or is ill. Of one that will not say which there are, none is given up.
     """
     start = "/".join(part for part in (place.prefix, prefix) if part)
     given_up = 0
@@ -67,7 +70,7 @@ def give_up_uploads(place: S3Place, keys: S3Keys, prefix: str) -> int:
 def _uploads(place: S3Place, keys: S3Keys, start: str) -> list[tuple[str, str]]:
     """Return the key and id of the first uploads at and below a prefix of the bucket."""
     answer = _send(place, keys, "GET", "", {"uploads": "", **({"prefix": start} if start else {})})
-    if answer.status_code == httpx.codes.NOT_IMPLEMENTED:
+    if answer.status_code in _NOT_ANSWERED:
         return []
     try:
         root = ElementTree.fromstring(answer.content)
@@ -93,7 +96,7 @@ def _send(place: S3Place, keys: S3Keys, method: str, key: str, query: Mapping[st
     except httpx.HTTPError as error:
         raise StoreError(place.uri(key), f"{place.host} cannot be reached: {error}", "Look whether it runs.") from error
     gone = method == "DELETE" and answer.status_code == httpx.codes.NOT_FOUND  # given up by itself meanwhile
-    if answer.is_error and not gone and answer.status_code != httpx.codes.NOT_IMPLEMENTED:
+    if answer.is_error and not gone and answer.status_code not in _NOT_ANSWERED:
         raise StoreError(place.uri(key), f"{place.host} answered {answer.status_code} when asked for unfinished uploads")
     return answer
 

@@ -27,12 +27,13 @@ class Mishap(StrEnum):
 class MishapObjects:
     """`ObjectCalls` of which the n-th request, counted from 0, meets a mishap; `count` tells how many there were.
 
-    n: None lets everything through, to learn how many requests there are.
+    n: None lets everything through, to learn how many requests there are. names: of all requests that came.
     """
 
     def __init__(self, inner: Any, n: int | None = None, mishap: Mishap = Mishap.CRASH_BEFORE) -> None:
         self._inner = inner
         self._n = n
+        self.names: list[str] = []
         self._mishap = mishap
         self._late: Callable[[], object] | None = None
         self.count = 0
@@ -43,6 +44,7 @@ class MishapObjects:
         def request(*arguments: Any) -> Any:
             number = self.count
             self.count += 1
+            self.names.append(name)
             # An iterator can be sent once; what is sent twice or late must be the same.
             sent = tuple(_fixed(each) for each in arguments)
             if self._n is None or number < self._n:
@@ -86,3 +88,12 @@ class MishapObjects:
 def _fixed(argument: Any) -> Any:
     """Return an argument that can be sent again."""
     return list(argument) if isinstance(argument, Iterator) and not isinstance(argument, Path) else argument
+
+
+class TwiceObjects(MishapObjects):
+    """`ObjectCalls` that does every request twice and gives the second answer, as a network does that repeats what it carries."""
+
+    def _done(self, name: str, sent: tuple[Any, ...]) -> Any:
+        """Return the second answer."""
+        super()._done(name, sent)
+        return super()._done(name, sent)
