@@ -9,7 +9,7 @@ from hashlib import sha256
 from io import FileIO
 from pathlib import Path
 
-from fonoteca.edges.disk_calls import COPY_BYTES, TEMPORARY, disk_error, leads_out
+from fonoteca.edges.disk_calls import COPY_BYTES, TEMPORARY, disk_error
 from fonoteca.model.errors import StoreError
 from fonoteca.model.fixity import GONE, Sighting, Stamp
 
@@ -70,24 +70,41 @@ class Sighter:
         return digest.hexdigest()
 
     def _path(self, key: str) -> str:
+        """Return the path of a key. Raises: StoreError when it is none, or leads out of the root."""
         folder, _, name = key.rpartition("/")
-        place = f"{self._root}/{folder}" if folder else self._root
-        if place not in self._inside:
-            self._check(folder)
-            away = leads_out(self._root, f"{place}/")
-            if away:
-                raise StoreError(key, f"a symbolic link leads out of the store to {away}", "Remove the link.")
-            self._inside.add(place)
-        self._check(name)
-        return f"{place}/{name}"
+        if not _is_part(name):
+            raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
+        return f"{self._folder(folder, key)}/{name}" if folder else f"{self._root}/{name}"
 
-    def _check(self, key: str) -> None:
-        for part in key.split("/"):
-            if part in ("", ".", "..") or "\0" in part or part.startswith(TEMPORARY):
+    def _folder(self, folder: str, key: str) -> str:
+        """Return the path of a folder that is inside. Cost: a status call for each folder on the way that was not seen before."""
+        place = f"{self._root}/{folder}"
+        if place not in self._inside:
+            above, _, name = folder.rpartition("/")
+            if not _is_part(name):
                 raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
+            if above:
+                self._folder(above, key)
+            self._check_inside(place, key)
+            self._inside.add(place)
+        return place
+
+    def _check_inside(self, place: str, key: str) -> None:
+        try:
+            linked = stat.S_ISLNK(os.lstat(place).st_mode)
+        except OSError:
+            return  # whoever opens what is below it is told
+        away = os.path.realpath(place) if linked else place
+        if not f"{away}/".startswith(f"{self._root}/"):
+            raise StoreError(key, f"a symbolic link leads out of the store to {away}", "Remove the link.")
 
     def _trouble(self, error: OSError, path: str) -> Sighting:
         return Sighting(None, "", disk_error(error, Path(path)).problem)
+
+
+def _is_part(part: str) -> bool:
+    """Whether a text can be a part of a key."""
+    return part not in ("", ".", "..") and "\0" not in part and not part.startswith(TEMPORARY)
 
 
 def sight_files(root: str, keys: Sequence[str]) -> list[Sighting]:
