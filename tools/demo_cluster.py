@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -95,6 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The corridor on SeaweedFS, PostgreSQL and Ray, with a node killed on the way.")
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
     demo = Demo(parser.parse_args().json)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the engines are stopped then too
     try:
         run(demo)
     except FonotecaError as error:

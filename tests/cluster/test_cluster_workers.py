@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from fonoteca.edges.answers import IN_FLIGHT_PER_WORKER
 from fonoteca.edges.ray_nodes import NodeCheck
 from fonoteca.edges.ray_workers import RayWorkers
-from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.errors import UsageError
 from fonoteca.ports import Workers
 from fonoteca.testing import DyingWorkersSuite
 from fonoteca.testing.cluster import LocalCluster, ray_cluster
@@ -70,22 +71,33 @@ def test_another_cluster_in_the_same_process_is_refused(joined: RayWorkers) -> N
         next(workers.run(f"{HERE}:scale", 3, [1]))
 
 
-def test_memory_short_on_a_node_is_an_error_that_names_the_item() -> None:
+def test_memory_short_on_a_node_and_a_head_that_is_gone_are_told(tmp_path: Path) -> None:
     """The node's own watch over memory ends the worker: it is told that a hundredth of the machine's memory is all there is."""
     tight = {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100"}
-    code = (
-        "import sys; from fonoteca.edges.ray_workers import RayWorkers\n"
-        f"with RayWorkers(sys.argv[1]) as workers: list(workers.run('{HERE}:tell_pid', sys.argv[2], [600]))"
-    )
     with ray_cluster((1,), tight) as cluster:
-        done = subprocess.run(
-            [sys.executable, "-c", code, cluster.address, "/tmp"],
-            env={**os.environ, **cluster.environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    assert StoreError.__name__ in done.stderr
-    assert "600: memory ran short on a Ray node 3 times" in done.stderr
-    assert done.stdout == ""
+        said, told = begin(cluster, tmp_path, "").communicate(timeout=120)
+        assert "600: memory ran short on a Ray node 3 times" in told
+        assert said == "begun\n"
+        patient = begin(cluster, tmp_path, "ray_workers.TRIES_MAX, ray_workers._HEAD_TIMEOUT_S = 1000, 1\n")
+        assert patient.stdout is not None
+        assert patient.stdout.readline() == "begun\n"
+        cluster.kill(0)
+        said, told = patient.communicate(timeout=55)
+    assert re.search(r"StoreError: (Ray cluster 127\.0\.0\.2:\d+: its head does not answer|600: Ray failed at)", told), told
+    assert (patient.returncode, said) == (1, "")
+
+
+def begin(cluster: LocalCluster, folder: Path, first: str) -> subprocess.Popen[str]:
+    """Return a process that gives the cluster work for ten minutes, and says when it has begun."""
+    code = (
+        f"import sys; from fonoteca.edges import ray_workers\n{first}"
+        "items = (print('begun', flush=True) or 600 for _ in range(1))\n"
+        f"with ray_workers.RayWorkers(sys.argv[1]) as workers: list(workers.run('{HERE}:tell_pid', sys.argv[2], items))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, cluster.address, str(folder)],
+        env={**os.environ, **cluster.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -46,13 +46,19 @@ class NodeCheck:
 
 
 def load_ray() -> Any:
-    """Return Ray, imported. Raises: UsageError when it is not installed."""
+    """Return Ray, imported. Raises: UsageError when it is not installed.
+
+    Its hook for errors that nobody catches is taken out: it tells the head of them, and waits for a head that is gone.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
+    hook = sys.excepthook
     try:
         import ray
     except ImportError as error:
         raise UsageError('workers = "ray"', "Ray is not installed", "Install Fonoteca with the extra `many`.") from error
+    finally:
+        sys.excepthook = hook
     return ray
 
 
@@ -71,6 +77,16 @@ def first_line(error: Exception) -> str:
 def processor_count() -> int:
     """Return how many tasks the cluster can work on at once."""
     return int(load_ray().cluster_resources().get("CPU", 0))
+
+
+def head_answers() -> bool:
+    """Return whether the head of the cluster that this process is in takes connections."""
+    host, _, port = str(load_ray().get_runtime_context().gcs_address).rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 _turn = threading.Lock()
@@ -129,14 +145,12 @@ def _reach(address: str) -> None:
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keep what this process does at SIGTERM: Ray puts its own in place. Signals are the main thread's alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def look_at_nodes(check: NodeCheck | None, known: Set[str]) -> set[str]:

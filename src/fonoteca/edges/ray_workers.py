@@ -23,6 +23,7 @@ from fonoteca.edges.ray_nodes import (
     check_this_node,
     deaths,
     first_line,
+    head_answers,
     join,
     leave,
     load_ray,
@@ -36,6 +37,9 @@ TRIES_MAX = 3
 
 _WAIT_S = 5.0
 _END_TIMEOUT_S = 10.0
+_HEAD_TIMEOUT_S = 20.0
+"""How long the head may not answer. After 60 s Ray ends this process, whatever it is at."""
+
 _NO_NODE_TIMEOUT_S = 60.0
 """How long a cluster may be without any processor before a run gives up: a node may be starting anew."""
 
@@ -160,12 +164,12 @@ class _Run:
     def _first(self) -> tuple[bool, Any]:
         """Return the answer to the first item, once there is one."""
         first = self._pending[0]
-        idle_since: float | None = None
+        ill_since: float | None = None
         while True:
             try:
                 packed = self._ray.get(first.answer, timeout=_WAIT_S)
             except self._ray.exceptions.GetTimeoutError:
-                idle_since = self._check_there_is_a_processor(idle_since)
+                ill_since = self._check_the_cluster(ill_since)
             except self._ray.exceptions.RayError as error:
                 self._mourn(first, error)
             else:
@@ -208,15 +212,20 @@ class _Run:
         what = f"the process or node that worked on it ({self._task}) died {pending.tries} times, lastly: {first_line(error)}"
         return StoreError(name, what, f"If memory ran short: {_MORE_MEMORY}")
 
-    def _check_there_is_a_processor(self, idle_since: float | None) -> float | None:
-        """Return since when the cluster has had no processor, None when it has one. Raises: StoreError when that is too long."""
-        if processor_count():
-            return None
+    def _check_the_cluster(self, ill_since: float | None) -> float | None:
+        """Return since when nobody can work, None when somebody can. Raises: StoreError when that is too long."""
         now = time.monotonic()
-        if idle_since is not None and now - idle_since > _NO_NODE_TIMEOUT_S:
+        since = ill_since or now
+        if not head_answers():
+            if now - since >= _HEAD_TIMEOUT_S:
+                remedy = "Start the cluster anew with `ray start --head` and its nodes, then run the same command again."
+                raise StoreError(f"Ray cluster {self._address}", "its head does not answer any more", remedy)
+        elif processor_count():
+            return None
+        elif now - since >= _NO_NODE_TIMEOUT_S:
             remedy = "Start a node with `ray start --address=HOST:PORT`, then run the same command again."
             raise StoreError(f"Ray cluster {self._address}", f"it has had no processor for {_NO_NODE_TIMEOUT_S:.0f} s", remedy)
-        return idle_since or now
+        return since
 
 
 def _work(start: bytes, packed: bytes) -> bytes:

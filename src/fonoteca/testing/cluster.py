@@ -27,6 +27,9 @@ _START_TIMEOUT_S = 120.0
 _END_TIMEOUT_S = 15.0
 _TICK_S = 0.05
 _SAID_BYTES_MAX = 100_000
+_BOOT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+"""Has the kernel kill a node with the process that started it (PR_SET_PDEATHSIG): one that was killed itself can stop nothing."""
+
 _STARTED = b"Ray runtime started"
 _TOKEN = secrets.token_hex(32)
 """One a process: Ray reads it once."""
@@ -96,6 +99,9 @@ class LocalCluster:
         said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the node
         started = subprocess.Popen(
             [
+                sys.executable,
+                "-c",
+                _BOOT,
                 str(Path(sys.executable).with_name("ray")),
                 "start",
                 *where,

@@ -22,7 +22,7 @@ from fonoteca.model.errors import SourceError, StoreError, UsageError
 from fonoteca.ports import Workers
 
 HERE = "fonoteca.testing.workers_suite"
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _TICK_S = 0.02
 _MEMORY_BYTES = 1 << 30
 """More than a worker may have in the test of memory that runs short; never really used."""
