@@ -21,7 +21,10 @@ from fonoteca.model.errors import StoreError
 USER = "fonoteca"
 PASSWORD = "loopback-only"
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 600
+"""A server that has much to write stops slowly."""
+
+SQL_TIMEOUT_S = 3600
 _PORT_TRIES = 5
 """Another program may take a free port between our look and PostgreSQL's."""
 
@@ -124,7 +127,7 @@ class Cluster:
     def run_sql(self, statement: str, database: str = "postgres") -> str:
         """Return what psql prints for a statement, run as the cluster's owner."""
         words = ["psql", "-XqAt", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, "-d", database, "-c", statement]
-        return _run(words, {"PGPASSWORD": PASSWORD})
+        return _run(words, {"PGPASSWORD": PASSWORD}, timeout_s=SQL_TIMEOUT_S)
 
     def _started(self, port: int) -> subprocess.Popen[bytes]:
         settings = {**self.options, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": ""}
@@ -182,11 +185,13 @@ def _as_system_user() -> dict[str, Any]:
     return {**neutral, "user": _SYSTEM_USER, "group": _SYSTEM_USER, "extra_groups": []} if os.geteuid() == 0 else neutral
 
 
-def _run(words: Sequence[str], environment: Mapping[str, str], *, as_system_user: bool = False) -> str:
+def _run(
+    words: Sequence[str], environment: Mapping[str, str], *, as_system_user: bool = False, timeout_s: int = START_TIMEOUT_S
+) -> str:
     """Return what one of PostgreSQL's programs prints. Raises: StoreError when it fails."""
     options = _as_system_user() if as_system_user else {"env": {**os.environ, **_LOCALE_FREE, **environment}}
     command = [str(postgres_programs() / words[0]), *words[1:]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False, **options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, **options)
     if done.returncode:
         raise StoreError(words[0], f"ended with status {done.returncode}: {done.stderr[-2000:]}")
     return str(done.stdout).strip()
