@@ -102,8 +102,7 @@ def build_files(sources: Sequence[SourceFiles], apart: Collection[bytes], place:
     del recordings, counts, apart_counts
     rows.forget("year", "live")
     with place.staging.writer(place.folder / IDS_FILE) as stream:
-        keys = id_keys(rows.id_high, rows.id_low)
-        rows.set_down("id_high", "id_low")
+        keys = rows.id_keys()
         ranks = ranking.head_rank[identity.into]
         renamed, *before = identity.renamed
         if len(renamed):

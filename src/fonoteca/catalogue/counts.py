@@ -121,8 +121,7 @@ class _Lookup:
     def over(cls, heard: Heard) -> _Lookup:
         """Return a look-up over all rows."""
         rows = heard.rows
-        ids = id_keys(rows.id_high, rows.id_low)
-        rows.set_down("id_high", "id_low")
+        ids = rows.id_keys()
         id_rows = np.argsort(ids).astype(U32)
         ids = ids[id_rows]
         name_rows = np.argsort(rows.name_key, kind="stable").astype(U32)

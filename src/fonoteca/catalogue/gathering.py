@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from fonoteca.catalogue.ahead import in_order
 from fonoteca.catalogue.desk import HELD
 from fonoteca.catalogue.keys import artist_words, key64, title_words
+from fonoteca.catalogue.lookup import id_keys
 from fonoteca.catalogue.rank_ids import uuid_halves
 
 SET_DOWN_ROWS = 1 << 24
@@ -97,6 +98,15 @@ class Rows:
             if isinstance(mapped, mmap.mmap):
                 # The mapping is shared: what was written stays with the system, and comes back when it is read.
                 mapped.madvise(mmap.MADV_DONTNEED)
+
+    def id_keys(self) -> npt.NDArray[np.uint64]:
+        """Return the key of each row's id (`lookup.id_keys`). Its halves are set down on the way. Memory: 8 B a row."""
+        keys = np.empty(self.row_count, U64)
+        for first in range(0, self.row_count, SET_DOWN_ROWS):
+            here = slice(first, first + SET_DOWN_ROWS)
+            keys[here] = id_keys(self.id_high[here], self.id_low[here])
+            self.set_down("id_high", "id_low")
+        return keys
 
     @property
     def chunks(self) -> Iterator[Chunk]:

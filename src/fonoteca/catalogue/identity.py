@@ -89,7 +89,6 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
     redirects.apply(rows, identity)
     _merge_by_id(rows, identity)
     kept_out, identity.unknown = _rows_of(rows, apart)
-    rows.set_down("id_high", "id_low")
     _merge(rows, identity, _Groups(_without(_isrc_groups(rows), kept_out), BY_ISRC, _Codes.of(rows)))
     rows.forget("isrc_key")
     _merge(rows, identity, _Groups(_without(rows.name_key, kept_out), BY_NAME))
@@ -175,8 +174,7 @@ def _without(keys: npt.NDArray[np.uint64], left_out: npt.NDArray[np.int64]) -> n
 
 def _merge_by_id(rows: Rows, identity: Identity) -> None:
     """Give rows with one id one representative: the first with an MBID that is alive, else the first."""
-    keys = id_keys(rows.id_high, rows.id_low)
-    rows.set_down("id_high", "id_low")
+    keys = rows.id_keys()
     order = np.argsort(keys).astype(U32)
     ordered = keys[order]
     del keys
