@@ -19,12 +19,15 @@ from fonoteca.register.schema import event, fixity_check, member_file, object_, 
 
 PAGE_ROWS = 2000
 _KEYS_AT_ONCE = 500
+QUARANTINED_MAX = 100_000
+"""Objects looked at by one run; more are an archive that is lost."""
+
 INVENTORY = "inventory.json"
 
 
 @dataclass(frozen=True, slots=True)
 class DueRow:
-    """A file to check. key: good while the register is open. seen: its length and time as its last check saw them."""
+    """A file to check. key: good while the register is open. damage: what its last check found, "" for nothing."""
 
     key: int
     version_key: int
@@ -299,7 +302,7 @@ class Auditing:
         """Say that an object is sound again."""
         self._mark(object_id, None, None)
 
-    def quarantined(self, limit: int = 1000) -> list[Quarantined]:
+    def quarantined(self, limit: int = QUARANTINED_MAX) -> list[Quarantined]:
         """Return objects in quarantine, in order of id."""
         return [
             Quarantined(ObjectId(row.object_id), row.quarantined_at, row.quarantine or "") for row in self._rows(quarantined(limit))
@@ -390,17 +393,3 @@ def _told(at: datetime, verdict: Verdict) -> dict[str, Any]:
         "found": damage.found if damage else "",
         "pieces": numbers_json(damage.pieces if damage else ()),
     }
-
-
-HOT: Mapping[str, Select[Any]] = {
-    "audit, never checked": due_never(0, 100),
-    "audit, by date": due_between((datetime.fromisoformat("2026-01-01T00:00:00+00:00"), 0), None, 100),
-    "audit, every file": every(0, 100),
-    "audit, damaged": due_damaged(0, 100),
-    "audit, seen": seen_after(0, 100),
-    "audit, newest check": _NEWEST_CHECK,
-    "audit, objects below a folder": objects_at("abc/", "abc0", 100),
-    "audit, quarantined": quarantined(100),
-    "audit, events of a subject": events_since("a", datetime.fromisoformat("2026-01-01T00:00:00+00:00"), 0, 100),
-}
-"""Held to their indexes by a test, as `queries.HOT` is."""

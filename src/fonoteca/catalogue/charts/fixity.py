@@ -71,9 +71,9 @@ def _cells(days: dict[date, DayOfChecks], today: date, day_count: int) -> list[d
 def _months(rows: Sequence[dict[str, Any]], look: Look) -> alt.Chart:
     """Return the names of months, each over the first week that begins in it: an axis would leave every other one out."""
     named = [{"week": row["week"], "month": row["month"]} for row in rows if row["month"]]
-    place = {"align": "left", "baseline": "bottom", "dx": -CELL_PX / 3, "dy": -7}
-    base = records(named).mark_text(color=look.faint_ink, fontSize=12, **place)
-    return base.encode(x=_weeks(rows), y=alt.value(0), text="month:N")
+    place: dict[str, Any] = {"align": "left", "baseline": "bottom", "dx": -CELL_PX / 3, "dy": -7}
+    texts: alt.Chart = records(named).mark_text(color=look.faint_ink, fontSize=12, **place)
+    return texts.encode(x=_weeks(rows), y=alt.value(0), text="month:N")
 
 
 def _weeks(rows: Sequence[dict[str, Any]]) -> alt.X:
