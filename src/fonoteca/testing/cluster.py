@@ -24,6 +24,7 @@ OBJECT_STORE_BYTES = 80_000_000
 """Ray takes no less than 75 MiB. Answers are small, and none is kept."""
 
 _START_TIMEOUT_S = 120.0
+_START_TRIES = 3
 _END_TIMEOUT_S = 15.0
 _TICK_S = 0.05
 _SAID_BYTES_MAX = 100_000
@@ -65,8 +66,14 @@ class LocalCluster:
     nodes: list[_Node] = field(default_factory=list)
 
     def add(self, processors: int) -> int:
-        """Start one more node and wait until it is there. Returns: its index."""
-        self.nodes.append(self._start(processors))
+        """Start one more node and wait until it is there. Returns: its index. Raises: RuntimeError with what it said instead."""
+        for tries_left in reversed(range(_START_TRIES)):
+            try:
+                self.nodes.append(self._start(processors))
+                break
+            except RuntimeError:  # on a busy machine Ray loses patience with itself after 30 s
+                if not tries_left:
+                    raise
         return len(self.nodes) - 1
 
     def mend(self) -> int:
