@@ -112,6 +112,14 @@ class Blobs(Protocol):
         """Yield the names directly below a prefix, folders and blobs, in ascending order."""
         ...
 
+    def entries(self, prefix: str, depth: int) -> Iterator[str]:
+        """Yield the paths of all folders and blobs that are so many levels below a prefix; those of one folder together, in order.
+
+        As `children` of `children` gives them, with less to ask of a store that has no folders; one such may have `a-b/c` before
+        `a/b`. depth: at least 1.
+        """
+        ...
+
     def local_path(self, key: str) -> Path | None:
         """Return the file that holds the blob where there is one, for readers that need a file; None on S3."""
         ...

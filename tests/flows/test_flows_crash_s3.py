@@ -21,7 +21,6 @@ from flows_world import (
     leftovers,
     make_archive,
     opened,
-    picture,
     put_item,
     state_of,
     take,
@@ -66,7 +65,7 @@ def prepared(fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, di
     with opened(folder) as archive:
         take(archive, music)
     put_item(music, "one", {"02 more.flac": track(5)})
-    put_item(music, "new", {"x.flac": track(7), "cover.png": picture(2)})
+    put_item(music, "new", {"x.flac": track(7)})
     return folder, cloud.bytes()
 
 
@@ -85,7 +84,7 @@ def test_acquire_with_any_request_gone_wrong_ends_the_same_when_run_again(
     whole.calls = counting = MishapObjects(whole.objects)
     monkeypatch.setattr("fonoteca.wiring.store_blobs", whole.blobs)
     outcomes = _run(copy_archive(folder, fast_path / "whole"), music)
-    assert [type(each) for each in outcomes] == [Acquired] * 3
+    assert [type(each) for each in outcomes] == [Acquired] * 2
     expected = whole.bytes()
     with opened(fast_path / "whole") as archive:
         state = state_of(archive.register)

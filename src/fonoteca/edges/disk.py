@@ -200,6 +200,15 @@ class DiskBlobs:
         """Yield the names directly below a prefix, folders and blobs, in ascending order."""
         yield from sorted(entry.name for entry in self._entries(prefix))
 
+    def entries(self, prefix: str, depth: int) -> Iterator[str]:
+        """Yield the paths of all folders and blobs so many levels below a prefix. Cost: a look at each folder on the way."""
+        for name in self.children(prefix):
+            path = f"{prefix}/{name}" if prefix else name
+            if depth == 1:
+                yield path
+            else:
+                yield from self.entries(path, depth - 1)
+
     def local_path(self, key: str) -> Path | None:
         """Return the file that holds the blob, None when there is no such blob."""
         return None if self.size(key) is None else self._path(key)

@@ -154,13 +154,31 @@ class S3Blobs:
     def children(self, prefix: str = "") -> Iterator[str]:
         """Yield the names directly below a prefix, folders and blobs, in ascending order.
 
-        Cost: a request, and one or a few for each folder, since SeaweedFS goes on showing an emptied one for minutes.
+        Cost: a request, and one for each folder, since SeaweedFS goes on showing an emptied one for minutes.
         """
         folders, names = self._calls.level(_checked(prefix) if prefix else "")
         known = set(names)
         for name in sorted(known | set(folders)):
             if name in known or self._holds_any(f"{prefix}/{name}" if prefix else name):
                 yield name
+
+    def entries(self, prefix: str, depth: int) -> Iterator[str]:
+        """Yield the paths of all folders and blobs so many levels below a prefix. Cost: a request a 1,000 keys.
+
+        Memory: the entries of one folder at the level above.
+        """
+        level = depth + (len(_checked(prefix).split("/")) if prefix else 0)
+        above: tuple[str, ...] = ()
+        found: set[str] = set()
+        for key in self._calls.below(prefix):
+            parts = tuple(key.split("/"))
+            if len(parts) < level:
+                continue
+            if parts[: level - 1] != above:  # all keys below one folder come together, whatever the order of the store
+                yield from ("/".join((*above, name)) for name in sorted(found))
+                above, found = parts[: level - 1], set()
+            found.add(parts[level - 1])
+        yield from ("/".join((*above, name)) for name in sorted(found))
 
     def local_path(self, key: str) -> Path | None:
         """Return None: there is no file."""
@@ -213,9 +231,8 @@ class S3Blobs:
                 each.result()
 
     def _holds_any(self, prefix: str) -> bool:
-        """Whether any blob is below a prefix. Cost: a request for each emptied folder on the way to the first one."""
-        folders, names = self._calls.level(prefix)
-        return bool(names) or any(self._holds_any(f"{prefix}/{folder}") for folder in folders)
+        """Whether any blob is below a prefix."""
+        return next(iter(self._calls.below(prefix)), None) is not None
 
     def _spliced(self, key: str, spans: Sequence[Span], e_tag: str) -> Iterator[bytes]:
         """Yield the bytes of a patched blob in order: the parts and, between them, what the old blob of this tag has."""

@@ -35,6 +35,9 @@ _TYPE = "https://ocfl.io/1.1/spec/#inventory"
 _USER = {"address": "urn:fonoteca:software", "name": "Fonoteca"}
 _TUPLE_DIGITS = 3
 _TUPLES = 3
+OBJECT_DEPTH = _TUPLES + 1
+"""Levels of folders from the storage root to an object's, its own counted."""
+
 _NAME_MAX = 100
 """Layout 0003: longer encoded ids are cut here, and the digest follows."""
 

@@ -129,15 +129,14 @@ def read_logical(root: Root, inventory: Inventory, state: Mapping[LogicalPath, S
 
 
 def object_paths(root: Root, below: str = "") -> Iterator[str]:
-    """Yield the paths of all objects, in ascending order. Cost: one listing for each folder of the layout.
+    """Yield the paths of all objects, in ascending order. Cost: a look at each folder of the layout; on S3 a request a 1,000 blobs.
 
     below: one of the layout's first folders, to look no further.
     """
     for first in [below] if below else _tuples(root, ""):
-        for second in _tuples(root, first):
-            for third in _tuples(root, f"{first}/{second}"):
-                folder = f"{first}/{second}/{third}"
-                yield from (f"{folder}/{name}" for name in root.blobs.children(folder))
+        for path in root.blobs.entries(first, ocfl.OBJECT_DEPTH - 1):
+            if all(_is_tuple(part) for part in path.split("/")[:-1]):
+                yield path
 
 
 def object_ids(root: Root) -> Iterator[ObjectId]:
@@ -163,4 +162,9 @@ def layout_folders(root: Root) -> list[str]:
 
 def _tuples(root: Root, prefix: str) -> list[str]:
     """Return the names of the layout's folders below a prefix."""
-    return [name for name in root.blobs.children(prefix) if len(name) == 3 and not set(name) - set("0123456789abcdef")]
+    return [name for name in root.blobs.children(prefix) if _is_tuple(name)]
+
+
+def _is_tuple(name: str) -> bool:
+    """Whether a folder's name is one of the layout's."""
+    return len(name) == 3 and not set(name) - set("0123456789abcdef")

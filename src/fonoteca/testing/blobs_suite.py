@@ -174,6 +174,16 @@ class BlobsSuite:
         assert list(blobs.children("a")) == ["b", "b-c", "c"]
         assert list(blobs.children("none")) == []
 
+    def test_entries_are_what_is_at_a_depth(self, blobs: Blobs) -> None:
+        for key in ("a/x/1", "a/x/2", "a/x-y/1", "a/z", "a-b/c/d/e", "b"):
+            blobs.write(key, b"")
+        assert list(blobs.entries("", 1)) == ["a", "a-b", "b"]
+        assert [path for path in blobs.entries("", 2) if path < "a/"] == ["a-b/c"]
+        assert [path for path in blobs.entries("", 2) if path > "a/"] == ["a/x", "a/x-y", "a/z"]
+        assert sorted(blobs.entries("", 3)) == ["a-b/c/d", "a/x-y/1", "a/x/1", "a/x/2"]
+        assert list(blobs.entries("a", 1)) == ["a/x", "a/x-y", "a/z"]
+        assert list(blobs.entries("none", 2)) == []
+
     def test_hostile_keys_are_refused(self, blobs: Blobs) -> None:
         for key in HOSTILE_KEYS:
             _refused(blobs.read, key)

@@ -135,6 +135,12 @@ class MemoryBlobs:
         start = len(prefix) + 1 if prefix else 0
         yield from sorted({key[start:].split("/", 1)[0] for key in self.keys(prefix)})
 
+    def entries(self, prefix: str, depth: int) -> Iterator[str]:
+        """Yield the paths of all folders and blobs so many levels below a prefix."""
+        level = depth + (len(prefix.split("/")) if prefix else 0)
+        paths = (tuple(key.split("/")) for key in self.keys(prefix))
+        yield from ("/".join(path) for path in sorted({path[:level] for path in paths if len(path) >= level}))
+
     def local_path(self, key: str) -> Path | None:
         """Return None: there is no file."""
         return None
