@@ -65,6 +65,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca acquire folder ~/music/kitchen-songs",
             "fonoteca acquire debian asc-music wesnoth-1.16-music",
             "fonoteca acquire debian ./asc-music_1.3-6_all.deb",
+            "fonoteca acquire bagit /mnt/deposit/kitchen-songs",
             "fonoteca acquire folder /mnt/attic --later",
         ),
         "analyse": ("fonoteca analyse", "fonoteca analyse --for 2h --json"),
@@ -79,6 +80,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "publish": ("fonoteca publish",),
         "torrents": ("fonoteca torrents", "fonoteca torrents --json"),
         "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private"),
+        "export bagit": (
+            "fonoteca export bagit urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-bags",
+            "fonoteca export bagit urn:fonoteca:audio:folder:a urn:fonoteca:artwork:folder:a --into /mnt/deposit/a --json",
+        ),
+        "export ro-crate": ("fonoteca export ro-crate urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-crates",),
         "serve": ("fonoteca serve", "fonoteca serve --host 0.0.0.0 --port 80"),
     },
     "Mirror and heal": {

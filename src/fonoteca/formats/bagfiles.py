@@ -138,12 +138,8 @@ def read_declaration(content: bytes) -> Declaration:
     if version >= (1, 0) and not _STRICT.fullmatch(text):
         raise FormatError(DECLARATION, f"expected each label, `: ` and its value with no other blank, found {text[:120]!r}")
     encoding = found[2]
-    try:
-        if not _ENCODING_NAME.fullmatch(encoding):
-            raise LookupError
-        b"".decode(encoding)
-    except LookupError:
-        raise FormatError(DECLARATION, f"expected the name of a character encoding, found {encoding[:40]!r}") from None
+    if not _is_encoding(encoding):
+        raise FormatError(DECLARATION, f"expected the name of a character encoding, found {encoding[:40]!r}")
     return Declaration(version, encoding)
 
 
@@ -346,6 +342,16 @@ def _decoded(path: str, declaration: Declaration) -> str:
     """Return a path with the escapes resolved that its version knows: line ends, and from 1.0 on the percent sign."""
     escapes = {"%0a": "\n", "%0d": "\r"} | ({"%25": "%"} if declaration.escapes_percent else {})
     return re.sub("|".join(escapes), lambda m: escapes[m[0].lower()], path, flags=re.IGNORECASE)
+
+
+def _is_encoding(name: str) -> bool:
+    """Return whether text can be read in an encoding of this name: Python has some that turn bytes into bytes."""
+    try:
+        return _ENCODING_NAME.fullmatch(name) is not None and b" ".decode(name, "ignore") is not None
+    except LookupError:
+        return False
+    except UnicodeError:  # of no use for a blank, and an encoding
+        return True
 
 
 def _lines(name: str, content: bytes, declaration: Declaration) -> list[str]:

@@ -32,7 +32,8 @@ MANIFEST_BYTES_MAX = 256 << 20
 _REMEDY = "Ask whoever made the bag for a whole one; nothing was taken from this one"
 _CHANGED = "Wait until nothing writes to it, then run the same command again"
 
-logging.getLogger("bagit").addHandler(logging.NullHandler())  # what it says there, its errors say too
+logging.getLogger("bagit").propagate = False  # what it says there, its errors say too
+logging.getLogger("bagit").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
