@@ -91,7 +91,7 @@ def _offered(bag: Bag, context: SourceContext) -> Iterator[Candidate]:
     premises = _premises(bag, context.clock.now())
     if not any(found.role is not Role.LEGAL for found in tree.files):
         nothing = LeftOut(PAYLOAD, "no-music", "a valid bag with neither audio nor pictures in it")
-        premises = replace(premises, left_out=(*premises.left_out, nothing))
+        premises = replace(premises, left_out=(nothing, *premises.left_out))
     return read_albums(tree, premises, context)
 
 
