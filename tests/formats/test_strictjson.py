@@ -25,6 +25,13 @@ def test_a_value_survives_the_round_trip(value: object) -> None:
     assert parse_json(json.dumps(value).encode(), "x") == value
 
 
+@given(values)
+def test_what_is_written_is_what_the_standard_library_writes(value: object) -> None:
+    expected = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1) + "\n"
+    assert json_bytes(value, "x") == expected.encode()
+    assert json_bytes((value, {"b": (), "a": True}), "x") == json_bytes([value, {"a": True, "b": []}], "x")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
