@@ -20,7 +20,7 @@ from fonoteca.flows.healing import pieces_written_anew
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.model.corridor import Damage, DropMember, Event
-from fonoteca.model.errors import FixityError, FonotecaError, SourceError, UsageError
+from fonoteca.model.errors import FixityError, FonotecaError, UsageError
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.ports import Clock, Mirror, Progress, Staging, Swarm
 from fonoteca.register import Register
@@ -28,6 +28,9 @@ from fonoteca.store import Store
 
 RUN_BYTES_MAX = 8 << 20
 """Neighbouring damaged pieces are asked for together, up to so many bytes."""
+
+SWARM_BYTES_MAX = 256 << 20
+"""Of files that are fetched from a swarm together, and so are in memory together."""
 
 FAILURES_MAX = 3
 """A mirror that could not be reached so many times in a row is not asked again."""
@@ -95,18 +98,14 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
     mended = [*rooms.store.mend_root(), *(path for object_id in objects for path in rooms.store.mend(object_id))]
     healed = _write_anew(rooms, damages)
     patients = [_Patient(damage) for damage in damages if damage.member.path not in {*mended, *healed}]
-    asked = [_ask(rooms, mirror, patients) for mirror in rooms.mirrors]
-    if rooms.swarm is not None:
-        asked += _ask_swarm(rooms, rooms.swarm, patients)
-    left: dict[str, str] = {}
+    clinic = _Clinic(rooms, healed)
     for patient in patients:
-        path = patient.damage.member.path
-        try:
-            patient.check_whole()
-            rooms.store.heal(patient.damage.member, patient.pieces)
-            healed.append(path)
-        except (FixityError, SourceError) as error:
-            left[path] = f"{error.problem}. {error.remedy}"
+        clinic.heal(patient)  # bytes after a file's end are damage, and no piece of it is missing
+    asked = clinic.ask_mirrors(patients)
+    if rooms.swarm is not None:
+        asked += clinic.ask_swarm(rooms.swarm, [patient for patient in patients if patient.missing])
+    left = clinic.left
+    left |= {patient.damage.member.path: patient.complaint() for patient in patients if patient.missing}
     # An object whose every inventory was damaged has a whole one again only now.
     mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
     left = {path: reason for path, reason in left.items() if path not in mended}
@@ -148,10 +147,13 @@ class _Patient:
     damage: Damage
     pieces: dict[int, bytes] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    done: bool = False
 
     @property
     def missing(self) -> list[int]:
         """The pieces still wanted. A file known by its digest alone is one piece, and all of it is damaged."""
+        if self.done:
+            return []
         wanted = (0,) if self.damage.member.hashes.digest_only else self.damage.pieces
         return [index for index in wanted if index not in self.pieces]
 
@@ -174,24 +176,86 @@ class _Patient:
             return WHOLE_BYTES_MAX
         return min(len(run) * hashes.piece_bytes, hashes.file_bytes - run[0] * hashes.piece_bytes)
 
-    def check_whole(self) -> None:
-        """Raise SourceError while pieces are missing, with what every mirror said."""
-        if self.missing:
-            said = "; ".join(dict.fromkeys(self.reasons)) or "no mirror was asked"
-            remedy = "Name a mirror that has it with --from, or acquire its item again."
-            raise SourceError(self.damage.member.path, f"{len(self.missing)} damaged pieces are not to be had: {said}", remedy)
+    def complaint(self) -> str:
+        """Return why it is not healed, with what every mirror said."""
+        said = "; ".join(dict.fromkeys(self.reasons)) or "no mirror was asked"
+        remedy = "Name a mirror that has it with --from, or acquire its item again."
+        return f"{len(self.missing)} damaged pieces are not to be had: {said}. {remedy}"
 
 
-def _ask(rooms: RepairRooms, mirror: Mirror, patients: Sequence[_Patient]) -> Asked:
-    """Return what a mirror gave of the pieces that are still missing. What it lacks, or lies about, another may have."""
-    asking = _Asking(rooms, mirror)
-    wanted = sum(len(patient.missing) for patient in patients)
-    with rooms.progress.task(f"fetching damaged pieces from {mirror.name}", wanted, "pieces") as advance:
-        for patient in patients:
-            before = len(patient.missing)
-            asking.visit(patient)
-            advance(before)
-    return Asked(mirror.name, asking.piece_count, asking.payload_bytes, asking.lies, asking.trouble)
+@dataclass(slots=True)
+class _Clinic:
+    """Heals each file as soon as its pieces are here, so that no more than one is in memory, however many are lost.
+
+    healed: paths, in order. left: path to the reason why a file whose pieces are all here is not whole.
+    """
+
+    rooms: RepairRooms
+    healed: list[str]
+    left: dict[str, str] = field(default_factory=dict)
+
+    def ask_mirrors(self, patients: Sequence[_Patient]) -> list[Asked]:
+        """Return what mirrors gave, each asked in turn for what is still missing of a file: what one lacks another may have."""
+        askings = [_Asking(self.rooms, mirror) for mirror in self.rooms.mirrors]
+        wanted = sum(len(patient.missing) for patient in patients)
+        if askings:
+            with self.rooms.progress.task("fetching damaged pieces", wanted, "pieces") as advance:
+                for patient in patients:
+                    before = len(patient.missing)
+                    for asking in askings:
+                        if patient.missing:
+                            asking.visit(patient)
+                    advance(before - len(patient.missing))
+                    self.heal(patient)
+        return [Asked(each.mirror.name, each.piece_count, each.payload_bytes, each.lies, each.trouble) for each in askings]
+
+    def ask_swarm(self, swarm: Swarm, patients: Sequence[_Patient]) -> list[Asked]:
+        """Return what the swarm of each drop gave of the pieces that are still missing."""
+        asked = []
+        for drop_id, group in _by_drop(self.rooms.register, patients):
+            payload_bytes = piece_count = 0
+            for batch in _in_batches(group):
+                try:
+                    fetched = _fetch(self.rooms, swarm, drop_id, batch)
+                except FonotecaError as error:
+                    for patient in batch:
+                        patient.reasons.append(str(error))
+                    continue
+                payload_bytes += fetched[0]
+                piece_count += fetched[1]
+                for patient in batch:
+                    self.heal(patient)
+            if piece_count:
+                asked.append(Asked(f"swarm of {drop_id}", piece_count, payload_bytes, 0, ""))
+        return asked
+
+    def heal(self, patient: _Patient) -> None:
+        """Write a file of which nothing is missing any more; its pieces are let go."""
+        if patient.missing or patient.done:
+            return
+        member = patient.damage.member
+        try:
+            self.rooms.store.heal(member, patient.pieces)
+            self.healed.append(member.path)
+        except FixityError as error:
+            self.left[member.path] = f"{error.problem}. {error.remedy}"
+        patient.done = True
+        patient.pieces.clear()
+
+
+def _in_batches(patients: Sequence[_Patient]) -> Iterator[list[_Patient]]:
+    """Yield files in groups that need no more than `SWARM_BYTES_MAX` together, or one that needs more."""
+    batch: list[_Patient] = []
+    batch_bytes = 0
+    for patient in patients:
+        needed = len(patient.missing) * patient.damage.member.hashes.piece_bytes
+        if batch and batch_bytes + needed > SWARM_BYTES_MAX:
+            yield batch
+            batch, batch_bytes = [], 0
+        batch.append(patient)
+        batch_bytes += needed
+    if batch:
+        yield batch
 
 
 @dataclass(slots=True)
@@ -241,18 +305,6 @@ class _Asking:
     def _note(self, patient: _Patient, trouble: str) -> None:
         self.trouble = trouble
         patient.reasons.append(f"{self.mirror.name}: {trouble}")
-
-
-def _ask_swarm(rooms: RepairRooms, swarm: Swarm, patients: Sequence[_Patient]) -> Iterator[Asked]:
-    """Yield what the swarm of each drop gave of the pieces that are still missing."""
-    for drop_id, group in _by_drop(rooms.register, [patient for patient in patients if patient.missing]):
-        try:
-            payload_bytes, piece_count = _fetch(rooms, swarm, drop_id, group)
-        except FonotecaError as error:
-            for patient in group:
-                patient.reasons.append(str(error))
-            continue
-        yield Asked(f"swarm of {drop_id}", piece_count, payload_bytes, 0, "")
 
 
 def _by_drop(register: Register, patients: Sequence[_Patient]) -> Iterator[tuple[DropId | None, list[_Patient]]]:
