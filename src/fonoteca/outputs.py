@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_calls import SystemCalls, in_words, sync_tree
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.errors import UsageError
 from fonoteca.ports import Staging
@@ -25,10 +27,10 @@ def output_file(path: Path) -> Iterator[Path]:
     """
     wanted = path.resolve()
     staging = DiskStaging(wanted.parent)
-    folder = staging.folder(f".{wanted.name}.unfinished")
+    folder = staging.folder(_unfinished(wanted))
     try:
         yield folder / wanted.name
-        staging.move(folder / wanted.name, wanted)
+        _put(staging, folder / wanted.name, wanted)
     finally:
         staging.discard(folder)
 
@@ -43,9 +45,27 @@ def output_folder(path: Path) -> Iterator[tuple[Staging, Path]]:
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(str(path), "there is something already", "Name a folder that is new or empty.")
     staging = DiskStaging(target.parent)
-    folder = staging.folder(f".{target.name}.part")
+    folder = staging.folder(_unfinished(target))
     try:
         yield staging, folder
-        staging.move(folder, target)
+        _put(staging, folder, target)
     finally:
         staging.discard(folder)
+
+
+def _unfinished(target: Path) -> str:
+    """Return the name of a folder for what is not finished: no two processes have the same."""
+    return f".{target.name[:200]}.{os.getpid()}.part"
+
+
+def _put(staging: DiskStaging, made: Path, target: Path) -> None:
+    """Give what was made its name, on disk when it returns, whoever wrote it."""
+    calls = SystemCalls()
+    with in_words(target):
+        if made.is_dir():
+            sync_tree(made, calls)
+        else:
+            with made.open("rb") as stream:
+                calls.fsync(stream.fileno())
+        staging.move(made, target)
+        calls.fsync_dir(target.parent)

@@ -75,7 +75,7 @@ _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "key
 _PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
-_UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-")
+_UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-", "catalogue-", "backup", "restore")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
 _SWEPT = ("private", "catalogue", "search", "editions")

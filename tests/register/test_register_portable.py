@@ -37,7 +37,7 @@ def test_a_dump_fills_any_engine_to_the_row(register: Register, tmp_path: Path) 
 def test_loading_is_all_or_nothing(register: Register) -> None:
     filled(register)
     lines = list(register.dump())
-    for bad in (lines[:3] + [b"[1]\n"], [b'{"format":"other"}\n'], [], [*lines[:1], b'{"table":"secrets","columns":["a"]}\n']):
+    for bad in ([*lines[:3], b"[1]\n"], [b'{"format":"other"}\n'], [], [*lines[:1], b'{"table":"secrets","columns":["a"]}\n']):
         with pytest.raises(FormatError):
             register.load(bad)
         assert list(register.dump()) == lines

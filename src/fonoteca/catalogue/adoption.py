@@ -20,6 +20,7 @@ from fonoteca.catalogue.layout import (
     RELEASES,
     SHARD_ROWS,
     TABLES,
+    shard_name,
     table_files,
 )
 from fonoteca.catalogue.popularity_basis import ListeningBasis
@@ -114,7 +115,10 @@ def _check_table(duck: duckdb.DuckDBPyConnection, folder: Path, table: str, snap
     expected = {name: _TYPES[str(kind)] for name, kind in COLUMNS[table].items()}
     full = " AND ".join(f"{name} IS NOT NULL" for name in expected if name not in EMPTY_COLUMNS)
     row_count = 0
-    for number, path in enumerate(table_files(folder, table)):
+    paths = table_files(folder, table)
+    for number, path in enumerate(paths):
+        if path.name != Path(shard_name(table, number)).name:
+            raise TrustError(subject, f"expected {shard_name(table, number)}, found {path.name}", _REMEDY)
         try:
             with duck_errors(subject):
                 described = duck.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(path)}).fetchall()
@@ -136,6 +140,11 @@ def _check_table(duck: duckdb.DuckDBPyConnection, folder: Path, table: str, snap
         assert found is not None
         if found[1]:
             raise TrustError(subject, f"{found[1]} of {found[0]} rows are not a catalogue's", _REMEDY)
+        whole = found[0] == SHARD_ROWS or number == len(paths) - 1
+        if table != MERGED and not (whole and found[0]):
+            raise TrustError(
+                subject, f"{path.name} has {found[0]} rows, and only the last file may have fewer than {SHARD_ROWS}", _REMEDY
+            )
         row_count += found[0]
     if table == RECORDINGS and row_count != count:
         raise TrustError(subject, f"{row_count} recordings, {count} were promised", _REMEDY)

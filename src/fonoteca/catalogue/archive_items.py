@@ -56,7 +56,7 @@ class UnfitItemError(Exception):
 def texts_of(value: Any) -> list[str]:
     """Return the texts of a field, however it was written: nothing, one value, or a list."""
     if isinstance(value, list):
-        return [text for one in value for text in texts_of(one) if not isinstance(one, list)]
+        return [text for one in value if not isinstance(one, list) for text in texts_of(one)]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return []
     text = str(value).strip()

@@ -56,7 +56,7 @@ def keep_sound_rows(
 
 def _unreadable(table: RawTable, error: duckdb.Error) -> Exception:
     said = str(error).splitlines()[0]
-    if "No space left" in said or "Could not write" in said or "temp" in said:
+    if "No space left" in said or "Could not write" in said:
         return StoreError(table.file, f"DuckDB failed: {said}", "Check the free space; the snapshot that was current still is.")
     return SourceError(table.file, f"not whole Parquet: {said}", "Nothing was imported; mend the file or fetch it again.")
 

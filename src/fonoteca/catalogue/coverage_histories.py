@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fonoteca.model.errors import SourceError, UsageError
+from fonoteca.model.errors import SourceError, StoreError, UsageError
 
 ITEM_NAMES = (
     "item", "item_id", "recording", "recording_id", "recording_mbid", "recording_msid", "track", "track_id", "isrc", "mbid", "uuid",
@@ -80,6 +80,9 @@ def read_history(duck: duckdb.DuckDBPyConnection, path: Path) -> History:
         if table.startswith("read_csv"):
             bad |= _rejected(duck)
         return _gathered(duck, path, columns, bad)
+    except duckdb.OutOfMemoryException as error:
+        problem = f"it needs more memory or disk than there is: {str(error).splitlines()[0]}"
+        raise StoreError(str(path), problem, "Free some space, or count its listens by item first.") from error
     except duckdb.Error as error:
         raise SourceError(
             str(path),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fonoteca.catalogue.coverage_histories import History, read_history
-from fonoteca.catalogue.duck import DuckSettings, open_duck
+from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.popularity_mixture import I64
 from fonoteca.catalogue.popularity_plays import assumed_listeners, effective_listeners, fit_plays
 from fonoteca.catalogue.popularity_pools import Groups
@@ -62,9 +63,14 @@ class CoverageTrial:
 def evaluate_files(train: Path, test: Path) -> CoverageTrial:
     """Return how a ranking by the history in one file does on that in the other.
 
-    Memory: DuckDB's own bound, and 100 B an item. Raises: UsageError, SourceError for a file that is no history.
+    Memory: DuckDB's own bound, with the rest in the system's folder for temporary files, and 100 B an item.
+    Raises: UsageError, SourceError for a file that is no history; StoreError when there is no room.
     """
-    with closing(open_duck(DuckSettings(), None)) as duck:
+    with (
+        duck_errors("coverage"),
+        TemporaryDirectory(prefix="fonoteca-") as spill,
+        closing(open_duck(DuckSettings(), Path(spill))) as duck,
+    ):
         return evaluate_coverage(read_history(duck, train), read_history(duck, test))
 
 

@@ -12,8 +12,8 @@ import duckdb
 from fonoteca.model.errors import StoreError
 
 PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
-"""How every Parquet file of the catalogue is written. The same rows in the same order give the same bytes (tried, also with
-spilling and two threads), which makes digests of snapshots comparable. 122,880 rows is DuckDB's own row group."""
+"""How scratch files are written; those that stay have rules of their own in `layout` and `checking`. 122,880 rows is DuckDB's own
+row group."""
 
 
 _INTERRUPTED = "Query interrupted"

@@ -112,7 +112,9 @@ class ExportReader:
             except ValueError as error:
                 raise SourceError(IDS_FILE, str(error), "Fetch the export again.") from error
         for rank in ranks:
-            row = self.rows(rank, 1)[0]
+            row = next(iter(self.rows(rank, 1)), None)
+            if row is None:
+                raise SourceError(IDS_FILE, f"names rank {rank} of {self.export.recording_count}", "Fetch the export again.")
             if row["id"] == str(wanted) or self._is_merged(rank, str(wanted)):
                 return row
         return None

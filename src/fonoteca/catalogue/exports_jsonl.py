@@ -106,10 +106,15 @@ class JsonShard:
 
     def block(self, index: int) -> list[dict[str, Any]]:
         """Return the rows of one frame, from 0. Raises: as the class says."""
+        if not 0 <= index < self.block_count:
+            raise SourceError(self._subject, f"has {self.block_count} frames, none numbered {index}", "Fetch the file again.")
         frame = self._table.frames[index]
         self._stream.seek(self._table.start(index))
         packed = self._stream.read(frame.packed_bytes)
         try:
+            # A frame may state its own size, and that much would be made room for.
+            if zstandard.frame_content_size(packed) not in (-1, frame.content_bytes):
+                raise zstandard.ZstdError("it states another size than the table of frames")
             content = zstandard.ZstdDecompressor().decompress(packed, max_output_size=frame.content_bytes)
             rows = [json.loads(line) for line in content.splitlines()]
         except (zstandard.ZstdError, ValueError) as error:

@@ -23,7 +23,8 @@ import numpy.typing as npt
 MAGIC, MAGIC_BEFORE = b"FONOIDS2", b"FONOIDS1"
 BITS_MAX = 16
 _BUCKET_IDS = 4096
-"""About so many ids begin alike: 16 kB to read for one answer."""
+BUCKET_IDS_MAX = 1 << 20
+"""About so many ids begin alike: 16 kB to read for one answer. No index has buckets of more than BUCKET_IDS_MAX."""
 _HEADER_BYTES = len(MAGIC) + 16
 _WRITE_ITEMS = 1 << 22
 _PART_BITS = 4
@@ -107,7 +108,7 @@ class IdsIndex:
         key = int(id_keys(np.array([high], U64), np.array([low], U64))[0]) if head[: len(MAGIC)] == MAGIC else high
         bucket, middle = key >> (64 - bits), (key >> (32 - bits)) & 0xFFFFFFFF
         start, stop = np.frombuffer(self.read(_HEADER_BYTES + 8 * bucket, 16), "<u8").tolist()
-        if not start <= stop <= count:
+        if not start <= stop <= count or stop - start > BUCKET_IDS_MAX:
             raise ValueError(f"bucket {bucket} runs from {start} to {stop} of {count}")
         first = _HEADER_BYTES + 8 * ((1 << bits) + 1)
         middles = np.frombuffer(self.read(first + 4 * start, 4 * (stop - start)), "<u4")

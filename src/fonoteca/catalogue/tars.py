@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 from fonoteca.model.errors import SourceError
 
 _BLOCK_BYTES = 512
+_SIZE_DIGITS_MAX = 18
 _LONG_NAME_BYTES_MAX = 1 << 16
 _SKIP_BYTES = 1 << 20
 _REMEDY = "Nothing was imported; fetch the archive again."
@@ -93,7 +94,7 @@ def members(stream: BinaryIO, subject: str) -> Iterator[Member]:
         if header is None:
             break
         if header.type in (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE):
-            if header.size > _LONG_NAME_BYTES_MAX:
+            if not 0 <= header.size <= _LONG_NAME_BYTES_MAX:
                 raise archive.broken(f"an extended header of {header.size} bytes, expected at most {_LONG_NAME_BYTES_MAX}")
             content = archive.read(header.size, "an extended header")
             archive.read(-header.size % _BLOCK_BYTES, "an extended header")
@@ -139,7 +140,7 @@ def _pax(content: bytes, archive: _Archive) -> dict[str, str]:
     records: dict[str, str] = {}
     while content:
         digits, _, _ = content.partition(b" ")
-        length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
+        length = int(digits) if digits.isdigit() and len(digits) < 8 else 0  # of bytes: ASCII digits alone
         key, equals, value = content[len(digits) + 1 : length - 1].partition(b"=")
         if not equals or not content[:length].endswith(b"\n"):
             raise archive.broken("the pax header of a member is damaged")
@@ -149,10 +150,10 @@ def _pax(content: bytes, archive: _Archive) -> dict[str, str]:
 
 
 def _length(pax: dict[str, str], header: tarfile.TarInfo, archive: _Archive) -> int:
-    if header.type not in (*_FILES, tarfile.GNUTYPE_SPARSE):
-        return header.size if header.type not in (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE) else 0
-    given = pax.get("size", "")
-    length = int(given) if given.isdigit() else header.size
+    if header.type in (tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE):
+        return 0
+    given = pax.get("size", "") if header.type in (*_FILES, tarfile.GNUTYPE_SPARSE) else ""
+    length = int(given) if given.isascii() and given.isdecimal() and len(given) <= _SIZE_DIGITS_MAX else header.size
     if length < 0:
         raise archive.broken(f"{header.name} has {length} bytes")
     return length

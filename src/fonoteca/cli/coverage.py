@@ -14,6 +14,7 @@ from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, print_table, say
 from fonoteca.formats.quantities import show_bytes, show_share
 from fonoteca.model.catalogue import Coverage
+from fonoteca.model.errors import UsageError
 from fonoteca.wiring import open_archive, write_output
 
 ROWS_SHOWN = 12
@@ -32,6 +33,8 @@ def coverage_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show how much of all listening the most heard recordings carry, and how much is held."""
+    if evaluate is not None and png is not None:
+        raise UsageError("--png", "there is no picture of a trial", "Leave --png out, or --evaluate.")
     if evaluate is not None:
         trial = evaluate_files(*evaluate)
         if as_json:

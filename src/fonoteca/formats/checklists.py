@@ -39,7 +39,7 @@ class Checklist:
 
 
 def checked_event(checklist: Checklist) -> Event:
-    """Return the event of these checks. Facts: files, bytes, damaged; versions: a line an object, id and numbers; paths: a line each."""
+    """Return the event of these checks. Facts: files, bytes, damaged; versions: a line an object; paths: a line each."""
     numbers: defaultdict[str, list[int]] = defaultdict(list)
     for object_id, number in checklist.versions:
         numbers[object_id].append(number)

@@ -162,7 +162,7 @@ class Store:
         return fixity.check_member(self._root, object_id, member)
 
     def look_all(self, batch: Batch) -> tuple[list[Look], list[Frame]]:
-        """Return a first look at each file: its stamp, and what is wrong, "" for nothing; and the objects whose own files are wrong.
+        """Return a first look at each file, its stamp and what is wrong with it; and the objects whose own files are wrong.
 
         Raises: StoreError when files are gone because the storage root is, as when its disk is not mounted any more.
         """

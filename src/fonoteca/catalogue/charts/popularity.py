@@ -63,7 +63,8 @@ def _bar(row: Mapping[str, Any], value: float, floor: float, series: str) -> dic
 
 def _popularity_axis(rows: Sequence[Mapping[str, Any]], of_whom: str) -> alt.X:
     """Return the axis of popularity: powers of ten of the share of all listening, the most heard on the right."""
-    low, high = math.log10(rows[0]["share_from"]), min(0.0, math.log10(rows[-1]["share_to"]))
+    ends = (rows[0]["share_from"], rows[-1]["share_to"]) if rows else (0.1, 1.0)
+    low, high = math.log10(ends[0]), min(0.0, math.log10(ends[1]))
     decades = list(range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1))
     axis = alt.Axis(
         title=f"{of_whom} share of all listening", values=decades, labelExpr=ODDS_LABEL, grid=False, labelOverlap="greedy"

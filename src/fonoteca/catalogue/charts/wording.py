@@ -27,6 +27,8 @@ NAMES_SAID = 3
 def tracks(statistics: Statistics) -> str:
     """Return where most tracks are."""
     bins = statistics.tables[POPULARITY].records()
+    if not bins:
+        return "No recording here names its artist."
     fullest = max(bins, key=lambda row: int(row["tracks"]))
     unheard = statistics.recording_count - statistics.heard_count
     text = (
@@ -88,6 +90,8 @@ def artists(statistics: Statistics) -> str:
 def artists_log(statistics: Statistics) -> str:
     """Return how few carry half."""
     bins = statistics.tables[ARTISTS_BY_POPULARITY].records()
+    if not bins:
+        return "The same on a log scale."
     top, carried = 0, 0.0
     for row in reversed(bins):
         top, carried = top + row["artists"], carried + row["listening"]

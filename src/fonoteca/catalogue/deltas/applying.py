@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from fonoteca.catalogue.deltas.pairing import row_counts
 from fonoteca.catalogue.deltas.piles import RESIDUAL, VALUE, Sequence, read_order
 from fonoteca.catalogue.deltas.piles import ROW as ROW_COLUMN
 from fonoteca.catalogue.deltas.remaking import write_ids_again
-from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, TABLES, schema_of, table_files, write_shard
+from fonoteca.catalogue.layout import COLUMNS, IDS_FILE, MERGED, SHARD_ROWS, TABLES, schema_of, table_files, write_shard
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE
 from fonoteca.catalogue.sourcefile import sha256_of
 from fonoteca.model.errors import FixityError, StoreError, UsageError
@@ -63,7 +64,8 @@ def apply_delta(old: Path, delta_folder: Path, folder: Path, place: DeltaPlace) 
         with place.progress.task("applying", rows, "rows") as advance:
             for table in TABLES:
                 (folder / table).mkdir(exist_ok=True)
-                _Application(table, delta.tables[table], old, delta_folder, folder, place).write()
+                with closing(_Application(table, delta.tables[table], old, delta_folder, folder, place)) as application:
+                    application.write()
                 advance(sum(file.rows for file in delta.tables[table].files))
         if IDS_FILE in digests:
             if delta.ids_whole:
@@ -86,7 +88,8 @@ def _check_paths(delta: Delta, digests: dict[str, str]) -> None:
         raise StoreError(DELTA_FILE, "makes other files than its snapshot has", "Fetch the delta again.")
     for table, found in delta.tables.items():
         known = set(COLUMNS[table])
-        if any(not file.path.startswith(f"{table}/") or file.rows < 0 for file in found.files):
+        most = np.iinfo(np.int64).max if table == MERGED else SHARD_ROWS  # of merged rows a file may have any number
+        if any(not file.path.startswith(f"{table}/") or not 0 <= file.rows <= most for file in found.files):
             raise StoreError(DELTA_FILE, f"has files of another table in {table}", "Fetch the delta again.")
         if any(part.column not in known for part in found.parts):
             raise StoreError(DELTA_FILE, f"speaks of columns that {table} has not", "Fetch the delta again.")
@@ -103,6 +106,11 @@ class _Application:
     folder: Path
     place: DeltaPlace
     sequences: dict[str, Sequence] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close the files that are open."""
+        for sequence in self.sequences.values():
+            sequence.close()
 
     def write(self) -> None:
         """Write the table's files."""
@@ -139,11 +147,11 @@ class _Application:
         parts = [part for part in self.delta.parts if part.file == number]
         # The interval is foretold from the share's new value, so that comes first.
         for part in sorted(parts, key=lambda p: p.column in (LOW, HIGH)):
-            told = self._told(part, rows)
             shares = {SHARE: after[SHARE]} if SHARE in after.schema.names else {}
             try:
+                told = self._told(part, rows)
                 column = made(before, part.column, told, rows, shares)
-            except (ValueError, KeyError, IndexError) as error:
+            except (ValueError, KeyError, IndexError, TypeError) as error:
                 raise StoreError(
                     DELTA_FILE, f"{part.column} of file {number} cannot be made: {error}", "Fetch it again."
                 ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,22 @@ class Sequence:
         self._path = path
         self._batches: Iterator[pa.RecordBatch] | None = None
         self._rest: pa.Table | None = None
+        self._file: pq.ParquetFile | None = None
+
+    def row_count(self) -> int:
+        """Return how many rows the file says that it has."""
+        return int(pq.read_metadata(self._path).num_rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
 
     def take(self, count: int) -> pa.Table:
         """Return the next rows. Raises: StoreError when there are fewer."""
         if self._batches is None:
-            self._batches = pq.ParquetFile(self._path).iter_batches(BATCH_ROWS)
+            self._file = pq.ParquetFile(self._path)
+            self._batches = self._file.iter_batches(BATCH_ROWS)
         parts = [self._rest] if self._rest is not None else []
         found = sum(part.num_rows for part in parts)
         while found < count or not parts:
@@ -97,19 +109,27 @@ def write_order(piles: Piles, places: Places) -> None:
 
 def read_order(path: Path, count: int) -> Places:
     """Return where each row was, -1 for added ones. Raises: StoreError when it is of another length, or before the first row."""
-    places = np.full(count, -1, np.int64)
-    rows, after = Sequence(path), np.int64(0)
-    for start in range(0, count, BATCH_ROWS):
-        column = rows.take(min(BATCH_ROWS, count - start))[STEP].combine_chunks()
-        kept = np.asarray(column.is_valid())
-        zigzag = column.drop_null().to_numpy()
-        found = np.cumsum(((zigzag >> 1) ^ -(zigzag & 1)) + 1) + after - 1
-        places[start : start + len(kept)][kept] = found
-        if len(found):
-            after = found[-1] + 1
-            if found.min() < 0:
-                raise StoreError(str(path), "speaks of rows before the first", "Fetch the delta again.")
-    return places
+    with closing(Sequence(path)) as rows:
+        if (there := rows.row_count()) != count:  # before room is made for as many as the delta says
+            raise StoreError(str(path), f"has {there} rows, expected {count}", "Fetch the delta again.")
+        places, after = np.full(count, -1, np.int64), np.int64(0)
+        for start in range(0, count, BATCH_ROWS):
+            column = _steps(rows.take(min(BATCH_ROWS, count - start)), path)
+            kept = np.asarray(column.is_valid())
+            zigzag = column.drop_null().to_numpy()
+            found = np.cumsum(((zigzag >> 1) ^ -(zigzag & 1)) + 1) + after - 1
+            places[start : start + len(kept)][kept] = found
+            if len(found):
+                after = found[-1] + 1
+                if found.min() < 0:
+                    raise StoreError(str(path), "speaks of rows before the first", "Fetch the delta again.")
+        return places
+
+
+def _steps(rows: pa.Table, path: Path) -> pa.Array:
+    if STEP not in rows.schema.names or rows.schema.field(STEP).type != pa.int64():
+        raise StoreError(str(path), f"expected a column {STEP!r} of whole numbers", "Fetch the delta again.")
+    return rows[STEP].combine_chunks()
 
 
 def residual_rows(residuals: npt.NDArray[np.uint64]) -> pa.Table:
