@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,20 +22,22 @@ from bench.report import Figure, Goal, Peer
 from bench.stopwatch import SILENT, Stopwatch
 from fonoteca.edges.disk_calls import SystemCalls, UnsyncedCalls
 from fonoteca.flows.acquire import Acquired, acquire
+from fonoteca.flows.batches import Batches, Pace
 from fonoteca.formats.objectjson import METADATA, RIGHTS
-from fonoteca.ingest import IngestContext, stage_all
+from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate, StagedVersion
+from fonoteca.model.errors import FixityError
 from fonoteca.model.rights import Admission, Policy
 from fonoteca.model.settings import Settings
 from fonoteca.rights import decide
 from fonoteca.sources import SOURCES
+from fonoteca.store import Commit
 from fonoteca.wiring import Archive, acquire_rooms, create_archive, load_settings
 
 COUNT, FILE_BYTES = 50_000, 10_000
 ALONE_COUNT = 5_000
 """Objects of the comparison with ocfl-py: it slows with nothing, and takes its time."""
 
-AT_ONCE = 500
 COUNT_VARIABLE = "FONOTECA_BENCH_OBJECTS"
 RATE_GOAL = 1_000_000 / 3600
 DURABLE_GOAL, ALONE_GOAL = Goal(1, of_ratio=True), Goal(3, of_ratio=True)
@@ -103,7 +104,7 @@ def _acquired(folder: Path, music: Path, *, synced: bool) -> float:
 
 
 def _stored(folder: Path, music: Path, count: int) -> float:
-    """Return objects a second of ingest and store alone, from candidates to objects in the store, in batches."""
+    """Return objects a second of ingest and store alone, from candidates to objects in the store, batched as acquire does it."""
     archive = _opened(folder, synced=False)
     try:
         rooms = acquire_rooms(archive, SILENT, later=True)
@@ -114,25 +115,20 @@ def _stored(folder: Path, music: Path, count: int) -> float:
             admitted.append((candidate, decision))
             if len(admitted) == count:
                 break
-        with Stopwatch() as watch:
-            for batch in _batches(admitted, rooms.ingest):
-                archive.store.commit_many([(staged, ("",)) for staged in batch])
-        return count / watch.seconds
+
+        def store(batch: list[StagedVersion]) -> list[Commit | FixityError]:
+            return archive.store.commit_many([(staged, ("",)) for staged in batch])
+
+        commits: list[Commit | FixityError] = []
+        with Stopwatch() as watch, Batches(Pace(), store) as batches:
+            for staged in stage_all(admitted, rooms.ingest):
+                assert isinstance(staged, StagedVersion), staged
+                commits += batches.put(staged, FILE_BYTES)
+            commits += batches.rest()
+        assert all(isinstance(commit, Commit) and commit.made for commit in commits), commits[:3]
+        return len(commits) / watch.seconds
     finally:
         archive.close()
-
-
-def _batches(admitted: list[tuple[Candidate, Admission]], ingest: IngestContext) -> Iterator[list[StagedVersion]]:
-    """Yield what is staged, so many at a time."""
-    batch: list[StagedVersion] = []
-    for staged in stage_all(admitted, ingest):
-        assert isinstance(staged, StagedVersion), staged
-        batch.append(staged)
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _by_ocflpy(scratch: Path, root: Path, count: int) -> float:
