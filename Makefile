@@ -1,6 +1,6 @@
 # The house's commands. `make demo` and `make test` need only Python 3.11, make, git and the package registries.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test check bench bench-catalogue lock clean
+.PHONY: help demo demo-cluster test check bench bench-catalogue simulate kill lock clean
 .NOTPARALLEL:
 PYTHON := .venv/bin/python
 DEMO_ARGS ?=
@@ -8,6 +8,10 @@ TEST_ARGS ?=
 LOCK_ARGS ?=
 TRACKS ?= 1000000
 FOLDER ?=
+SEEDS ?= 1000
+SEED ?=
+FIRST ?= 0
+KILLS ?= 200
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +46,15 @@ bench: ## Measure every figure that the README quotes (a table, and JSON in test
 bench-catalogue: ## The catalogue at any size (TRACKS=256039007 FOLDER=/with/50/GB takes an hour and more)
 	@sh tools/bootstrap.sh dev
 	@$(PYTHON) -m bench.scale --tracks $(TRACKS) $(if $(FOLDER),--folder $(FOLDER))
+
+simulate: ## Archives over disks and S3 that fail, seed by seed (SEEDS=1000, FIRST=0; SEED=17 shows one)
+	@sh tools/bootstrap.sh dev
+	@$(PYTHON) -m fonoteca.testing.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+
+kill: ## `kill -9` the real command over one acquire, on this disk and on SeaweedFS (KILLS=200)
+	@sh tools/bootstrap.sh dev
+	@$(PYTHON) -m fonoteca.testing.simulation.killing --kills $(KILLS)
+	@$(PYTHON) -m fonoteca.testing.simulation.killing --kills $(KILLS) --s3
 
 lock: ## Pin every package, with hashes (LOCK_ARGS=--upgrade for the newest)
 	@sh tools/lock.sh $(LOCK_ARGS)

@@ -50,6 +50,8 @@ def restore_archive(backup: Path, folder: Path) -> Restored:
     Raises: UsageError when the folder is an archive or holds something else; FormatError when the backup is not whole, and then
     nothing was restored. Killed, it may be run again.
     """
+    if not backup.is_file():
+        raise UsageError(str(backup), "no such file", "Name a file that `fonoteca backup` made.")
     with making(folder) as home, in_words(backup), backup.open("rb") as stream:
         staging = DiskStaging(folder / "staging")
         with Unpacked(stream, str(backup), staging) as unpacked:

@@ -34,15 +34,22 @@ BUILT = {
         "audit",
         "repair",
         "analyse",
+        "doctor",
+        "backup",
+        "restore",
+        "claim",
+        "export bagit",
+        "export ro-crate",
     ),
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"catalogue kinds", "catalogue apply", "analyse"}
-"""What people need beside it: a list of what can be imported, the other half of `diff`, and that of `acquire --later`."""
+BEYOND_THE_DESIGN = {"catalogue kinds", "catalogue apply", "analyse", "claim"}
+"""What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, and a store that
+outlived its archive."""
 
-NOT_BUILT = ("doctor", "backup", "restore", "keys", "withdraw", "export")
+NOT_BUILT = ("keys", "withdraw", "export files")
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -115,6 +122,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "seed", "serve", "rights set"}
+ELSEWHERE |= {"doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate"}
 ELSEWHERE |= {f"catalogue {name}" for name in ("kinds", "match", "export", "diff", "apply", "synth")}
 """Whose JSON other tests look at."""
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from cli_world import OPEN, Fonoteca, item
 
-ITEMS = 12
+ITEMS = 60
 COMMAND = [sys.executable, "-m", "fonoteca"]
 
 
@@ -31,7 +31,7 @@ def test_acquire_interrupted_and_run_again_holds_everything_once(
     archive, music = tmp_path / "archive", tmp_path / "music"
     assert fonoteca("init", archive).status == 0
     for n in range(ITEMS):
-        item(music / f"item-{n:02}", OPEN, seconds=2)
+        item(music / f"item-{n:02}", OPEN, seconds=3)
     process = subprocess.Popen(_acquire(archive, music), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while len(list((archive / "store").glob("*/*/*/*audio*/v1"))) < 2:

@@ -30,8 +30,11 @@ from fonoteca.register import Register
 pytestmark = pytest.mark.xdist_group("demo-killed")
 
 SEED = 1890
-MOMENTS = (("1.", 0.8), ("2.", 1.2), ("4.", 1.2), ("5.", 0.6), ("6.", 3.0), ("7.", 2.0))
+MOMENTS = (("1.", 0.8), ("2.", 1.2), ("4.", 1.2), ("5.", 0.6), ("6.", 1.0), ("7.", 0.4))
 """When to kill: so many seconds at most after the line that begins so."""
+
+KILLED_MIN = 5
+"""Of the moments, those at which a fast machine must not have come to the end."""
 
 STEP_TIMEOUT_S = 240
 WORKERS_END_TIMEOUT_S = 20
@@ -78,21 +81,22 @@ def assert_sound(summary: Mapping[str, Any], scratch: Path) -> None:
 def rivals(tmp_path_factory: pytest.TempPathFactory, fonoteca_command: list[str]) -> tuple[int, list[tuple[int, str, str]]]:
     """Return the winner's process id, and how three demos in one folder ended, the winner first.
 
-    Two start at the same moment, and the third when the first is at its mirror.
+    Two start at the same moment. When the winner is at its mirror it stands still, until two more have found it there.
     """
     folder = tmp_path_factory.mktemp("rivals")
     demos = [start(fonoteca_command, folder, "--json") for _ in range(2)]
     while all(demo.poll() is None for demo in demos):
         time.sleep(0.05)
     loser, winner = sorted(demos, key=lambda demo: demo.poll() is None)
-    late = start(fonoteca_command, folder, "--json")
     deadline = time.monotonic() + STEP_TIMEOUT_S
     while not (folder / "mirror" / "fonoteca.toml").exists():
         assert winner.poll() is None
         assert time.monotonic() < deadline
-        time.sleep(0.02)
-    latest = start(fonoteca_command, folder, "--json")
-    return winner.pid, [ended(demo) for demo in (winner, loser, late, latest)]
+        time.sleep(0.01)
+    winner.send_signal(signal.SIGSTOP)
+    others = [ended(demo) for demo in (loser, *(start(fonoteca_command, folder, "--json") for _ in range(2)))]
+    winner.send_signal(signal.SIGCONT)
+    return winner.pid, [ended(winner), *others]
 
 
 def test_a_demo_where_another_is_at_work_says_who_and_ends(rivals: tuple[int, list[tuple[int, str, str]]]) -> None:
@@ -122,9 +126,11 @@ def test_a_demo_killed_at_any_step_carries_on_and_ends_the_same(
         wait_for_line(demo, line)
         time.sleep(delay_s)
         demo.kill()
-        killed.append((demo.pid, f"{delay_s:.2f} s after {line}"))
         status, _, err = ended(demo)
-        assert status == -signal.SIGKILL, (killed, err)
+        assert status in (-signal.SIGKILL, 0), err
+        if status:
+            killed.append((demo.pid, f"{delay_s:.2f} s after {line}"))
+    assert len(killed) >= KILLED_MIN, killed
     interrupted = start(fonoteca_command, tmp_path / "demo")
     wait_for_line(interrupted, "6.")
     interrupted.send_signal(signal.SIGINT)

@@ -141,7 +141,7 @@ def _check_table(duck: duckdb.DuckDBPyConnection, folder: Path, table: str, snap
         if found[1]:
             raise TrustError(subject, f"{found[1]} of {found[0]} rows are not a catalogue's", _REMEDY)
         whole = found[0] == SHARD_ROWS or number == len(paths) - 1
-        if table != MERGED and not (whole and found[0]):
+        if table != MERGED and not (whole and (found[0] or number == 0)):
             raise TrustError(
                 subject, f"{path.name} has {found[0]} rows, and only the last file may have fewer than {SHARD_ROWS}", _REMEDY
             )

@@ -38,7 +38,7 @@ def backup_command(
 
 @app.command("restore")
 def restore_command(
-    file: Annotated[Path, typer.Argument(help="A file that `fonoteca backup` made.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A file that `fonoteca backup` made.")],
     folder: Annotated[
         Path, typer.Argument(help="Where the archive is to be: a new folder, or one that has only its store.", metavar="DIR")
     ],

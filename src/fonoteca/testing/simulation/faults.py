@@ -11,6 +11,7 @@ from random import Random
 from zlib import crc32
 
 from fonoteca.testing.calls import Crash
+from fonoteca.testing.objects import Mishap
 from fonoteca.testing.simulation.disk import Disk, Fate
 
 
@@ -21,7 +22,7 @@ class Faults:
     crash_at: the step before which the process is gone. fate: with what the power goes too, None when the process alone dies.
     room_bytes: what fits on the disk still. errors: step to error number of a call that fails once. short: whether writes take a
     part of what they are given. unreadable: of so many reads of the store, one fails with EIO; 0 for none.
-    requests: request to the object store, counted from 0, and what goes wrong with it (see `s3.Ill`).
+    requests: by number, requests that change the object store and the mishap that each meets.
     """
 
     crash_at: int | None = None
@@ -30,7 +31,7 @@ class Faults:
     errors: tuple[tuple[int, int], ...] = ()
     short: bool = False
     unreadable: int = 0
-    requests: tuple[tuple[int, str], ...] = ()
+    requests: tuple[tuple[int, Mishap], ...] = ()
 
     @property
     def any(self) -> bool:
@@ -47,7 +48,7 @@ class Faults:
         said += [f"{errno.errorcode[number]} at step {step}" for step, number in self.errors]
         said += ["short writes"] if self.short else []
         said += [f"one read in {self.unreadable} fails"] if self.unreadable else []
-        said += [f"request {number}: {ill}" for number, ill in self.requests]
+        said += [f"of write {number}: {mishap}" for number, mishap in self.requests]
         return ", ".join(said) or "no fault"
 
 
@@ -77,6 +78,10 @@ class FaultyCalls:
     def before_commit(self) -> None:
         """Take a step at a commit of the register."""
         self._step("commit", None)
+
+    def request(self, name: str, key: str) -> None:
+        """Take a step at a request to the object store."""
+        self._step(f"s3 {name} {key}", None)
 
     def create_file(self, path: Path) -> int:
         """Do it, or go wrong."""
@@ -152,7 +157,7 @@ class FaultyCalls:
         self.digest = crc32(f"{name} {place}".encode(), self.digest)
         number = self._errors.get(self.count)
         self.count += 1
-        if number is not None and name != "commit":
+        if number is not None and not name.startswith(_NOT_OF_THE_DISK):
             self.harmed += 1
             if on_error is not None:
                 on_error()
@@ -166,14 +171,23 @@ def _named(path: Path) -> str:
     )
 
 
+_NOT_OF_THE_DISK = ("commit", "s3 ")
+_MISHAPS = (Mishap.REFUSED, Mishap.LOST, Mishap.TWICE, Mishap.LATE)
 _ERRORS = (errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS)
 
 
-def draw_faults(chance: Random, steps: int) -> Faults:
-    """Return faults for a process that takes about so many steps: none, one, or at times two at once."""
+def draw_faults(chance: Random, steps: int, requests: int = 0) -> Faults:
+    """Return faults for a process that takes about so many steps: none, one, or at times two at once.
+
+    requests: about how many of the steps are requests that change an object store.
+    """
     faults = HEALTHY
     for _ in range(chance.choice((0, 1, 1, 1, 2))):
-        faults = _with_one(faults, chance, steps)
+        if requests and chance.random() < 0.4:
+            met = [(chance.randrange(requests), chance.choice(_MISHAPS)) for _ in range(chance.randint(1, 3))]
+            faults = replace(faults, requests=(*faults.requests, *met))
+        else:
+            faults = _with_one(faults, chance, steps)
     return faults
 
 

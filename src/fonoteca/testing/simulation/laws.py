@@ -5,18 +5,23 @@ from __future__ import annotations
 import hmac
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_calls import remove_tree
+from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.editions import Editions
 from fonoteca.flows.rebuild import rebuild
+from fonoteca.formats import ocfl_validation
 from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
 from fonoteca.ports import SILENCE
 from fonoteca.register import Register
+from fonoteca.testing.simulation.music import INSTANT
 from fonoteca.testing.simulation.truth import LawBroken
-from fonoteca.testing.simulation.world import SALT, World, files_below
+from fonoteca.testing.simulation.world import SALT, World, files_below, open_register
 from fonoteca.wiring import Archive, rebuild_rooms
 
 TEMPORARY = ".fonoteca-tmp-"
@@ -56,10 +61,12 @@ def _is_emptied_by_harm(world: World, path: str) -> bool:
     return any(harmed.startswith(f"{path}/") for harmed in world.harmed)
 
 
-def the_register_equals_a_rebuild(world: World, archive: Archive) -> None:
-    """Raise LawBroken unless the register knows what one knows that is made anew from the store."""
+def the_register_equals_a_rebuild(archive: Archive, scratch: Path) -> None:
+    """Raise LawBroken unless the register knows what one knows that is made anew, in a folder beside, from the store."""
     known = _state(archive.register)
-    with Register.open(world.base / "rebuilt.sqlite") as fresh:
+    beside = scratch / "rebuilt.sqlite"
+    remove_tree(beside, INSTANT)
+    with open_register(beside) as fresh:
         rebuild(replace(rebuild_rooms(archive, SILENCE), register=fresh))
         made = _state(fresh)
     for part in known:
@@ -81,10 +88,13 @@ def _state(register: Register) -> dict[str, list[Any]]:
 def what_was_acknowledged_is_registered(world: World, archive: Archive) -> None:
     """Raise LawBroken unless the register has every version that somebody was told of."""
     law = "what-was-acknowledged-is-registered"
+    highest: dict[str, int] = {}
     for promise in world.truth.promises:
-        row = archive.register.object_at(promise.object_path)
-        if row is None or archive.register.stored_version(row.object_id, promise.version) is None:
-            raise LawBroken(law, f"the register does not know {promise.object_path} v{promise.version}")
+        highest[promise.object_path] = max(promise.version, highest.get(promise.object_path, 0))
+    for path, number in highest.items():
+        row = archive.register.object_at(path)
+        if row is None or row.head_version < number:
+            raise LawBroken(law, f"the register does not know {path} v{number}")
 
 
 def the_register_knows_only_what_is_there(world: World, archive: Archive) -> None:
@@ -96,6 +106,16 @@ def the_register_knows_only_what_is_there(world: World, archive: Archive) -> Non
                 path.startswith(f"{row.object_path}/v{version.version}/") for path in world.harmed
             ):
                 raise LawBroken("the-register-knows-only-what-is-there", f"{row.object_id} v{version.version}")
+
+
+def the_store_is_valid(world: World) -> None:
+    """Raise LawBroken unless a store on the disk is valid OCFL by every rule of the specification."""
+    if world.bucket is not None:
+        return
+    with DiskTree(world.folder / "store") as tree:
+        report = ocfl_validation.validate(tree, ocfl_validation.TreeKind.ROOT)
+    if report.counts.keys() - {"W004"}:
+        raise LawBroken("the-store-is-valid-ocfl", str(report.findings[0]))
 
 
 def the_edition_is_whole(world: World) -> None:

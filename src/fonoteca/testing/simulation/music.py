@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -64,11 +64,11 @@ class Music:
     items: dict[str, tuple[dict[str, bytes], str]] = field(default_factory=dict)
     made: int = 0
 
-    def begin(self, chance: Random) -> None:
-        """Offer a few items."""
-        for name in ("air", "bell", "chant", "dance")[: chance.randint(2, 4)]:
+    def begin(self, chance: Random, names: Sequence[str] = ()) -> None:
+        """Offer items of these names, or a few, of some of which nobody may say that they may be held."""
+        for name in names or ("air", "bell", "chant", "dance")[: chance.randint(2, 4)]:
             files = {f"{track:02d}.wav": self._new(chance) for track in range(1, chance.randint(1, 3) + 1)}
-            licence = chance.choice(_LICENCES) if chance.random() < 0.3 else _LICENCES[0]
+            licence = chance.choice(_LICENCES) if not names and chance.random() < 0.3 else _LICENCES[0]
             self._offer(name, files, licence)
 
     def change(self, chance: Random) -> str:

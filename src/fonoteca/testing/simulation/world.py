@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
 from typing import Any, BinaryIO
 
 from fonoteca.audio import judge
+from fonoteca.edges.disk_calls import remove_tree
+from fonoteca.edges.s3 import S3Blobs
 from fonoteca.flows.acquire import AcquireRooms, Pace
 from fonoteca.ingest import TAKE_TASK
 from fonoteca.model.errors import StoreError
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.neighbours import Healers
 from fonoteca.ports import SILENCE, Blobs
+from fonoteca.register import Register
+from fonoteca.register.engine import open_engine
 from fonoteca.testing.calls import Crash
+from fonoteca.testing.simulation.bucket import Bucket, FaultyBucket
 from fonoteca.testing.simulation.disk import Disk
 from fonoteca.testing.simulation.faults import HEALTHY, Faults, FaultyCalls
 from fonoteca.testing.simulation.music import INSTANT, Music, put_file
@@ -154,9 +161,15 @@ class SimulatedArchive(Archive):
     def __init__(self, world: World, calls: FaultyCalls) -> None:
         super().__init__(world.folder, load_settings(world.folder), calls, calls.before_commit)
         self._faulty = calls
+        self._bucket = world.bucket
         self.clock = world.clock
         self.workers = InlineWorkers(self)
         self.search = NoSearch()  # type: ignore[assignment]
+
+    @cached_property
+    def register(self) -> Register:
+        """The record of what is held, in an engine that knows its statements from process to process, which saves a quarter."""
+        return self._open.enter_context(open_register(self.folder / "register.sqlite", self._before_commit))
 
     @property
     def troubled(self) -> bool:
@@ -165,20 +178,45 @@ class SimulatedArchive(Archive):
 
     def blobs(self, name: str) -> Blobs:
         """Return a part of the archive's folder."""
-        inner = super().blobs(name)
+        if name == "store" and self._bucket is not None:
+            inner: Blobs = S3Blobs(FaultyBucket(self._bucket, self._faulty), at_once=1, disk=self._faulty)
+        else:
+            inner = super().blobs(name)
         return FailingReads(inner, self._faulty) if self._faulty.faults.unreadable and name == "store" else inner
+
+
+def open_register(path: Path, before_commit: Callable[[], None] | None = None) -> Register:
+    """Return the register in a file; a new one is a copy of one that was migrated once."""
+    if not path.exists():
+        put_file(path, _empty_register())
+    return Register(_engine(str(path)), before_commit)
+
+
+@cache
+def _engine(path: str) -> Any:
+    return open_engine(path)
+
+
+@cache
+def _empty_register() -> bytes:
+    """Return the file of a register in which nothing is."""
+    with tempfile.TemporaryDirectory() as folder:
+        Register.open(f"{folder}/register.sqlite").close()
+        return (Path(folder) / "register.sqlite").read_bytes()
 
 
 @dataclass(slots=True)
 class World:
-    """All there is. harmed: files of the store that were damaged at rest, and the bytes that they were left with, None for gone.
+    """All there is.
 
-    copy: files of the store as a mirror has them. known_number: of the last edition that somebody was told of. unfinished: names of
-    deeds that were cut short and not done again.
+    bucket: where the store is, None for the disk. harmed: files of the store that were damaged at rest, and the bytes that they
+    were left with, None for gone. copy: files of the store as a mirror has them. known_number: of the last edition that somebody
+    was told of. unfinished: names of deeds that were cut short and not done again.
     """
 
     base: Path
     chance: Random
+    bucket: Bucket | None = None
     folder: Path = field(init=False)
     music: Music = field(init=False)
     disk: Disk = field(init=False)
@@ -195,13 +233,18 @@ class World:
     def __post_init__(self) -> None:
         self.folder, self.music = self.base / "archive", Music(self.base / "music")
         put_file(self.folder / "private" / "evidence-salt", SALT)
+        put_file(self.folder / "register.sqlite", _empty_register())
         create_archive(self.folder, SETTINGS, INSTANT)
+        if self.bucket is not None:
+            for path, content in files_below(self.folder / "store").items():
+                self.bucket.keep(path, content)
+            remove_tree(self.folder / "store", INSTANT)
         self.disk = Disk(self.folder, TRUSTED)
         self.music.begin(self.chance)
         self.truth.take_in(self.store_files())
 
     @contextmanager
-    def process(self, faults: Faults = HEALTHY) -> Iterator[SimulatedArchive]:
+    def running(self, faults: Faults = HEALTHY) -> Iterator[SimulatedArchive]:
         """Give the archive, open for writing in a new process; after a `Crash`, what the crash leaves is on the disk."""
         calls = FaultyCalls(self.disk, faults)
         archive = SimulatedArchive(self, calls)
@@ -223,6 +266,8 @@ class World:
 
     def _die(self, faults: Faults) -> None:
         """Leave what a dead process leaves, and a dead machine if the power went."""
+        if self.bucket is not None:
+            self.bucket.all_gone(self.chance)
         if faults.fate is not None:
             self.disk.power_off(faults.fate, self.chance)
         put_file(self.folder / ".lock", b'{"pid": 1, "command": "fonoteca"}')
@@ -239,11 +284,16 @@ class World:
 
     def store_files(self) -> dict[str, bytes]:
         """Return every file of the store by path, as it is on the disk."""
-        return files_below(self.folder / "store")
+        return files_below(self.folder / "store") if self.bucket is None else self.bucket.files()
 
     def put_store_file(self, path: str, content: bytes | None) -> None:
         """Change a file of the store at rest."""
-        self.disk.rot(self.folder / "store" / path, content)
+        if self.bucket is None:
+            self.disk.rot(self.folder / "store" / path, content)
+        elif content is None:
+            del self.bucket.blobs[path]
+        else:
+            self.bucket.keep(path, content)
 
     def lose_register(self) -> None:
         """Take the register away."""
