@@ -204,11 +204,20 @@ def _end_after() -> Iterator[_End]:
     """Let a child do something, and end it at once, whatever came of it: what its parent had begun is not its to finish."""
     end = _End()
     try:
-        yield end
-    except BaseException:
-        traceback.print_exc()
+        with _told():
+            yield end
     finally:
         os._exit(end.status)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Print an error before it goes on to where nobody waits for it."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise
 
 
 def main(arguments: list[str] | None = None) -> int:
