@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -166,11 +167,10 @@ class FaultyCalls:
 
 def _named(path: Path) -> str:
     """Return a path without what differs from one process to the next."""
-    return "/".join(
-        part if not part.startswith((".fonoteca-tmp-", "source-")) else part.rstrip("-0123456789") for part in path.parts
-    )
+    return "/".join(_TEMPORARY.sub(r"\1", part) for part in path.parts)
 
 
+_TEMPORARY = re.compile(r"^(\.fonoteca-tmp-|source-)[-0-9a-f]+")
 _NOT_OF_THE_DISK = ("commit", "s3 ")
 _MISHAPS = (Mishap.REFUSED, Mishap.LOST, Mishap.TWICE, Mishap.LATE)
 _ERRORS = (errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS)
