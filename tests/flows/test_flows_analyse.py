@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import httpx
 import pytest
 from flows_crash import Doom, Finished, count_points, crashes, run
 from flows_world import (
+    NO_LIMIT,
+    Inline,
+    Quiet,
     StoppedClock,
     audio,
     bytes_of,
@@ -32,9 +36,12 @@ from flows_world import (
     track,
 )
 
+from fonoteca.edges.disk import DiskBlobs
 from fonoteca.flows.acquire import Acquired
-from fonoteca.flows.analyse import Analysed, Budget, Unanalysed
+from fonoteca.flows.analyse import Analysed, Budget, Unanalysed, analyse
+from fonoteca.flows.batches import Pace
 from fonoteca.formats.mp4 import protected_sample
+from fonoteca.intake import analyse_rooms
 from fonoteca.model.rights import Refusal
 from fonoteca.wiring import Archive
 
@@ -142,6 +149,38 @@ def test_a_file_damaged_in_the_store_is_not_judged_and_goes_on_waiting(folder: P
         path.write_bytes(whole)
         (again,) = hear(archive)
         assert (again.object_id, isinstance(again, Analysed)) == (audio("two"), True)
+
+
+class Ahead(Inline):
+    """Workers that take one item more before they give the answer to the one before."""
+
+    def run(self, task: str, settings: Any, items: Iterable[Any]) -> Iterator[Any]:
+        waiting: list[Any] = []
+        for each in items:
+            waiting.append(each)
+            if len(waiting) > 1:
+                yield from super().run(task, settings, [waiting.pop(0)])
+        yield from super().run(task, settings, waiting)
+
+
+class Afar(DiskBlobs):
+    """Blobs that no path leads to, as on S3."""
+
+    def local_path(self, key: str) -> Path | None:
+        return None
+
+
+def test_objects_of_the_same_bytes_are_each_decoded_from_a_copy_of_their_own(tmp_path: Path, folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        put_item(tmp_path / "same", name, {"x.flac": track(2)})
+    with opened(folder) as archive:
+        take(archive, tmp_path / "same", later=True)
+        rooms = replace(
+            analyse_rooms(archive, Quiet()), blobs=Afar(folder / "store"), workers=Ahead(), pace=Pace(objects_max=1, beside=False)
+        )
+        results = [each for each in analyse(rooms, NO_LIMIT) if isinstance(each, Analysed)]
+        assert [(each.object_id, each.file_count, each.left_out) for each in results] == [(audio(n), 1, ()) for n in "abc"]
+    assert leftovers(folder) == []
 
 
 def test_what_is_known_of_the_same_bytes_is_not_forgotten(folder: Path, music: Path) -> None:

@@ -111,6 +111,7 @@ class _Run:
         self._rooms = rooms
         self._budget = budget
         self._cases: deque[_Case] = deque()
+        self._copy_count = 0
 
     def results(self) -> Iterator[Analysed | Unanalysed]:
         """Yield results as they become durable."""
@@ -145,17 +146,18 @@ class _Run:
             case = _Case(object_id, [row for row in rooms.register.files(object_id) if row.stored.probe is None])
             if case.rows:
                 self._cases.append(case)
-            for number, row in enumerate(case.rows):
+            for row in case.rows:
                 given += 1
-                yield self._local(case, number, row), row.logical_path
+                yield self._local(case, row), row.logical_path
 
-    def _local(self, case: _Case, number: int, row: FileRow) -> Path:
+    def _local(self, case: _Case, row: FileRow) -> Path:
         """Return a file that holds the row's bytes: the store's own, or a copy in staging."""
         rooms = self._rooms
         path = rooms.blobs.local_path(row.path)
         if path is not None:
             return path
-        folder = rooms.staging.folder(f"analyse-{len(self._cases):04d}-{number:06d}-{row.stored.hashes.sha256[:16]}")
+        self._copy_count += 1  # objects may hold the same bytes: what is under way for one is not another's
+        folder = rooms.staging.folder(f"analyse-{self._copy_count:08d}")
         case.copies.append(folder)
         copy = folder / "audio"
         if rooms.blobs.size(row.path) is not None:
