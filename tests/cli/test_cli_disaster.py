@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import ocfl
@@ -12,8 +13,11 @@ import pytest
 from cli_world import OPEN, Fonoteca, item
 
 from fonoteca.formats.backuptar import ABOUT, SUMS, read_backup
+from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
 from fonoteca.register import Register
+from fonoteca.register.register import LIMIT_DEFAULT
+from fonoteca.wiring import open_archive
 
 
 @pytest.fixture
@@ -141,6 +145,16 @@ def test_a_restore_that_was_cut_short_is_run_again(jukebox: Path, tmp_path: Path
     (new / "fonoteca.toml").unlink()  # the last step is all that makes it an archive
     assert fonoteca("restore", kept, new).status == 0
     assert rows(new) == rows(jukebox)
+
+
+def test_doctor_knows_of_a_moment_in_which_very_much_happened(jukebox: Path, fonoteca: Fonoteca) -> None:
+    told = [Event(datetime(2026, 1, 1, tzinfo=UTC), "acquired", f"urn:{number}") for number in range(LIMIT_DEFAULT + 50)]
+    with open_archive(jukebox) as archive:
+        archive.store.append_events(told)
+        archive.register.record_events(told[1:])
+        assert fonoteca("doctor", "--archive", jukebox).status == 1
+        archive.register.record_events(told)
+        assert fonoteca("doctor", "--archive", jukebox).status == 0
 
 
 def test_doctor_names_what_is_wrong(jukebox: Path, fonoteca: Fonoteca) -> None:

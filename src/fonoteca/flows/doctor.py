@@ -113,8 +113,7 @@ def _store(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
 
 def _register(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     register, store = rooms.register(), rooms.store()
-    known = set(register.events())
-    missing = [event for event in store.newest_events() if event not in known]
+    missing = register.unknown_events(store.newest_events())
     if missing:
         said = f"it does not know of {missing[0].what} {missing[0].subject} at {missing[0].at:%Y-%m-%d %H:%M}"
         yield Finding(question, Health.BROKEN, said, "Run any writing command, or `fonoteca rebuild`.")

@@ -15,7 +15,6 @@ from fonoteca.register.schema import (
     file,
     fixity_check,
     holding,
-    item,
     member_file,
     object_,
     piece_hashes,
@@ -107,11 +106,6 @@ def objects_held(object_ids: Collection[str]) -> Select[Any]:
     columns = (object_.c.id, object_.c.object_id, object_.c.head_version, object_.c.file_count, object_.c.file_bytes)
     query = select(*columns, object_.c.duration_ms).where(object_.c.object_id.in_(object_ids)).order_by(object_.c.object_id)
     return query.with_for_update(key_share=True)
-
-
-def item_by_key(item_key: str) -> Select[Any]:
-    """Select one item."""
-    return select(item).where(item.c.key == item_key)
 
 
 def versions_of(object_id: str) -> Select[Any]:
@@ -300,11 +294,6 @@ def members_damaged(limit: int) -> Select[Any]:
     return _members().where(member_file.c.damage.is_not(None)).order_by(member_file.c.version_key).limit(limit)
 
 
-def checks_of(member_key: int) -> Select[Any]:
-    """Select the checks of one file, newest first."""
-    return select(fixity_check).where(fixity_check.c.member_key == member_key).order_by(fixity_check.c.at.desc())
-
-
 def checks_newest(limit: int) -> Select[Any]:
     """Select the last checks of any file."""
     return (
@@ -365,9 +354,9 @@ def events_newest(limit: int, subject: str | None) -> Select[Any]:
     return query.where(event.c.subject == subject) if subject is not None else query
 
 
-def event_with_digest(digest: bytes) -> Select[Any]:
-    """Select an event by the digest of all that it says."""
-    return select(event.c.id).where(event.c.digest == digest)
+def events_with_digests(digests: Collection[bytes]) -> Select[Any]:
+    """Select the digests of those events that are known, by the digests of all that they say."""
+    return select(event.c.digest).where(event.c.digest.in_(digests))
 
 
 def sums(kind: str | None) -> Select[Any]:

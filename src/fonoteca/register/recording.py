@@ -123,10 +123,13 @@ def record_events(connection: Connection, events: Sequence[Event]) -> None:
 
 
 def _event_row(each: Event) -> tuple[object, ...]:
-    """Return an event's row. Its digest is over all that it says."""
-    facts = facts_json(each.facts)
-    told = "\n".join((each.at.isoformat(), each.what, each.subject, facts))
-    digest = blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    if each.what == CHECKED:  # the files that it names have their dates in rows of their own
-        facts = facts_json([fact for fact in each.facts if fact[0] not in LOG_ONLY])
-    return digest, each.at, each.what, storable(each.subject), facts
+    """Return an event's row."""
+    # The files that a check names have their dates in rows of their own.
+    facts = [fact for fact in each.facts if each.what != CHECKED or fact[0] not in LOG_ONLY]
+    return event_digest(each), each.at, each.what, storable(each.subject), facts_json(facts)
+
+
+def event_digest(each: Event) -> bytes:
+    """Return the key of an event: a digest of all that it says."""
+    told = "\n".join((each.at.isoformat(), each.what, each.subject, facts_json(each.facts)))
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -17,11 +17,12 @@ from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
 from fonoteca.register import portable, queries, reading
 from fonoteca.register.auditing import Auditing
+from fonoteca.register.bulk import batched
 from fonoteca.register.engine import insert_or, open_engine, write, writing
 from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
-from fonoteca.register.recording import forget_drop, record_checks, record_drop, record_events, split_path
+from fonoteca.register.recording import event_digest, forget_drop, record_checks, record_drop, record_events, split_path
 from fonoteca.register.rows import (
     Check,
     CheckRow,
@@ -332,6 +333,17 @@ class Register:
         """Return the last events, of one subject or of all, newest first."""
         return self._all(queries.events_newest(limit, subject), reading.event_of)
 
+    def unknown_events(self, events: Sequence[Event]) -> list[Event]:
+        """Return those events that the register does not know, in the order given."""
+        digests = [event_digest(each) for each in events]
+        with self._reading() as connection:
+            known = {
+                bytes(row.digest)
+                for some in batched(digests, _ROWS_AT_ONCE)
+                for row in connection.execute(queries.events_with_digests(some))
+            }
+        return [each for each, digest in zip(events, digests, strict=True) if digest not in known]
+
     # Made anew ------------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -374,9 +386,6 @@ class Register:
 
     def _reading(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._within) if self._within is not None else reading_from(self._engine)
-
-    def _writing(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._within) if self._within is not None else writing(self._engine, self._before_commit)
 
     def _write(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` returns, as one transaction; it may be called again, so it only writes."""
