@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
+import io
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -16,10 +20,13 @@ from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, MemberFi
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2
 from fonoteca.model.rights import Policy
-from fonoteca.register import FileRow, Register
+from fonoteca.ports import Blobs
+from fonoteca.register import FileRow, MemberRow, Register
 from fonoteca.serve.paths import file_url
 
 LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
+SLOW_CLIENTS = 60
+"""Starlette's thread pool has 40 threads."""
 
 
 def first_url(site: Site, object_id: str) -> str:
@@ -167,6 +174,30 @@ def test_rights_that_cannot_be_read_let_nothing_out(site: Site) -> None:
         assert "secret" not in answer.text
 
 
+class EndlessBlobs:
+    """A store with one file of a length that it has not really."""
+
+    def __init__(self, blobs: Blobs, key: str, file_bytes: int) -> None:
+        self._blobs, self._key, self._bytes = blobs, key, file_bytes
+
+    def open(self, key: str) -> BinaryIO:
+        return self._blobs.open(key) if key != self._key else io.BytesIO(bytes(self._bytes))  # type: ignore[return-value]
+
+
+class LongFile:
+    """A register that gives one file that length."""
+
+    def __init__(self, register: Register, path: str, file_bytes: int) -> None:
+        self._register, self._path, self._bytes = register, path, file_bytes
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._register, name)
+
+    def file_by_path(self, path: str) -> MemberRow | None:
+        row = self._register.file_by_path(path)
+        return replace(row, file_bytes=self._bytes) if row and path == self._path else row
+
+
 class ClaimedType:
     """A register whose files claim a type: on a mirror the metadata is another archive's, and may be hostile."""
 
@@ -252,6 +283,37 @@ def test_web_seed_gives_the_snapshot_in_force(site: Site, client: httpx.Client) 
     for path, sha256 in snapshot.files:
         assert hashlib.sha256(client.get(f"{base}/{path}").content).hexdigest() == sha256
     assert client.get(f"{base}/snapshot.json").json()["name"] == snapshot.name
+
+
+def test_pad_file_is_zeros_and_never_longer_than_a_piece(client: httpx.Client) -> None:
+    pad = "/webseed/test-archive/.pad/16383"
+    assert client.get(pad).content == bytes(16383)
+    part = client.get(pad, headers={"Range": "bytes=100-4999"})
+    assert (part.status_code, part.content, part.headers["content-range"]) == (206, bytes(4900), "bytes 100-4999/16383")
+    head = client.head(pad)
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, "16383", b"")
+    assert client.get(pad, headers={"If-None-Match": head.headers["etag"]}).status_code == 304
+    for wrong in ("0", "16384", "-1", "01", "99999999999", "1/1", "x", "", "１"):
+        assert client.get(f"/webseed/test-archive/.pad/{quote(wrong)}").status_code == 404, wrong
+
+
+def test_clients_that_read_nothing_keep_no_one_waiting(site: Site) -> None:
+    """More of them than a server has threads, each in the middle of an answer that no socket buffer holds."""
+    rows = site.rooms.register.files(ENDGAME)
+    row = max(rows, key=lambda each: each.file_bytes)
+    large = row.file_bytes * 64
+    endless = EndlessBlobs(site.rooms.blobs, row.path, large)
+    register = LongFile(site.rooms.register, row.path, large)
+    with site.client(blobs=endless, register=register) as client, contextlib.ExitStack() as open_now:
+        host = urlsplit(str(client.base_url))
+        for _ in range(SLOW_CLIENTS):
+            slow = open_now.enter_context(socket.create_connection((host.hostname, host.port), timeout=20))
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.sendall(f"GET /webseed/test-archive/{quote(row.path)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert slow.recv(12) == b"HTTP/1.1 200"
+        other = min(rows, key=lambda each: each.file_bytes)
+        answer = client.get(f"/webseed/test-archive/{quote(other.path)}")
+        assert hashlib.sha256(answer.content).hexdigest() == other.stored.hashes.sha256
 
 
 def test_editions_are_served_as_they_lie(site: Site, client: httpx.Client) -> None:

@@ -74,8 +74,8 @@ def put_out(archive: Archive) -> Published:
     return publish(publish_rooms(archive, Quiet()))
 
 
-def mirror(folder: Path, origin: Path) -> Followed:
-    """Return what a mirror took."""
+def mirror(folder: Path, origin: Path | str) -> Followed:
+    """Return what a mirror took from an archive's folder or an edition's address."""
     if not (folder / "fonoteca.toml").is_file():
         heading = edition_heading(str(origin))
         create_archive(folder, Settings(heading.root_name, heading.archive, heading.piece_bytes, workers=1))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
@@ -14,13 +14,20 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from fonoteca.model.errors import FixityError
-from fonoteca.ports import Blobs
 from fonoteca.serve.ranges import Portion, Validators, choose_portion
 
 CHUNK_BYTES = 1 << 18
 """256 KiB: a listener's buffer is never far behind, and a thread hop a chunk costs nothing beside it."""
 
 _DAMAGED = "Its copy here is damaged. It will be healed from a mirror by `fonoteca repair`."
+
+
+class Opens(Protocol):
+    """What opens blobs to be read: `fonoteca.ports.Blobs`, or anything that makes bytes up."""
+
+    def open(self, key: str) -> BinaryIO:
+        """Return a blob as a seekable stream, to be closed by the caller."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class Parcel:
     cache: str = "no-cache"
 
 
-def deliver(request: Request, blobs: Blobs, parcel: Parcel) -> Response:
+def deliver(request: Request, blobs: Opens, parcel: Parcel) -> Response:
     """Return the answer to a GET or HEAD for a blob.
 
     Raises: StoreError when it cannot be read, FixityError when it has another length than recorded; nothing was sent then.

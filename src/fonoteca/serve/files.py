@@ -14,6 +14,7 @@ from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Blobs
 from fonoteca.register import ObjectRow
 from fonoteca.serve.delivery import Parcel, deliver
+from fonoteca.serve.padding import Zeros, pad_bytes_of
 from fonoteca.serve.passage import judge_passage
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
@@ -33,6 +34,7 @@ _PUBLISHED_TYPES = {
 _BINARY = "application/octet-stream"
 _HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
 """The types that held files are served as. On a mirror another archive's metadata names them, and it may say `text/html`."""
+_FOR_EVER = "public, max-age=31536000, immutable"
 _NO_SUCH_FILE = "There is no such file in this archive."
 
 
@@ -88,6 +90,10 @@ class Files:
         parts = raw_parts(request, "/webseed/")
         if len(parts) < 2:
             raise Problem(404, _NO_SUCH_FILE)
+        pad_bytes = pad_bytes_of(parts[1:], self._rooms.settings.piece_bytes)
+        if pad_bytes is not None:
+            name = str(pad_bytes)
+            return deliver(request, Zeros(), Parcel(name, f"zeros-{name}", pad_bytes, None, _BINARY, name, _FOR_EVER))
         path = "/".join(parts[1:])
         snapshot = self._rooms.catalogue.snapshot()
         if snapshot is not None and parts[0].endswith(f"-catalogue-{snapshot.name}"):
