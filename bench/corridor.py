@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ class TimedSwarm:
     def address(self) -> tuple[str, int]:
         return self._swarm.address
 
-    def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
-        self._swarm.seed(torrent, root, verify)
+    def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
+        self._swarm.seed(torrent, root, verify, without)
 
     def fetch(self, *arguments: Any, **named: Any) -> int:
         with Stopwatch() as watch:

@@ -268,6 +268,26 @@ class ObjectCalls(Protocol):
         ...
 
 
+class KeyFiles(Protocol):
+    """Private keys as files that nobody but their owner may read."""
+
+    def names(self) -> list[str]:
+        """Return the names of the files, in ascending order."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return a file."""
+        ...
+
+    def create(self, name: str, content: bytes) -> None:
+        """Put a new file, durable when the call returns. Raises: TakenError when there is one of this name."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a file. Nothing there is no error."""
+        ...
+
+
 class Fetch(Protocol):
     """Reading what someone published below one place: an http or https address or a folder, given when it is made."""
 
@@ -342,10 +362,12 @@ class Mirror(Protocol):
 class Swarm(Protocol):
     """BitTorrent: seeding from a storage root in place, and fetching into a folder."""
 
-    def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
+    def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
         """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).
 
         verify: check all files now; else each piece is proved before a peer first gets it. Damaged bytes are never sent.
+        without: paths of files that were withdrawn: no peer gets a piece of them. With any, pieces are proved by `verify` alone.
+        Again with other `without`: from now on these.
         """
         ...
 

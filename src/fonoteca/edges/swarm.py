@@ -16,6 +16,7 @@ from pathlib import Path
 
 import libtorrent as lt
 
+from fonoteca.edges.swarm_masks import mask_paths, mask_seed
 from fonoteca.edges.swarm_session import (
     Peer,
     Report,
@@ -24,7 +25,6 @@ from fonoteca.edges.swarm_session import (
     check_peers,
     info_of,
     load_torrent,
-    payload_files,
     piece_payload,
     wrapped,
 )
@@ -49,6 +49,7 @@ class _Seed:
     torrent: bytes
     root: Path
     verify: bool
+    without: frozenset[str]
     handle: lt.torrent_handle
 
 
@@ -98,28 +99,30 @@ class LibtorrentSwarm:
         """The host and port that this swarm listens on."""
         return self._session.address
 
-    def seed(self, torrent: bytes, root: Path, verify: bool = False) -> None:
+    def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
         """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).
 
         verify: read and check all files now, in the background, instead of each piece before a peer first gets it.
+        without: paths of files that no peer gets a piece of (`swarm_masks`); the others' pieces are not proved before a peer
+            gets them then, but for `verify`.
         A file that is missing or has the wrong length when seeding starts makes libtorrent check all files of the torrent
-        at once; what is whole is seeded. Seeding the same torrent again changes nothing, but for `root` and `verify`.
+        at once; what is whole is seeded. Seeding the same torrent again changes nothing, but for what is given beside it.
         Cost: one `stat` a file.
         Raises: FormatError or TrustError for a torrent that cannot be used, UsageError when there is no such folder.
         """
         params = load_torrent(torrent, root)
         if not root.is_dir():
             raise UsageError(str(root), "expected a folder to seed from", "Give the storage root.")
-        key = _key(params)
+        key, masked = _key(params), frozenset(without)
         with self._lock:
             self._check_open()
             before = self._seeds.get(key)
             if before is not None:
-                if (before.root, before.verify) == (root, verify) and before.handle.is_valid():
+                if (before.root, before.verify, before.without) == (root, verify, masked) and before.handle.is_valid():
                     return
                 self._leave(before.handle)
-            handle = self._add_seed(params, verify)
-            self._seeds[key] = _Seed(torrent, root, verify, handle)
+            handle = self._add_seed(params, verify, masked)
+            self._seeds[key] = _Seed(torrent, root, verify, masked, handle)
 
     def unseed(self, torrent: bytes) -> None:
         """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
@@ -220,8 +223,7 @@ class LibtorrentSwarm:
     def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: _Reached) -> _Try:
         params = load_torrent(wanted.torrent, wanted.folder)
         if wanted.without:
-            unwanted = {index for index, path, _ in payload_files(params) if path in wanted.without}
-            params.file_priorities = [0 if index in unwanted else _PRIORITY for index in range(info_of(params).num_files())]
+            mask_paths(params, wanted.without)
         params.peers = peers
         failure: SourceError | TrustError | None = None
         with self._fetching(params, wanted.folder) as fetching:
@@ -232,9 +234,11 @@ class LibtorrentSwarm:
                 failure = error
             return _Try(fetching.payload_bytes, failure)
 
-    def _add_seed(self, params: lt.add_torrent_params, verify: bool) -> lt.torrent_handle:
+    def _add_seed(self, params: lt.add_torrent_params, verify: bool, without: frozenset[str]) -> lt.torrent_handle:
         params.flags |= lt.torrent_flags.upload_mode
-        if not verify:
+        if without:
+            mask_seed(params, without, verify=verify)
+        elif not verify:
             params.flags |= lt.torrent_flags.seed_mode
         return self._session.add(params)
 
@@ -255,7 +259,7 @@ class LibtorrentSwarm:
                 fetching.stop()
                 self._leave(fetching.handle)
                 if resting is not None:
-                    self.seed(resting.torrent, resting.root, resting.verify)
+                    self.seed(resting.torrent, resting.root, resting.verify, resting.without)
 
     def _leave(self, handle: lt.torrent_handle) -> None:
         """Remove a torrent and wait until libtorrent says that it is gone."""
