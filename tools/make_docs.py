@@ -79,6 +79,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Give out": {
         "publish": ("fonoteca publish",),
         "torrents": ("fonoteca torrents", "fonoteca torrents --json"),
+        "torrents check": (
+            "fonoteca torrents check drop.torrent",
+            "fonoteca torrents check ~/Downloads/*.torrent --json",
+        ),
         "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private"),
         "export bagit": (
             "fonoteca export bagit urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-bags",
@@ -203,7 +207,7 @@ def errors_page() -> str:
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """Yield each command that does something, with its name as it is typed."""
     nested: Mapping[str, Any] = getattr(command, "commands", {})
-    if not nested:
+    if not nested or command.invoke_without_command:
         yield " ".join(path), command
     for name, each in nested.items():
         yield from _commands(each, (*path, name))

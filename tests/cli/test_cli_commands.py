@@ -40,12 +40,13 @@ BUILT = {
         "claim",
         "export bagit",
         "export ro-crate",
+        "torrents check",
     ),
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"catalogue kinds", "catalogue apply", "analyse", "claim"}
+BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim"}
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, and a store that
 outlived its archive."""
 
@@ -54,6 +55,8 @@ NOT_BUILT = ("keys", "withdraw", "export files")
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
+        if getattr(command, "invoke_without_command", False):
+            yield f"{prefix}{name}", command
         if hasattr(command, "commands"):
             yield from _commands(command, f"{prefix}{name} ")
         else:
@@ -122,7 +125,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "seed", "serve", "rights set"}
-ELSEWHERE |= {"doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate"}
+ELSEWHERE |= {"doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate", "torrents check"}
 ELSEWHERE |= {f"catalogue {name}" for name in ("kinds", "match", "export", "diff", "apply", "synth")}
 """Whose JSON other tests look at."""
 

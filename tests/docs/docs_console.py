@@ -83,6 +83,8 @@ def parses(command: str) -> None:
     found: Any = get_command(app)
     path = ["fonoteca"]
     while nested := getattr(found, "commands", None):
+        if found.invoke_without_command and (not words or words[0].startswith("-")):
+            break
         assert words, f"{command}: no command"
         assert words[0] in nested, f"{command}: no such command as {words[0]}"
         path.append(words[0])

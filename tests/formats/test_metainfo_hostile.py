@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fonoteca.formats import bencode, torrentreading
+from fonoteca.formats import bencode, torrentfiles, torrentreading
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.metainfo import Announce, hybrid_torrent, parse_torrent, v1_only, v2_only
 from fonoteca.model.corridor import MemberFile
@@ -187,7 +187,7 @@ def test_a_pad_may_end_a_torrent() -> None:
 
 @pytest.mark.parametrize("form", [v1_only, v2_only])
 def test_a_huge_count_of_files_is_refused(form: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torrentreading, "FILES_MAX", 2)
+    monkeypatch.setattr(torrentfiles, "FILES_MAX", 2)
     with pytest.raises(TrustError, match="files, expected at most 2"):
         parse_torrent(form(bencode.encode(sound())))
 

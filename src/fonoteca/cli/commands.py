@@ -20,6 +20,7 @@ from fonoteca.cli import (
     rights,
     search,
     serve,
+    torrents,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "rights",
     "search",
     "serve",
+    "torrents",
 ]

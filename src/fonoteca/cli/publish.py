@@ -1,4 +1,4 @@
-"""`fonoteca publish` and `fonoteca torrents`: put out what may be shared, and see what is out."""
+"""`fonoteca publish`: put out what may be shared."""
 
 from __future__ import annotations
 
@@ -28,22 +28,6 @@ def publish_command(archive: ArchiveOption = Path(), as_json: JsonOption = False
         print_json({**published_json(published, index), "synthetic": synthetic})
     else:
         print_published(published, synthetic)
-
-
-@app.command("torrents")
-def torrents_command(archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
-    """List the drops of the edition that is out."""
-    with open_archive(archive) as opened:
-        index = opened.editions.index()
-        entries = index.entries if index else ()
-        synthetic = is_synthetic(opened.catalogue)
-    if as_json:
-        print_json({"edition": index.number if index else 0, "drops": [drop_json(e) for e in entries], "synthetic": synthetic})
-    else:
-        rows = [(e.id, str(e.file_count), show_bytes(e.drop_bytes), show_share(e.coverage_share), e.infohash_v2) for e in entries]
-        title = f"edition {index.number}" if index else "nothing is published yet"
-        print_table(title, ("drop", "files", "bytes", "of listening", "infohash (v2)"), rows, numeric=(1, 2, 3))
-        say_whether_synthetic(synthetic and bool(entries))
 
 
 def print_published(published: Published, synthetic: bool) -> None:

@@ -7,6 +7,7 @@ before anything is built from them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from fonoteca.model.errors import FormatError
@@ -29,6 +30,33 @@ Value: TypeAlias = "int | bytes | list[Value] | dict[bytes, Value]"
 
 Encodable: TypeAlias = "int | bytes | str | Sequence[Encodable] | Mapping[bytes, Encodable] | Mapping[str, Encodable]"
 """What `encode` takes: text is written as UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why bytes are not canonical bencode. kind: one word, `depth`, `tokens`, `value`, `length`, `short`, `integer`, `key`,
+    `order`, `trailing` or `dictionary`. offset: where, in bytes from the start.
+    """
+
+    kind: str
+    offset: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spanned:
+    """A dictionary, and where in the content the encoding of each of its values starts and ends (exclusive)."""
+
+    value: dict[bytes, Value]
+    spans: dict[bytes, tuple[int, int]]
+
+
+class _FaultError(Exception):
+    """Ends a reading. It leaves this module as a `Fault` or a FormatError only."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(fault.problem)
 
 
 def encode(value: Encodable) -> bytes:
@@ -87,7 +115,10 @@ def decode(content: bytes, *, depth_max: int = DEPTH_MAX, tokens_max: int = TOKE
     Cost: O(bytes), about 0.4 us a token; memory is bounded by tokens_max, whatever lengths the content claims.
     Source: BEP 3, "bencoding".
     """
-    return _Reader(content, depth_max, tokens_max).whole()
+    try:
+        return _Reader(content, depth_max, tokens_max).whole()
+    except _FaultError as error:
+        raise _format_error(error.fault, content) from None
 
 
 def decode_spanned(content: bytes, *, depth_max: int = DEPTH_MAX) -> tuple[dict[bytes, Value], dict[bytes, tuple[int, int]]]:
@@ -96,11 +127,26 @@ def decode_spanned(content: bytes, *, depth_max: int = DEPTH_MAX) -> tuple[dict[
     A torrent's infohash is a digest of such a span (BEP 3, BEP 52), not of something encoded anew.
     Raises: FormatError as `decode` does, and when the content is not a dictionary.
     """
+    found = judged(content, depth_max=depth_max)
+    if isinstance(found, Fault):
+        raise _format_error(found, content)
+    return found.value, found.spans
+
+
+def judged(content: bytes, *, depth_max: int = DEPTH_MAX) -> Spanned | Fault:
+    """Return what `decode_spanned` does, with a refusal as a value: what is wrong first."""
     reader = _Reader(content, depth_max, TOKENS_MAX)
-    value = reader.whole()
+    try:
+        value = reader.whole()
+    except _FaultError as error:
+        return error.fault
     if not isinstance(value, dict):
-        raise FormatError("bencode", f"expected a dictionary, found {type(value).__name__} at offset 0")
-    return value, reader.spans
+        return Fault("dictionary", 0, f"expected a dictionary, found {type(value).__name__}")
+    return Spanned(value, reader.spans)
+
+
+def _format_error(fault: Fault, content: bytes) -> FormatError:
+    return FormatError("bencode", f"{fault.problem}, at offset {fault.offset} of {len(content)}")
 
 
 class _Reader:
@@ -118,7 +164,7 @@ class _Reader:
         """Return the value that fills the content."""
         value, end = self._value(0, 0)
         if end != len(self._content):
-            self._refuse(end, "bytes after the end of the value")
+            self._refuse("trailing", end, "bytes after the end of the value")
         return value
 
     def _value(self, start: int, depth: int) -> tuple[Value, int]:
@@ -128,27 +174,27 @@ class _Reader:
             return self._string(start)
         self._tokens_left -= 1
         if self._tokens_left < 0:
-            self._refuse(start, "more tokens than allowed")
+            self._refuse("tokens", start, "more tokens than allowed")
         if kind == b"i":
             return self._integer(start)
         if kind not in (b"d", b"l"):
-            self._refuse(start, f"expected a value, found {kind!r}")
+            self._refuse("value", start, f"expected a value, found {kind!r}")
         if depth >= self._depth_max:
-            self._refuse(start, f"containers nested deeper than {self._depth_max}")
+            self._refuse("depth", start, f"containers nested deeper than {self._depth_max}")
         return self._dictionary(start, depth) if kind == b"d" else self._list(start, depth)
 
     def _string(self, start: int) -> tuple[bytes, int]:
         """Return the byte string at `start` and where it ends."""
         self._tokens_left -= 1
         if self._tokens_left < 0:
-            self._refuse(start, "more tokens than allowed")
+            self._refuse("tokens", start, "more tokens than allowed")
         colon = self._content.find(b":", start, start + _LENGTH_DIGITS_MAX + 1)
         digits = self._content[start:colon]
         if colon < 0 or not digits.isdigit() or (digits[0] == 48 and len(digits) > 1):
-            self._refuse(start, "expected the length of a string without leading zeros, and a colon")
+            self._refuse("length", start, "expected the length of a string without leading zeros, and a colon")
         end = colon + 1 + int(digits)
         if end > len(self._content):
-            self._refuse(start, f"a string of {int(digits)} bytes ends after the content")
+            self._refuse("short", start, f"a string of {int(digits)} bytes ends after the content")
         return self._content[colon + 1 : end], end
 
     def _integer(self, start: int) -> tuple[int, int]:
@@ -158,7 +204,7 @@ class _Reader:
         magnitude = digits[1:] if digits[:1] == b"-" else digits
         canonical = magnitude.isdigit() and (magnitude[0] != 48 or digits == b"0")
         if not canonical or not _INT_MIN <= int(digits) <= _INT_MAX:
-            self._refuse(start, "expected an integer of 64 bits without leading zeros")
+            self._refuse("integer", start, "expected an integer of 64 bits without leading zeros")
         return int(digits), end + 1
 
     def _list(self, start: int, depth: int) -> tuple[list[Value], int]:
@@ -177,16 +223,16 @@ class _Reader:
         at = start + 1
         while self._content[at : at + 1] != b"e":
             if not self._content[at : at + 1].isdigit():
-                self._refuse(at, "expected a key, which is a string")
+                self._refuse("key", at, "expected a key, which is a string")
             key, value_start = self._string(at)
             if last is not None and key <= last:
-                self._refuse(at, f"key {key[:40]!r} is out of order or appears twice")
+                self._refuse("order", at, f"key {key[:40]!r} is out of order or appears twice")
             last = key
             items[key], at = self._value(value_start, depth + 1)
             if depth == 0:
                 self.spans[key] = (value_start, at)
         return items, at + 1
 
-    def _refuse(self, offset: int, problem: str) -> NoReturn:
+    def _refuse(self, kind: str, offset: int, problem: str) -> NoReturn:
         """Raise what is wrong, and where."""
-        raise FormatError("bencode", f"{problem}, at offset {offset} of {len(self._content)}")
+        raise _FaultError(Fault(kind, offset, problem))

@@ -1,48 +1,45 @@
 """Reading torrent files that may come from anyone: every claim is checked before anything is built on it.
 
 What is malformed is a FormatError. What would mislead a client is a TrustError: paths that escape or clash, halves that
-differ, layers that do not hash to their root, counts that have no end.
+differ, layers that do not hash to their root, counts that have no end. `torrentrules` has the rules; the checker
+(`torrentcheck`) reads with the same code, and collects what this raises.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha1, sha256
-from typing import TypeVar
 
 from fonoteca.formats import bencode, merkle
-from fonoteca.formats.torrentpaths import PAD_FOLDER, check_name, check_paths
-from fonoteca.model.errors import FormatError, TrustError
+from fonoteca.formats.torrentfiles import FILES_MAX, PAYLOAD_BYTES_MAX, Dictionary, Entry, Half, field_of, listed_files, tree_files
+from fonoteca.formats.torrentpaths import find_name, find_paths
+from fonoteca.formats.torrentrules import Findings, shown
+from fonoteca.formats.torrenturls import Announce, announce_of
+from fonoteca.model.errors import FormatError
 from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.ids import InfohashV1, InfohashV2
+
+__all__ = [
+    "FILES_MAX",
+    "TORRENT_BYTES_MAX",
+    "V1_HASH_BYTES",
+    "Announce",
+    "Metainfo",
+    "Read",
+    "TorrentFile",
+    "parse_torrent",
+    "read_torrent",
+]
 
 TORRENT_BYTES_MAX = 256 * 2**20
 """Far above what this project writes (10 MB); a parse takes a few times as much memory."""
 
-FILES_MAX = 200_000
 PIECES_MAX = 2**21
 """libtorrent 2.1, `load_torrent_limits.max_pieces`."""
 
 PIECE_BYTES_MAX = 2**29
-PAYLOAD_BYTES_MAX = 2**50
-
-URLS_MAX = 1000
-URL_BYTES_MAX = 2000
 
 V1_HASH_BYTES = 20
-
-_SUBJECT = "torrent"
-
-
-@dataclass(frozen=True, slots=True)
-class Announce:
-    """Where peers are found. trackers: announce URLs, each a tier of its own. web_seeds: BEP 19 base URLs.
-
-    Outside the info dictionary: it changes neither infohash.
-    """
-
-    trackers: tuple[str, ...] = ()
-    web_seeds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +81,17 @@ class Metainfo:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A file as one half lists it. pieces_root: b"" in the v1 half. pad: whether it is a BEP 47 pad file."""
+class Read:
+    """What could be read of a torrent. metainfo: None when it is refused. top, info: b"" keys and all, {} where there is none.
 
-    path: str
-    file_bytes: int
-    pieces_root: bytes = b""
-    pad: bool = False
+    v1, v2: None where the torrent has not that half, or is too broken to tell.
+    """
 
-
-_T = TypeVar("_T", int, bytes, list[bencode.Value], dict[bytes, bencode.Value])
-_Dictionary = dict[bytes, bencode.Value]
+    metainfo: Metainfo | None = None
+    top: Dictionary | None = None
+    info: Dictionary | None = None
+    v1: Half | None = None
+    v2: Half | None = None
 
 
 def parse_torrent(content: bytes) -> Metainfo:
@@ -105,27 +102,43 @@ def parse_torrent(content: bytes) -> Metainfo:
     Cost: O(bytes + pieces): 20,000 files and 100,000 pieces, 11 MB, in 0.8 s and 35 MB.
     Source: BEP 3, 12, 19, 47, 52.
     """
+    read = read_torrent(content, Findings(strict=True)).metainfo
+    assert read is not None, "a strict reading raises or succeeds"
+    return read
+
+
+def read_torrent(content: bytes, found: Findings) -> Read:
+    """Return what a torrent file says, and tell `found` each rule that it breaks. What hangs on a broken part is not looked at."""
     if len(content) > TORRENT_BYTES_MAX:
-        raise TrustError(_SUBJECT, f"{len(content)} bytes, expected at most {TORRENT_BYTES_MAX}")
-    top, spans = bencode.decode_spanned(content)
-    info = _field(top, b"info", dict)
-    name = _text(_field(info, b"name", bytes), "name")
-    check_name(_SUBJECT, name)
-    version = info.get(b"meta version", 1)
-    if version not in (1, 2) or (version == 2) != (b"file tree" in info):
-        raise FormatError(_SUBJECT, "expected a v1 torrent, or meta version 2 with a file tree")
-    piece_bytes = _piece_bytes(info, version == 2)
-    v1 = _v1_entries(info, name) if b"pieces" in info or version != 2 else None
-    v2 = _tree_entries(info) if version == 2 else None
-    entries = _agreed(v1, v2, name)
-    check_paths(_SUBJECT, [entry.path for entry in entries])
-    pieces = _v1_pieces(info, v1, piece_bytes) if v1 is not None else b""
-    if v1 is not None and v2 is not None:
-        _check_alignment(v1, piece_bytes)
-    layers = _layers(top, v2, piece_bytes) if v2 is not None else {}
-    starts = _first_pieces(v1 if v1 is not None else entries, piece_bytes, aligned=v1 is None)
-    raw = content[slice(*spans[b"info"])]
-    return Metainfo(
+        found.add("torrent.long", "", f"{len(content)} bytes, expected at most {TORRENT_BYTES_MAX}")
+        return Read()
+    decoded = bencode.judged(content)
+    if isinstance(decoded, bencode.Fault):
+        found.add(f"bencode.{decoded.kind}", f"offset {decoded.offset} of {len(content)}", decoded.problem)
+        return Read()
+    top = decoded.value
+    info = field_of(found, "", top, b"info", dict)
+    if info is None:
+        return Read(top=top)
+    name = _name(found, info)
+    has_v1, has_v2 = _halves(found, info)
+    piece_bytes = _piece_bytes(found, info, has_v2)
+    v1 = listed_files(found, info, name) if has_v1 else None
+    v2 = tree_files(found, info) if has_v2 else None
+    entries = _agreed(found, v1, v2)
+    if v2 and b"files" in info and [entry.path for entry in v2.entries] == [name]:
+        found.add("halves.files", "info", f"the v1 half has a folder {shown(name)}, the v2 half a file of that name")
+    _find_paths(found, v1, v2)
+    pieces = _v1_pieces(found, info, v1, piece_bytes) if v1 else b""
+    if v1 and v2 and v1.whole and piece_bytes:
+        _find_misaligned(found, v1.entries, piece_bytes)
+    layers = _layers(found, top, v2, piece_bytes) if v2 else {}
+    announce = announce_of(found, top)
+    if found.refused:
+        return Read(None, top, info, v1, v2)
+    starts = _first_pieces(v1.entries if v1 else entries, piece_bytes, aligned=v1 is None)
+    raw = content[slice(*decoded.spans[b"info"])]
+    metainfo = Metainfo(
         name=name,
         piece_bytes=piece_bytes,
         files=tuple(
@@ -133,185 +146,175 @@ def parse_torrent(content: bytes) -> Metainfo:
             for e, start in zip(entries, starts, strict=True)
         ),
         v1_pieces=pieces,
-        infohash_v1=InfohashV1(sha1(raw).hexdigest()) if v1 is not None else None,
-        infohash_v2=InfohashV2(sha256(raw).hexdigest()) if v2 is not None else None,
-        announce=_announce(top),
+        infohash_v1=InfohashV1(sha1(raw).hexdigest()) if v1 else None,
+        infohash_v2=InfohashV2(sha256(raw).hexdigest()) if v2 else None,
+        announce=announce,
     )
+    return Read(metainfo, top, info, v1, v2)
 
 
-def _field(dictionary: _Dictionary, key: bytes, kind: type[_T]) -> _T:
-    """Return a field that must be there and of this type."""
-    value = dictionary.get(key)
-    if not isinstance(value, kind):
-        found = "nothing" if value is None else type(value).__name__
-        raise FormatError(_SUBJECT, f"expected {kind.__name__} as {key.decode()!r}, found {found}")
-    return value
-
-
-def _text(raw: bytes, what: str) -> str:
-    """Return UTF-8 as text. Raises: TrustError, since each client guesses another encoding."""
+def _name(found: Findings, info: Dictionary) -> str:
+    """Return the torrent's own name, "" after it was noted that it has none."""
+    raw = field_of(found, "info", info, b"name", bytes)
+    if raw is None:
+        return ""
+    if info.get(b"name.utf-8", raw) != raw:
+        found.add("name.second", "info.name", "'name.utf-8' is another name than 'name'")
     try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise TrustError(_SUBJECT, f"the {what} {raw[:80]!r} is not UTF-8") from error
+        name = raw.decode()
+    except UnicodeDecodeError:
+        found.add("name.utf8", "info.name", f"the name {shown(raw)} is not UTF-8")
+        return ""
+    find_name(found, "info.name", name)
+    return name
 
 
-def _piece_bytes(info: _Dictionary, v2: bool) -> int:
-    """Return the piece length. BEP 52: a power of two, at least 16 KiB; v1 torrents may have any."""
-    piece_bytes = _field(info, b"piece length", int)
-    if v2:
-        merkle.piece_levels(piece_bytes)
+def _halves(found: Findings, info: Dictionary) -> tuple[bool, bool]:
+    """Return whether there is a v1 half and a v2 half. Any field of a v1 half makes one, as libtorrent has it."""
+    version = info.get(b"meta version", 1)
+    tree = b"file tree" in info
+    if version not in (1, 2) or (version == 2) != tree:
+        sentence = f"meta version {shown(repr(version))} {'with' if tree else 'without'} a file tree"
+        found.add("version.unknown", "info", f"{sentence}, expected a v1 torrent, or meta version 2 with a file tree")
+    return not tree or any(key in info for key in (b"pieces", b"files", b"length")), tree
+
+
+def _piece_bytes(found: Findings, info: Dictionary, v2: bool) -> int:
+    """Return the piece length, 0 when there is none to count with. v1 torrents may have any."""
+    piece_bytes = field_of(found, "info", info, b"piece length", int)
+    if piece_bytes is None:
+        return 0
     if not 0 < piece_bytes <= PIECE_BYTES_MAX:
-        raise TrustError(_SUBJECT, f"piece length {piece_bytes}, expected {BLOCK_BYTES} to {PIECE_BYTES_MAX}")
+        found.add("piece.bounds", "info", f"piece length {piece_bytes}, expected {BLOCK_BYTES} to {PIECE_BYTES_MAX}")
+        return 0
+    if v2:
+        try:
+            merkle.piece_levels(piece_bytes)
+        except FormatError as error:
+            found.add("piece.length", "info", error.problem)
+            return 0
     return piece_bytes
 
 
-def _file_bytes(entry: _Dictionary) -> int:
-    """Return the length of a file entry that is neither negative nor a link."""
-    file_bytes = _field(entry, b"length", int)
-    if not 0 <= file_bytes <= PAYLOAD_BYTES_MAX:
-        raise TrustError(_SUBJECT, f"a file of {file_bytes} bytes, expected 0 to {PAYLOAD_BYTES_MAX}")
-    if b"l" in _attributes(entry) or b"symlink path" in entry:
-        raise TrustError(_SUBJECT, "a file is a symbolic link, which may lead out of its folder")
-    return file_bytes
-
-
-def _attributes(entry: _Dictionary) -> bytes:
-    """Return the BEP 47 attributes of a file entry, b"" where it has none."""
-    return _field(entry, b"attr", bytes) if b"attr" in entry else b""
-
-
-def _v1_entries(info: _Dictionary, name: str) -> list[_Entry]:
-    """Return the v1 half's files in order, pad files among them."""
-    if (b"length" in info) == (b"files" in info):
-        raise FormatError(_SUBJECT, "expected either length or files in the info dictionary")
-    if b"length" in info:
-        return [_Entry(name, _file_bytes(info))]
-    rows = _field(info, b"files", list)
-    if len(rows) > 2 * FILES_MAX:
-        raise TrustError(_SUBJECT, f"{len(rows)} files, expected at most {FILES_MAX}")
-    return [_v1_entry(row) for row in rows]
-
-
-def _v1_entry(row: bencode.Value) -> _Entry:
-    """Return one file of the v1 list."""
-    if not isinstance(row, dict):
-        raise FormatError(_SUBJECT, f"expected a dictionary for each file, found {type(row).__name__}")
-    parts = _field(row, b"path", list)
-    raw = [part for part in parts if isinstance(part, bytes)]
-    if not raw or len(raw) != len(parts):
-        raise FormatError(_SUBJECT, "expected a list of strings as the path of a file")
-    for part in raw:
-        if b"/" in part or not part:
-            raise TrustError(_SUBJECT, f"{part[:80]!r} is not one part of a path")
-    pad = b"p" in _attributes(row)
-    if pad and (len(raw) != 2 or raw[0] != PAD_FOLDER.encode() or not raw[1].isdigit()):
-        # Old clients write pad files like any other: one named as payload would overwrite it with zeros.
-        raise TrustError(_SUBJECT, f"the pad file {b'/'.join(raw)[:80]!r} is not {PAD_FOLDER}/NUMBER")
-    return _Entry(_text(b"/".join(raw), "path"), _file_bytes(row), pad=pad)
-
-
-def _tree_entries(info: _Dictionary) -> list[_Entry]:
-    """Return the files of the BEP 52 file tree in its order. Its depth is bounded by `bencode.DEPTH_MAX`."""
-    entries: list[_Entry] = []
-    _walk_tree(_field(info, b"file tree", dict), (), entries)
-    if len(entries) > FILES_MAX:
-        raise TrustError(_SUBJECT, f"{len(entries)} files, expected at most {FILES_MAX}")
+def _agreed(found: Findings, v1: Half | None, v2: Half | None) -> list[Entry]:
+    """Return the payload files in the one order that both halves have."""
+    if v1 and v2 and v1.whole and v2.whole:
+        _find_differences(found, v1.payload, v2.entries)
+    half = v2 or v1
+    entries = half.payload if half else []
+    if half and half.whole and not any(entry.file_bytes for entry in entries):
+        found.add("files.none", half.place, "expected at least one file that is not empty")
+    if sum(entry.file_bytes for entry in (v1.entries if v1 else entries)) > PAYLOAD_BYTES_MAX:
+        found.add("file.length", "info", f"more than {PAYLOAD_BYTES_MAX} bytes of files")
     return entries
 
 
-def _walk_tree(folder: _Dictionary, parts: tuple[bytes, ...], entries: list[_Entry]) -> None:
-    """Append the files below one folder of the tree. A file is a dictionary whose only key is the empty string."""
-    if not folder:
-        raise FormatError(_SUBJECT, "an empty folder in the file tree")
-    for part, node in folder.items():
-        if not isinstance(node, dict):
-            raise FormatError(_SUBJECT, f"expected a dictionary in the file tree, found {type(node).__name__}")
-        if not part or b"/" in part:
-            raise TrustError(_SUBJECT, f"{part[:80]!r} is not one part of a path")
-        if b"" in node:
-            if len(node) > 1:
-                raise TrustError(_SUBJECT, f"{part[:80]!r} is a file and a folder")
-            entries.append(_leaf(_field(node, b"", dict), b"/".join((*parts, part))))
-        else:
-            _walk_tree(node, (*parts, part), entries)
+def _find_differences(found: Findings, v1: list[Entry], v2: list[Entry]) -> None:
+    """Note in which way two halves differ, by the first file that shows it."""
+    if [(e.path, e.file_bytes) for e in v1] == [(e.path, e.file_bytes) for e in v2]:
+        return
+    if [e.path for e in v1] == [e.path for e in v2]:
+        one, other = next((a, b) for a, b in zip(v1, v2, strict=True) if a.file_bytes != b.file_bytes)
+        sentence = f"{shown(one.path)} has {one.file_bytes} bytes in the v1 half and {other.file_bytes} in the v2 half"
+        found.add("halves.lengths", "info", sentence)
+    elif sorted(e.path for e in v1) == sorted(e.path for e in v2):
+        one, other = next((a, b) for a, b in zip(v1, v2, strict=True) if a.path != b.path)
+        found.add("halves.order", "info", f"the v1 half has {shown(one.path)} where the v2 half has {shown(other.path)}")
+    else:
+        alone = {e.path for e in v1} ^ {e.path for e in v2}
+        example = f", such as {shown(min(alone))}" if alone else ""
+        found.add("halves.files", "info", f"the v1 and v2 halves list different files{example}")
 
 
-def _leaf(fields: _Dictionary, path: bytes) -> _Entry:
-    """Return one file of the tree. BEP 52: an empty file has no pieces root, every other one has."""
-    file_bytes = _file_bytes(fields)
-    root = _field(fields, b"pieces root", bytes) if b"pieces root" in fields else b""
-    if len(root) != (merkle.HASH_BYTES if file_bytes else 0):
-        raise FormatError(_SUBJECT, f"a pieces root of {len(root)} bytes for a file of {file_bytes} bytes")
-    if b"p" in _attributes(fields):
-        raise TrustError(_SUBJECT, "a pad file in the file tree")
-    return _Entry(_text(path, "path"), file_bytes, root)
+def _find_paths(found: Findings, v1: Half | None, v2: Half | None) -> None:
+    """Note paths that clients would not keep, once where both halves have the same. Pads lie in a folder of their own."""
+    listed = [entry.path for entry in v1.payload] if v1 else []
+    tree = [entry.path for entry in v2.entries] if v2 else []
+    if v2:
+        find_paths(found, v2.place, tree)
+    if v1 and listed != tree:
+        find_paths(found, v1.place, listed)
 
 
-def _agreed(v1: list[_Entry] | None, v2: list[_Entry] | None, name: str) -> list[_Entry]:
-    """Return the payload files that both halves list, in their one order."""
-    payload = [entry for entry in v1 or [] if not entry.pad]
-    if v1 is not None and v2 is not None and [_listed(e) for e in payload] != [_listed(e) for e in v2]:
-        raise TrustError(_SUBJECT, "the v1 and v2 halves list different files")
-    entries = v2 if v2 is not None else payload
-    if not any(entry.file_bytes for entry in entries):
-        raise FormatError(_SUBJECT, "expected at least one file that is not empty")
-    if sum(entry.file_bytes for entry in entries) > PAYLOAD_BYTES_MAX:
-        raise TrustError(_SUBJECT, f"more than {PAYLOAD_BYTES_MAX} bytes of files")
-    return entries
-
-
-def _listed(entry: _Entry) -> tuple[str, int]:
-    """Return what both halves must say of a file."""
-    return entry.path, entry.file_bytes
-
-
-def _v1_pieces(info: _Dictionary, entries: list[_Entry], piece_bytes: int) -> bytes:
+def _v1_pieces(found: Findings, info: Dictionary, v1: Half, piece_bytes: int) -> bytes:
     """Return the v1 piece hashes, as many as the files and pads have pieces."""
-    pieces = _field(info, b"pieces", bytes)
-    count = -(-sum(entry.file_bytes for entry in entries) // piece_bytes)
+    pieces = field_of(found, "info", info, b"pieces", bytes)
+    if pieces is None:
+        return b""
+    if not v1.whole or not piece_bytes:
+        if len(pieces) % V1_HASH_BYTES:
+            found.add("pieces.length", "info.pieces", f"{len(pieces)} bytes, expected a multiple of {V1_HASH_BYTES}")
+        return b""
+    count = -(-sum(entry.file_bytes for entry in v1.entries) // piece_bytes)
     if count > PIECES_MAX:
-        raise TrustError(_SUBJECT, f"{count} pieces, expected at most {PIECES_MAX}")
+        found.add("pieces.many", "info", f"{count} pieces, expected at most {PIECES_MAX}")
     if len(pieces) != V1_HASH_BYTES * count:
-        raise TrustError(_SUBJECT, f"{len(pieces)} bytes of v1 hashes, expected {V1_HASH_BYTES} for each of {count} pieces")
+        sentence = f"{len(pieces)} bytes of v1 hashes, expected {V1_HASH_BYTES} for each of {count} pieces"
+        found.add("pieces.length", "info.pieces", sentence)
+    for entry in v1.entries:
+        if entry.pad and entry.file_bytes >= piece_bytes:
+            found.add("pad.length", v1.place, f"a pad file of {entry.file_bytes} bytes, expected less than {piece_bytes}")
     return pieces
 
 
-def _check_alignment(v1: list[_Entry], piece_bytes: int) -> None:
-    """Raise TrustError unless pads fill each file to whole pieces, as the v2 half has them. A pad may end the torrent."""
+def _find_misaligned(found: Findings, v1: list[Entry], piece_bytes: int) -> None:
+    """Note where pads do not fill each file to whole pieces, as the v2 half has them. A pad may end the torrent."""
     offset = 0
     for entry in v1:
         expected = -offset % piece_bytes
         if entry.pad and entry.file_bytes != expected:
-            raise TrustError(_SUBJECT, f"a pad file of {entry.file_bytes} bytes, expected {expected}")
+            found.add("pad.length", "info.files", f"a pad file of {entry.file_bytes} bytes, expected {expected}")
         if not entry.pad and entry.file_bytes and expected:
-            raise TrustError(_SUBJECT, f"the file {entry.path!r} does not start a piece in the v1 half")
+            found.add("pad.missing", "info.files", f"the file {shown(entry.path)} does not start a piece in the v1 half")
+            offset += expected
         offset += entry.file_bytes
 
 
-def _layers(top: _Dictionary, entries: list[_Entry], piece_bytes: int) -> dict[bytes, bytes]:
+def _layers(found: Findings, top: Dictionary, v2: Half, piece_bytes: int) -> dict[bytes, bytes]:
     """Return the piece layer of each pieces root. There must be one for every file longer than a piece, and no other."""
-    lengths = {e.pieces_root: e.file_bytes for e in entries if e.file_bytes > piece_bytes}
-    count = sum(-(-entry.file_bytes // piece_bytes) for entry in entries)
+    if not piece_bytes:
+        return {}
+    lengths = {e.pieces_root: e.file_bytes for e in v2.entries if e.file_bytes > piece_bytes}
+    count = sum(-(-entry.file_bytes // piece_bytes) for entry in v2.entries)
     if count > PIECES_MAX:
-        raise TrustError(_SUBJECT, f"{count} pieces, expected at most {PIECES_MAX}")
-    found = _field(top, b"piece layers", dict)
-    if found.keys() != lengths.keys():
-        raise TrustError(_SUBJECT, "piece layers are not those of the files longer than a piece")
-    layers: dict[bytes, bytes] = {}
-    for root, layer in found.items():
-        hashes = -(-lengths[root] // piece_bytes)
-        if not isinstance(layer, bytes) or len(layer) != merkle.HASH_BYTES * hashes:
-            raise TrustError(_SUBJECT, f"the piece layer of {root.hex()} has not {hashes} hashes")
-        if merkle.root_of_layer(layer, piece_bytes) != root:
-            raise TrustError(_SUBJECT, f"the piece layer of {root.hex()} does not hash to it")
-        layers[root] = layer
-    if any(e.file_bytes > piece_bytes and e.file_bytes != lengths[e.pieces_root] for e in entries):
-        raise TrustError(_SUBJECT, "files of different lengths have one pieces root")
-    return layers
+        found.add("pieces.many", "info", f"{count} pieces, expected at most {PIECES_MAX}")
+        return {}
+    if any(e.file_bytes != lengths.get(e.pieces_root, e.file_bytes) for e in v2.entries):
+        found.add("root.shared", v2.place, "files of different lengths have one pieces root")
+        return {}
+    if b"piece layers" not in top and not lengths:
+        found.add("layer.absent", "", "there is no field 'piece layers'")
+        return {}
+    layers = field_of(found, "", top, b"piece layers", dict)
+    if layers is None:
+        return {}
+    for root in sorted(lengths.keys() - layers.keys()):
+        found.add("layer.missing", f"piece layers[{root.hex()}]", f"there is no layer for a file of {lengths[root]} bytes")
+    for root in sorted(layers.keys() - lengths.keys()) if v2.whole else ():
+        found.add("layer.superfluous", f"piece layers[{shown(root.hex())}]", "no file longer than a piece has this pieces root")
+    proved = {}
+    for root in lengths.keys() & layers.keys():
+        layer = layers[root]
+        if _is_layer(found, root, layer, -(-lengths[root] // piece_bytes), piece_bytes):
+            assert isinstance(layer, bytes)
+            proved[root] = layer
+    return proved
 
 
-def _first_pieces(entries: list[_Entry], piece_bytes: int, aligned: bool) -> list[int]:
+def _is_layer(found: Findings, root: bytes, layer: bencode.Value, hash_count: int, piece_bytes: int) -> bool:
+    """Return whether a layer is of this length and hashes to its root; note it when not."""
+    place = f"piece layers[{root.hex()}]"
+    if not isinstance(layer, bytes) or len(layer) != merkle.HASH_BYTES * hash_count:
+        size = f"{len(layer)} bytes" if isinstance(layer, bytes) else "no string"
+        found.add("layer.length", place, f"expected {hash_count} hashes of {merkle.HASH_BYTES} bytes, found {size}")
+        return False
+    if merkle.root_of_layer(layer, piece_bytes) != root:
+        found.add("layer.hash", place, "the layer does not hash to its pieces root")
+        return False
+    return True
+
+
+def _first_pieces(entries: list[Entry], piece_bytes: int, aligned: bool) -> list[int]:
     """Return the piece in which each payload file starts. aligned: v2 alone, where each file starts a piece without pads."""
     starts: list[int] = []
     offset = 0
@@ -322,24 +325,3 @@ def _first_pieces(entries: list[_Entry], piece_bytes: int, aligned: bool) -> lis
         if aligned:
             offset += -offset % piece_bytes
     return starts
-
-
-def _announce(top: _Dictionary) -> Announce:
-    """Return trackers, those of `announce-list` where there are any (BEP 12), and web seeds (BEP 19)."""
-    trackers: list[str] = []
-    for tier in _field(top, b"announce-list", list) if b"announce-list" in top else []:
-        trackers += _urls(tier)
-    if not trackers and b"announce" in top:
-        trackers = _urls([_field(top, b"announce", bytes)])
-    seeds = top.get(b"url-list", [])
-    return Announce(tuple(trackers), tuple(_urls([seeds] if isinstance(seeds, bytes) else seeds)))
-
-
-def _urls(values: bencode.Value) -> list[str]:
-    """Return a list of URLs as text, empty ones left out."""
-    if not isinstance(values, list) or len(values) > URLS_MAX:
-        raise FormatError(_SUBJECT, f"expected a list of at most {URLS_MAX} URLs")
-    raw = [value for value in values if isinstance(value, bytes) and len(value) <= URL_BYTES_MAX]
-    if len(raw) != len(values):
-        raise FormatError(_SUBJECT, f"expected URLs of at most {URL_BYTES_MAX} bytes")
-    return [_text(value, "URL") for value in raw if value]
