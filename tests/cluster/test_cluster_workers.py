@@ -92,7 +92,7 @@ def begin(cluster: LocalCluster, folder: Path, first: str) -> subprocess.Popen[s
     """Return a process that gives the cluster work for ten minutes, and says when it has begun."""
     code = (
         f"import sys; from fonoteca.edges import ray_workers\n{first}"
-        "items = (print('begun', flush=True) or 600 for _ in range(1))\n"
+        "items = (number and print('begun', flush=True) or 600 for number in range(2))\n"  # the second: the first is given out
         f"with ray_workers.RayWorkers(sys.argv[1]) as workers: list(workers.run('{HERE}:tell_pid', sys.argv[2], items))"
     )
     return subprocess.Popen(

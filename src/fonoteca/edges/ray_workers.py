@@ -43,7 +43,7 @@ _HEAD_TIMEOUT_S = 20.0
 _NO_NODE_TIMEOUT_S = 60.0
 """How long a cluster may be without any processor before a run gives up: a node may be starting anew."""
 
-_PAUSE_S = 1.0
+_PAUSE_S, _PAUSE_MAX_S = 1.0, 5.0
 """Before an item is tried again, times its tries: Ray needs a moment to know that a node is gone, memory to be given back."""
 
 _ANSWERS_PER_COUNT = 100
@@ -123,6 +123,7 @@ class _Run:
         self._address = address
         self._pending: deque[_Pending] = deque()
         self._more = True
+        self._ill_since: float | None = None
         # SPREAD, because the work is as much on disks and networks as on processors.
         self._work = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_work)
 
@@ -164,15 +165,16 @@ class _Run:
     def _first(self) -> tuple[bool, Any]:
         """Return the answer to the first item, once there is one."""
         first = self._pending[0]
-        ill_since: float | None = None
         while True:
             try:
                 packed = self._ray.get(first.answer, timeout=_WAIT_S)
             except self._ray.exceptions.GetTimeoutError:
-                ill_since = self._check_the_cluster(ill_since)
+                self._check_the_cluster()
             except self._ray.exceptions.RayError as error:
+                self._check_the_cluster()
                 self._mourn(first, error)
             else:
+                self._ill_since = None
                 self._pending.popleft()
                 return pickle.loads(packed)  # type: ignore[no-any-return]
 
@@ -182,7 +184,7 @@ class _Run:
             raise StoreError(name_item(first.item), f"Ray failed at {self._task}: {first_line(error)}", RUN_AGAIN) from error
         if first.tries >= TRIES_MAX:
             raise self._too_many(first, error) from error
-        time.sleep(_PAUSE_S * first.tries)
+        time.sleep(min(_PAUSE_MAX_S, _PAUSE_S * first.tries))
         self._try_again(first)
         ready, _ = self._ray.wait([p.answer for p in self._pending], num_returns=len(self._pending), timeout=0, fetch_local=False)
         done = set(ready)
@@ -212,20 +214,21 @@ class _Run:
         what = f"the process or node that worked on it ({self._task}) died {pending.tries} times, lastly: {first_line(error)}"
         return StoreError(name, what, f"If memory ran short: {_MORE_MEMORY}")
 
-    def _check_the_cluster(self, ill_since: float | None) -> float | None:
-        """Return since when nobody can work, None when somebody can. Raises: StoreError when that is too long."""
+    def _check_the_cluster(self) -> None:
+        """Take note of whether anybody can work. Raises: StoreError when nobody could for too long."""
         now = time.monotonic()
-        since = ill_since or now
+        since = self._ill_since or now
         if not head_answers():
             if now - since >= _HEAD_TIMEOUT_S:
                 remedy = "Start the cluster anew with `ray start --head` and its nodes, then run the same command again."
                 raise StoreError(f"Ray cluster {self._address}", "its head does not answer any more", remedy)
         elif processor_count():
-            return None
+            self._ill_since = None
+            return
         elif now - since >= _NO_NODE_TIMEOUT_S:
             remedy = "Start a node with `ray start --address=HOST:PORT`, then run the same command again."
             raise StoreError(f"Ray cluster {self._address}", f"it has had no processor for {_NO_NODE_TIMEOUT_S:.0f} s", remedy)
-        return since
+        self._ill_since = since
 
 
 def _work(start: bytes, packed: bytes) -> bytes:
