@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import random
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +14,10 @@ from register_world import DESCRIPTION, NOON, ODD_TAGS, drop_of, keep, made, rig
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Damage, DamageKind, DropKind, DropMember, Event
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.model.ids import DropId, ObjectId, RecordingId
+from fonoteca.model.ids import DropId, LogicalPath, ObjectId, RecordingId
 from fonoteca.model.rights import Hold, Kind, Refusal
 from fonoteca.register import Description, Register, Totals
+from fonoteca.sources.paths import PATH_BYTES_MAX
 
 
 def test_stored_version_comes_back_equal(register: Register) -> None:
@@ -113,6 +116,33 @@ def test_file_without_tags_is_named_by_its_path_and_object(register: Register) -
     [track] = register.held_tracks()
     assert (track.title, track.artist, track.release) == ("03 - Jupiter", "Gustav Holst", "The Planets")
     assert track.recording == RecordingId.of("store", f"{stored.object_id}/music/03 - Jupiter.ogg")
+
+
+def test_text_that_no_column_takes_is_recorded_all_the_same(register: Register) -> None:
+    odd, as_kept = "Holst\x00, \ud800", "Holst, \ufffd"
+    stored = made("folder:odd")
+    said = replace(rights("folder:odd"), attribution=odd, transcode=odd)
+    for version in (stored, second(stored)):  # the second finds the object there
+        register.record(version, said, Description("The Planets", odd, odd))
+        row, kept = register.object(stored.object_id), register.versions(stored.object_id)[-1]
+        assert row is not None
+        assert (row.artist, row.source_uri, row.attribution, kept.attribution, kept.transcode) == (as_kept,) * 5
+    register.record_decision(Hold("folder:odd", "rule", odd, odd), "folder:odd", NOON)
+    assert register.settle_decision("folder:odd", odd, NOON) == 1
+    register.auditing.quarantine(stored.object_id, NOON, odd)
+    assert [each.reason for each in register.auditing.quarantined()] == [as_kept]
+    member = stored.members[0]
+    register.record_check(stored.object_id, member.path, NOON, Damage(stored.object_id, member, DamageKind.DIGEST, (0,), odd, odd))
+    assert register.checks()[0].found == as_kept
+
+
+def test_the_longest_path_that_a_source_may_give_is_recorded(register: Register) -> None:
+    name = base64.b64encode(random.Random(1).randbytes(PATH_BYTES_MAX)).decode().replace("/", "_")  # nothing to compress
+    stored = made("folder:long")
+    path = LogicalPath(name[:PATH_BYTES_MAX])
+    stored = replace(stored, files=(replace(stored.files[0], logical_path=path),))
+    keep(register, stored)
+    assert register.file(stored.object_id, path) is not None
 
 
 def test_year_is_read_from_a_date_tag(register: Register) -> None:

@@ -14,7 +14,7 @@ from fonoteca.model.corridor import Damage, Event
 from fonoteca.model.fixity import Stamp
 from fonoteca.model.ids import ObjectId, Sha256
 from fonoteca.register.recording import record_events, split_path
-from fonoteca.register.rows import SOUND, facts_of, numbers_json
+from fonoteca.register.rows import SOUND, facts_of, numbers_json, plain
 from fonoteca.register.schema import event, fixity_check, member_file, object_, version
 
 PAGE_ROWS = 2000
@@ -296,7 +296,7 @@ class Auditing:
 
     def quarantine(self, object_id: str, at: datetime, reason: str) -> None:
         """Say that an object is neither to be served nor published, and why."""
-        self._mark(object_id, at, reason)
+        self._mark(object_id, at, plain(reason))
 
     def release(self, object_id: str) -> None:
         """Say that an object is sound again."""
@@ -389,7 +389,7 @@ def _told(at: datetime, verdict: Verdict) -> dict[str, Any]:
         "member_key": verdict.key,
         "at": at,
         "result": damage.kind if damage else SOUND,
-        "expected": damage.expected if damage else "",
-        "found": damage.found if damage else "",
+        "expected": plain(damage.expected) if damage else "",
+        "found": plain(damage.found) if damage else "",
         "pieces": numbers_json(damage.pieces if damage else ()),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from fonoteca.model.catalogue import HeldTrack
-from fonoteca.model.corridor import DropKind, Event, MemberFile, StoredFile, StoredVersion
+from fonoteca.model.corridor import DropKind, Event, MemberFile, RankRange, StoredFile, StoredVersion
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import (
     ContentPath,
@@ -194,6 +194,8 @@ def drop_row(row: Row[Any]) -> DropRow:
         created_at=row.created_at,
         needs=tuple(DropId(each) for each in row.needs.split()),
         supersedes=None if row.supersedes is None else DropId(row.supersedes),
+        ranks=None if row.rank_first is None else RankRange(row.rank_first, row.rank_last),
+        replaces=tuple(DropId(each) for each in row.replaces.split()),
     )
 
 

@@ -15,7 +15,7 @@ from fonoteca.model.errors import StoreError
 from fonoteca.register.bulk import batched, insert_missing
 from fonoteca.register.engine import insert_or
 from fonoteca.register.queries import MemberPlace, dropped_in, members_at, members_of_drop
-from fonoteca.register.rows import SOUND, Check, facts_json, numbers_json, storable
+from fonoteca.register.rows import SOUND, Check, facts_json, numbers_json, plain, storable
 from fonoteca.register.schema import drop, drop_member, event, fixity_check, member_file, object_, version
 
 _MEMBER_PATH = re.compile(r"(?P<object>.+?)/v(?P<version>[1-9][0-9]{0,8})/(?P<tail>.+)", re.DOTALL)
@@ -48,6 +48,9 @@ def record_drop(connection: Connection, published: Drop) -> None:
         "created_at": published.created_at,
         "needs": " ".join(published.needs),
         "supersedes": published.supersedes,
+        "rank_first": published.ranks and published.ranks.first,
+        "rank_last": published.ranks and published.ranks.last,
+        "replaces": " ".join(published.replaces),
     }
     statement = insert_or(connection, drop).values(**row)
     rest = {name: statement.excluded[name] for name in row if name != "id"}
@@ -112,7 +115,7 @@ def _result(check: Check) -> tuple[str, str, str, str]:
     damage = check.damage
     if damage is None:
         return SOUND, "", "", numbers_json(())
-    return damage.kind, damage.expected, damage.found, numbers_json(damage.pieces)
+    return damage.kind, plain(damage.expected), plain(damage.found), numbers_json(damage.pieces)
 
 
 def record_events(connection: Connection, events: Sequence[Event]) -> None:

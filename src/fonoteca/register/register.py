@@ -36,6 +36,7 @@ from fonoteca.register.rows import (
     Outcome,
     Totals,
     VersionRow,
+    plain,
     storable,
 )
 from fonoteca.register.schema import (
@@ -56,7 +57,7 @@ _ROWS_AT_ONCE = 1000
 
 _T = TypeVar("_T")
 
-_PUBLICATION = (DropKind.METADATA, DropKind.AUDIO, DropKind.ARTWORK)
+_PUBLICATION = tuple(DropKind)
 
 
 class Register:
@@ -244,7 +245,7 @@ class Register:
         statement = (
             update(decision)
             .where(decision.c.subject == storable(subject), decision.c.state == DecisionState.OPEN)
-            .values(state=DecisionState.SETTLED, settlement=settlement, settled_at=at)
+            .values(state=DecisionState.SETTLED, settlement=plain(settlement), settled_at=at)
         )
         return self._write(lambda connection: connection.execute(statement).rowcount)
 
@@ -259,7 +260,7 @@ class Register:
         self._write(lambda connection: forget_drop(connection, drop_id))
 
     def drops(self) -> list[DropRow]:
-        """Return all drops in order of publication: by time, then metadata, audio by what it carries, artwork."""
+        """Return all drops in order of publication: by time, then by kind, audio by what it carries."""
         rows = self._all(select(drop), reading.drop_row)
         return sorted(rows, key=lambda row: (row.created_at, _PUBLICATION.index(row.kind), -row.coverage_share, row.id))
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from fonoteca.formats.strictjson import whole_text
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
-from fonoteca.model.corridor import Damage, DropKind, StoredFile
+from fonoteca.model.corridor import Damage, DropKind, RankRange, StoredFile
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, ItemKey, LogicalPath, ObjectId, Sha256
 
 
@@ -150,6 +150,8 @@ class DropRow:
     created_at: datetime
     needs: tuple[DropId, ...]
     supersedes: DropId | None
+    ranks: RankRange | None
+    replaces: tuple[DropId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +203,17 @@ TEXT_CHARACTERS_MAX = 600
 """Of a title or name. PostgreSQL's indexes take keys of at most 2,704 bytes, and a character has up to four."""
 
 
+def plain(text: str) -> str:
+    """Return text as every engine takes it: lone surrogates become U+FFFD, and NUL goes, which PostgreSQL has no place for."""
+    return whole_text(text).replace("\x00", "")
+
+
 def storable(text: str) -> str:
-    """Return text as every engine takes it: lone surrogates become U+FFFD, NUL goes, and what is too long to index is cut.
+    """Return text as every engine takes it in a column with an index: as `plain` gives it, cut where it is too long.
 
     The JSON columns keep titles and names whole.
     """
-    whole = whole_text(text).replace("\x00", "")
+    whole = plain(text)
     return whole if len(whole) <= TEXT_CHARACTERS_MAX else whole[: TEXT_CHARACTERS_MAX - 1] + "…"
 
 

@@ -272,6 +272,9 @@ drop = Table(
     Column("created_at", Instant, nullable=False),
     Column("needs", Text, nullable=False),
     Column("supersedes", _Name),
+    Column("rank_first", BigInteger),
+    Column("rank_last", BigInteger),
+    Column("replaces", Text, nullable=False, server_default=""),
 )
 
 drop_member = Table(

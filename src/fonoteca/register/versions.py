@@ -20,7 +20,7 @@ from fonoteca.model.rights import Kind, RightsRecord
 from fonoteca.register import queries
 from fonoteca.register.bulk import batched, insert_missing, insert_rows, reserve_keys
 from fonoteca.register.engine import insert_or
-from fonoteca.register.rows import Description, probe_json, storable, tags_json
+from fonoteca.register.rows import Description, plain, probe_json, storable, tags_json
 from fonoteca.register.schema import (
     TALLY_BUCKETS,
     digest_key,
@@ -180,9 +180,9 @@ def _object_row(entry: _Entry, key: int) -> tuple[object, ...]:
     return (
         *(stored.object_id, key, stored.object_id.kind, rights.item if rights else None, stored.object_path),
         *(entry.sums.file_count, entry.sums.file_bytes, entry.sums.duration_ms),
-        *(storable(description.title), storable(description.artist), description.source_uri),
+        *(storable(description.title), storable(description.artist), plain(description.source_uri)),
         *(stored.version, stored.created_at),
-        *((rights.licence_uri, rights.attribution) if rights else ("", "")),
+        *((rights.licence_uri, plain(rights.attribution)) if rights else ("", "")),
     )
 
 
@@ -232,7 +232,7 @@ def _versions(connection: Connection, fresh: list[_Entry]) -> None:
             rows.append((*head, "", "", "", "", "", "", None, dropped))
         else:
             acts = " ".join(sorted(rights.acts))
-            said = (rights.licence_uri, acts, rights.transcode, rights.attribution, rights.rule, rights.policy_digest)
+            said = (rights.licence_uri, acts, plain(rights.transcode), plain(rights.attribution), rights.rule, rights.policy_digest)
             rows.append((*head, *said, rights.decided_at, dropped))
     insert_rows(connection, version, _VERSION, rows)
 

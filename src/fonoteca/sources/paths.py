@@ -8,8 +8,8 @@ import unicodedata
 from fonoteca.model.errors import FormatError
 from fonoteca.model.ids import LogicalPath
 
-PATH_BYTES_MAX = 4096
-"""PATH_MAX of Linux: nothing longer can have been a file on the system that packed it."""
+PATH_BYTES_MAX = 2560
+"""Of a path as it is written here: indexes of PostgreSQL take 2,704 bytes. A file system has longer ones, and nobody names music so."""
 
 
 def received_text(name: bytes) -> str:
@@ -30,10 +30,11 @@ def logical_path(name: bytes) -> LogicalPath | None:
     A leading `./` is dropped, as `dpkg-deb` writes it. Refused: absolute paths, `..`, empty segments, NUL, over-long ones.
     """
     bare = name.removeprefix(b"./").rstrip(b"/")
-    if not bare or len(bare) > PATH_BYTES_MAX or b"\0" in bare:
+    if not bare or b"\0" in bare:
         return None
+    text = received_text(bare)
     try:
-        return LogicalPath(received_text(bare))
+        return LogicalPath(text) if len(text.encode()) <= PATH_BYTES_MAX else None
     except FormatError:
         return None
 
