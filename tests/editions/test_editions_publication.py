@@ -19,8 +19,10 @@ from fonoteca.editions import (
     Editions,
     Heading,
     ManifestedDrop,
+    drop_record,
     list_members,
     member_list,
+    parse_drop_record,
     plan_drops,
     read_drop,
     read_edition,
@@ -30,7 +32,7 @@ from fonoteca.editions.manifest import from_jsonl, to_jsonl
 from fonoteca.editions.memberlist import member_list_of
 from fonoteca.formats import bencode
 from fonoteca.formats.metainfo import v1_only, v2_only
-from fonoteca.model.corridor import DropKind, DropMember
+from fonoteca.model.corridor import DropKind, DropMember, RankRange
 from fonoteca.model.errors import StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.model.settings import EditionSettings
@@ -113,6 +115,26 @@ def test_a_new_edition_keeps_every_old_drop_and_its_files(tmp_path: Path) -> Non
     index = editions.index()
     assert index is not None
     assert index.current_snapshot() == successor.drop.id
+
+
+def test_ranks_and_successors_are_told_in_index_and_record(tmp_path: Path) -> None:
+    editions, payload = Editions(DiskBlobs(tmp_path)), Payload()
+    old = drops_of(payload)
+    editions.publish(HEADING, old, NOW)
+    assert b'"fonoteca-edition/1"' in (tmp_path / "index.json").read_bytes()
+    (plan,) = plan_drops([payload.shareable(payload.version("b"))], {}, EditionSettings())
+    new = manifested(plan)
+    told = replace(new.drop, ranks=RankRange(3, 2**40), replaces=(old[1].drop.id,))
+    editions.publish(HEADING, [replace(new, drop=told)], LATER)
+    assert b'"fonoteca-edition/2"' in (tmp_path / "index.json").read_bytes()
+    edition = editions.read()
+    assert edition is not None
+    assert edition.drops == (*(each.drop for each in old), told)
+    for drop, form in ((told, b"2"), (new.drop, b"1")):
+        content = drop_record(drop)
+        assert b"fonoteca-drop-record/" + form in content
+        record = parse_drop_record(content)
+        assert (record.ranks, record.replaces) == (drop.ranks, drop.replaces)
 
 
 def test_a_publication_binds_every_file(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from register_world import drop_of, keep, made, second
 
-from fonoteca.model.corridor import DropMember
+from fonoteca.model.corridor import DropMember, RankRange
 from fonoteca.model.errors import FormatError
 from fonoteca.register import Register
 from fonoteca.register.portable import FORMAT
@@ -18,7 +19,10 @@ def filled(register: Register) -> None:
     first = made("folder:songs")
     keep(register, first)
     keep(register, second(first))
-    register.record_drop(drop_of((DropMember(first.object_id, 1),)))
+    published = drop_of((DropMember(first.object_id, 1),))
+    register.record_drop(published)
+    later = drop_of((DropMember(first.object_id, 2),), "audio-1111111111111111")
+    register.record_drop(replace(later, needs=(published.id,), ranks=RankRange(2, 7_000_000_000), replaces=(published.id,)))
 
 
 def test_a_dump_fills_any_engine_to_the_row(register: Register, tmp_path: Path) -> None:
@@ -29,6 +33,9 @@ def test_a_dump_fills_any_engine_to_the_row(register: Register, tmp_path: Path) 
         assert list(other.natural_rows()) == list(register.natural_rows())
         assert list(other.dump()) == lines
         back = list(other.dump())
+        found = {row.id: (row.ranks, row.replaces) for row in other.drops()}
+    first, later = "audio-0123456789abcdef", "audio-1111111111111111"
+    assert found == {first: (None, ()), later: (RankRange(2, 7_000_000_000), (first,))}
     register.load(back)
     assert list(register.dump()) == lines
     keep(register, made("folder:one-more"))  # keys go on where they were

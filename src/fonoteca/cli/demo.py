@@ -35,7 +35,6 @@ from fonoteca.formats.mp4 import protected_sample
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.catalogue import PlanQuestion
-from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Hold, Kind, Refusal
 from fonoteca.model.settings import EditionSettings, Settings
@@ -223,7 +222,7 @@ def _mirror(demo: _Demo) -> None:
     ):
         followed = follow(follow_rooms(mirror, Mirroring(str(demo.archive), swarm, whereabouts), demo.progress))
         audited = audit(audit_rooms(mirror, demo.progress))
-        files = sum(row.file_count for row in mirror.register.drops() if row.kind is not DropKind.METADATA)
+        files = sum(row.file_count for row in mirror.register.drops() if not row.kind.is_snapshot)
     kept = sum(audited.count_by_kind[kind] for kind in Kind)
     damaged = {damage.member.path for damage in audited.damages if damage.object_id.kind in set(Kind)}
     demo.summary |= {"mirror_verified": kept - len(damaged), "mirror_files": files}

@@ -76,7 +76,7 @@ def read_drop(fetch_read: FetchRead, index: Index, entry: IndexEntry) -> Manifes
         raise TrustError(f"drop {entry.id}", str(error)) from None
     _check_torrent(index, entry, metainfo)
     _check_rows(entry, metainfo, rows)
-    if entry.kind == DropKind.METADATA:
+    if entry.kind.is_snapshot:
         _check_snapshot(index, entry, metainfo, rows)
         members: tuple[DropMember, ...] = ()
     else:

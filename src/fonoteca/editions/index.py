@@ -11,17 +11,18 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from fonoteca.editions.memberlist import count, share
+from fonoteca.editions.memberlist import count, more_json, parse_ranks, share
 from fonoteca.formats import merkle
 from fonoteca.formats.instants import instant, parse_instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
-from fonoteca.model.corridor import Drop, DropKind, DropMember
+from fonoteca.model.corridor import Drop, DropKind, DropMember, RankRange
 from fonoteca.model.errors import FonotecaError, FormatError, TrustError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, Sha256
 from fonoteca.model.settings import TITLE_CHARS_MAX
 
 INDEX = "index.json"
-FORMAT = "fonoteca-edition/1"
+FORMATS = ("fonoteca-edition/1", "fonoteca-edition/2")
+"""The second is written when a drop has what the first has no word for: ranks, successors or a search index."""
 
 INDEX_BYTES_MAX = 256 * 2**20
 """About 200,000 drops: an edition of 300 TB has some 8,000."""
@@ -61,6 +62,8 @@ class IndexEntry:
     torrent: TargetFile
     manifest_parquet: TargetFile
     manifest_jsonl: TargetFile
+    ranks: RankRange | None = None
+    replaces: tuple[DropId, ...] = ()
 
     @property
     def files(self) -> tuple[TargetFile, ...]:
@@ -81,6 +84,8 @@ class IndexEntry:
             created_at=self.created_at,
             needs=self.needs,
             supersedes=self.supersedes,
+            ranks=self.ranks,
+            replaces=self.replaces,
         )
 
 
@@ -102,10 +107,10 @@ class Index:
     published_at: datetime
     entries: tuple[IndexEntry, ...]
 
-    def current_snapshot(self) -> DropId | None:
-        """Return the newest metadata drop that no other one supersedes, or None."""
+    def current_snapshot(self, kind: DropKind = DropKind.METADATA) -> DropId | None:
+        """Return the newest snapshot drop of a kind that no other one supersedes, or None."""
         superseded = {entry.supersedes for entry in self.entries}
-        live = [e.id for e in self.entries if e.kind == DropKind.METADATA and e.id not in superseded]
+        live = [e.id for e in self.entries if e.kind == kind and e.id not in superseded]
         return live[-1] if live else None
 
 
@@ -140,20 +145,23 @@ def entry_of(drop: Drop, torrent: bytes, parquet: bytes, jsonl: bytes) -> IndexE
         torrent=TargetFile.of(torrent_path(drop.id), torrent),
         manifest_parquet=TargetFile.of(parquet_path(drop.id), parquet),
         manifest_jsonl=TargetFile.of(jsonl_path(drop.id), jsonl),
+        ranks=drop.ranks,
+        replaces=drop.replaces,
     )
 
 
 def index_bytes(index: Index) -> bytes:
     """Return index.json: the same bytes for the same index."""
+    newer = any(_has_more(entry) for entry in index.entries)
     return json_bytes(
         {
-            "format": FORMAT,
+            "format": FORMATS[newer],
             "archive": index.heading.archive,
             "root_name": index.heading.root_name,
             "number": index.number,
             "published_at": instant(index.published_at),
             "piece_bytes": index.heading.piece_bytes,
-            "drops": [_entry_json(entry) for entry in index.entries],
+            "drops": [_entry_json(entry, newer) for entry in index.entries],
         },
         INDEX,
     )
@@ -167,15 +175,16 @@ def parse_index(content: bytes) -> Index:
     """
     try:
         found = parse_json(content, INDEX)
-        if not isinstance(found, dict) or found.keys() != _HEAD_FIELDS or found["format"] != FORMAT:
-            raise FormatError(INDEX, f"expected the format {FORMAT}")
+        if not isinstance(found, dict) or found.keys() != _HEAD_FIELDS or found["format"] not in FORMATS:
+            raise FormatError(INDEX, f"expected the format {FORMATS[-1]}")
+        newer = found["format"] != FORMATS[0]
         heading = Heading(
             archive=_text(found["archive"]),
             root_name=_text(found["root_name"]),
             piece_bytes=count(found["piece_bytes"]),
         )
         merkle.piece_levels(heading.piece_bytes)
-        entries = tuple(_parse_entry(each) for each in found["drops"])
+        entries = tuple(_parse_entry(each, newer) for each in found["drops"])
         index = Index(heading, count(found["number"], 1), parse_instant(found["published_at"]), entries)
     except (FonotecaError, TypeError, ValueError, KeyError, OverflowError) as error:
         problem = str(error).removeprefix(f"{INDEX}: ")
@@ -189,24 +198,25 @@ def parse_index(content: bytes) -> Index:
 def _check_laws(entries: Sequence[IndexEntry]) -> None:
     """Raise TrustError for the first drop that breaks a law of editions.
 
-    Laws: an id is there once; needs name store drops before, in ascending order; a snapshot needs nothing, a store drop
-    supersedes nothing; a snapshot supersedes one before, which no other one supersedes.
+    Laws: an id is there once; needs and replaces name store drops before, in ascending order; a snapshot has neither, a store
+    drop supersedes nothing; a snapshot supersedes one of its kind before, which no other one supersedes.
     """
     kinds: dict[DropId, DropKind] = {}
     superseded: set[DropId] = set()
     for entry in entries:
-        snapshot = entry.kind == DropKind.METADATA
+        snapshot = entry.kind.is_snapshot
         if entry.id in kinds:
             _refuse(entry.id, "is listed twice")
         if entry.id.partition("-")[0] != entry.kind:
             _refuse(entry.id, f"is not of kind {entry.kind}")
-        if list(entry.needs) != sorted(set(entry.needs)) or (snapshot and entry.needs):
-            _refuse(entry.id, "needs drops out of order, twice, or as a snapshot")
-        if any(kinds.get(need, DropKind.METADATA) == DropKind.METADATA for need in entry.needs):
-            _refuse(entry.id, "needs a drop that is not a store drop listed before it")
+        for verb, others in (("needs", entry.needs), ("replaces", entry.replaces)):
+            if list(others) != sorted(set(others)) or (snapshot and others):
+                _refuse(entry.id, f"{verb} drops out of order, twice, or as a snapshot")
+            if any(kinds.get(other, DropKind.METADATA).is_snapshot for other in others):
+                _refuse(entry.id, f"{verb} a drop that is not a store drop listed before it")
         if entry.supersedes is not None:
             older = kinds.get(entry.supersedes)
-            if not snapshot or older != DropKind.METADATA or entry.supersedes in superseded:
+            if not snapshot or older != entry.kind or entry.supersedes in superseded:
                 _refuse(entry.id, f"cannot supersede {entry.supersedes}")
             superseded.add(entry.supersedes)
         kinds[entry.id] = entry.kind
@@ -216,8 +226,13 @@ def _refuse(drop_id: DropId, problem: str) -> NoReturn:
     raise TrustError(f"{INDEX}: {drop_id}", problem, "Ask the archive's operator; nothing was taken.")
 
 
-def _entry_json(entry: IndexEntry) -> dict[str, Any]:
-    """Return one drop as the index has it."""
+def _has_more(entry: IndexEntry) -> bool:
+    """Return whether the first format has no word for something about a drop."""
+    return entry.ranks is not None or bool(entry.replaces) or entry.kind is DropKind.SEARCH
+
+
+def _entry_json(entry: IndexEntry, newer: bool) -> dict[str, Any]:
+    """Return one drop as the index has it, in the second format or in the first."""
     return {
         "id": entry.id,
         "kind": entry.kind,
@@ -229,6 +244,7 @@ def _entry_json(entry: IndexEntry) -> dict[str, Any]:
         "coverage_share": entry.coverage_share,
         "needs": list(entry.needs),
         "supersedes": entry.supersedes,
+        **(more_json(entry.ranks, entry.replaces) if newer else {}),
         "torrent": _file_json(entry.torrent),
         "manifest_parquet": _file_json(entry.manifest_parquet),
         "manifest_jsonl": _file_json(entry.manifest_jsonl),
@@ -239,7 +255,7 @@ def _file_json(file: TargetFile) -> dict[str, str | int]:
     return {"path": file.path, "bytes": file.file_bytes, "sha256": file.sha256}
 
 
-def _parse_entry(found: Any) -> IndexEntry:
+def _parse_entry(found: Any, newer: bool) -> IndexEntry:
     """Return one drop of the index. Raises: whatever a wrong type or value raises; the caller names it."""
     if not isinstance(found, dict):
         raise TypeError(f"expected an object for each drop, found {type(found).__name__}")
@@ -258,9 +274,11 @@ def _parse_entry(found: Any) -> IndexEntry:
         torrent=_parse_file(found["torrent"], torrent_path(drop_id)),
         manifest_parquet=_parse_file(found["manifest_parquet"], parquet_path(drop_id)),
         manifest_jsonl=_parse_file(found["manifest_jsonl"], jsonl_path(drop_id)),
+        ranks=parse_ranks(found["ranks"]) if newer else None,
+        replaces=tuple(DropId(each) for each in found["replaces"]) if newer else (),
     )
-    if found.keys() != _entry_json(entry).keys():
-        raise ValueError(f"{drop_id} has other fields than {FORMAT} gives it")
+    if found.keys() != _entry_json(entry, newer).keys():
+        raise ValueError(f"{drop_id} has other fields than {FORMATS[newer]} gives it")
     return entry
 
 

@@ -14,13 +14,14 @@ from typing import Any
 
 from fonoteca.formats.instants import instant, parse_instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
-from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, StoredVersion
+from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, RankRange, StoredVersion
 from fonoteca.model.errors import FormatError, StoreError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, ObjectId, Sha256
 
 LIST_FORMAT = "fonoteca-drop/1"
 SNAPSHOT_FORMAT = "fonoteca-snapshot/1"
-RECORD_FORMAT = "fonoteca-drop-record/1"
+RECORD_FORMATS = ("fonoteca-drop-record/1", "fonoteca-drop-record/2")
+"""The first is still written of a drop of which nothing more is to be said, so that an old one is healed to the byte."""
 
 FileFact = tuple[str, int, Sha256]
 """Path, length in bytes, digest."""
@@ -86,6 +87,8 @@ class DropRecord:
     infohash_v2: InfohashV2
     coverage_share: float
     created_at: datetime
+    ranks: RankRange | None = None
+    replaces: tuple[DropId, ...] = ()
 
 
 def member_list_of(kind: DropKind, needs: Iterable[DropId], members: Iterable[ListedMember]) -> MemberList:
@@ -137,14 +140,16 @@ def snapshot_id(name: str, facts: Iterable[FileFact]) -> DropId:
 
 def drop_record(drop: Drop) -> bytes:
     """Return the record that the store keeps beside a drop's member list."""
+    more = {} if drop.ranks is None and not drop.replaces else more_json(drop.ranks, drop.replaces)
     return json_bytes(
         {
-            "format": RECORD_FORMAT,
+            "format": RECORD_FORMATS[1 if more else 0],
             "id": drop.id,
             "infohash_v1": drop.infohash_v1,
             "infohash_v2": drop.infohash_v2,
             "coverage_share": drop.coverage_share,
             "created_at": instant(drop.created_at),
+            **more,
         },
         "drop record",
     )
@@ -153,7 +158,9 @@ def drop_record(drop: Drop) -> bytes:
 def parse_drop_record(content: bytes) -> DropRecord:
     """Return what a stored record of a drop says. Raises: FormatError."""
     fields = {"format", "id", "infohash_v1", "infohash_v2", "coverage_share", "created_at"}
-    found = _object(parse_json(content, "drop record"), fields, RECORD_FORMAT)
+    parsed = parse_json(content, "drop record")
+    newer = isinstance(parsed, dict) and parsed.get("format") == RECORD_FORMATS[1]
+    found = _object(parsed, fields | set(MORE_FIELDS if newer else ()), RECORD_FORMATS[newer])
     try:
         return DropRecord(
             id=DropId(found["id"]),
@@ -161,9 +168,31 @@ def parse_drop_record(content: bytes) -> DropRecord:
             infohash_v2=InfohashV2(found["infohash_v2"]),
             coverage_share=share(found["coverage_share"]),
             created_at=parse_instant(found["created_at"]),
+            ranks=parse_ranks(found.get("ranks")),
+            replaces=tuple(DropId(each) for each in found.get("replaces", ())),
         )
-    except (TypeError, ValueError) as error:
-        raise FormatError("drop record", f"not as {RECORD_FORMAT} has it: {error}") from None
+    except (TypeError, ValueError, KeyError) as error:
+        raise FormatError("drop record", f"not as {found['format']} has it: {error}") from None
+
+
+MORE_FIELDS = ("ranks", "replaces")
+"""What the second formats of records and editions add."""
+
+
+def more_json(ranks: RankRange | None, replaces: Sequence[DropId]) -> dict[str, Any]:
+    """Return what the second formats of records and editions add, as they have it."""
+    told = None if ranks is None else {"first": ranks.first, "last": ranks.last}
+    return dict(zip(MORE_FIELDS, (told, list(replaces)), strict=True))
+
+
+def parse_ranks(found: Any) -> RankRange | None:
+    """Return the ranks that `more_json` wrote. Raises: ValueError, TypeError or KeyError for anything else."""
+    if found is None:
+        return None
+    if not isinstance(found, dict) or found.keys() != {"first", "last"}:
+        raise ValueError(f"expected the first and the last rank, found {found!r:.100}")
+    first = count(found["first"], 1)
+    return RankRange(first, count(found["last"], first))
 
 
 def check_same(subject: str, expected: ListedMember, found: ListedMember) -> None:

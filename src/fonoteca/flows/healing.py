@@ -9,7 +9,7 @@ from hashlib import sha256
 from fonoteca.editions import drop_record, listed, member_list_of
 from fonoteca.flows.checks import note_healed, release_sound
 from fonoteca.flows.events import EventRooms
-from fonoteca.model.corridor import Damage, Drop, DropKind, MemberFile, StagedVersion
+from fonoteca.model.corridor import Damage, Drop, MemberFile, StagedVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Clock
 from fonoteca.register import Register
@@ -53,7 +53,7 @@ def pieces_written_anew(register: Register, damage: Damage) -> Mapping[int, byte
 def _documents(register: Register, object_id: ObjectId) -> Iterator[bytes]:
     """Yield the documents that the store keeps of a drop."""
     row = next((row for row in register.drops() if ObjectId.of("drop", row.id) == object_id), None)
-    if row is None or row.kind is DropKind.METADATA:
+    if row is None or row.kind.is_snapshot:
         return
     members = register.members_of_drop(row.id)
     versions = [register.stored_version(member.object_id, member.version) for member in members]

@@ -33,7 +33,7 @@ from fonoteca.flows.catalogue import CatalogueRooms, refresh
 from fonoteca.flows.records import record_snapshots, store_member_list
 from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.torrentreading import Announce
-from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
+from fonoteca.model.corridor import Drop, DropMember, MemberFile, Shareable
 from fonoteca.model.errors import StoreError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
@@ -100,7 +100,7 @@ def _check_known(rooms: PublishRooms) -> None:
     index = rooms.editions.index()
     known = {row.id for row in rooms.register.drops()}
     for entry in index.entries if index else ():
-        if entry.kind is not DropKind.METADATA and entry.id not in known:
+        if not entry.kind.is_snapshot and entry.id not in known:
             raise StoreError(
                 entry.id, "it is published, but the register does not know it", "Run `fonoteca rebuild`, then publish again."
             )
@@ -124,7 +124,7 @@ class _Press:
         """Yield the drops to put out, in order: metadata, what an earlier run left unpublished, audio, artwork."""
         yield from self._told(self._metadata())
         for row in self._rooms.register.drops():
-            if row.id not in self._published and row.kind is not DropKind.METADATA:
+            if row.id not in self._published and not row.kind.is_snapshot:
                 yield from self._told(self._unfinished(row))
         fresh = [s for kind in Kind for s in self._shareables(self._rooms.register.undropped(kind))]
         already = self._rooms.register.dropped_members() if fresh else {}

@@ -110,4 +110,6 @@ def _stored_drops(store: Store) -> Iterator[Drop]:
             coverage_share=record.coverage_share,
             created_at=record.created_at,
             needs=members.needs,
+            ranks=record.ranks,
+            replaces=record.replaces,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fonoteca.editions import Index, drop_record
-from fonoteca.model.corridor import Drop, DropKind, StoredVersion
+from fonoteca.model.corridor import Drop, StoredVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.register import Description, Register
@@ -46,10 +46,10 @@ def record_document(register: Register, stored: StoredVersion) -> None:
 
 
 def record_snapshots(register: Register, index: Index) -> None:
-    """Enter the metadata drops of an edition that is out: snapshots are outside the store, so the edition is what knows them."""
+    """Enter the snapshot drops of an edition that is out: snapshots are outside the store, so the edition is what knows them."""
     known = {row.id for row in register.drops()}
     for entry in index.entries:
-        if entry.kind is DropKind.METADATA and entry.id not in known:
+        if entry.kind.is_snapshot and entry.id not in known:
             register.record_drop(entry.with_members(()))
 
 

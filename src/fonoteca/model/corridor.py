@@ -170,11 +170,17 @@ class Shareable:
 
 
 class DropKind(StrEnum):
-    """What a drop carries, in the order of publication."""
+    """What a drop carries: the phases of an edition, in the order of publication."""
 
     METADATA = "metadata"
+    SEARCH = "search"
     AUDIO = "audio"
     ARTWORK = "artwork"
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether such a drop is a snapshot: outside the store, and superseded by the next of its kind."""
+        return self in (DropKind.METADATA, DropKind.SEARCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +192,28 @@ class DropMember:
 
 
 @dataclass(frozen=True, slots=True)
+class RankRange:
+    """The popularity of a drop: ranks of its most and of its least heard recording, 1 being the most heard of all, both included.
+
+    By the catalogue of the day on which the drop was made; they are not kept up to date, as what is out never changes.
+    """
+
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        """Assert that they are ranks in order."""
+        assert 1 <= self.first <= self.last, f"ranks {self.first} to {self.last}"
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """One immutable torrent's worth.
 
-    members: the OCFL version directories, none for a metadata snapshot. needs: drops that hold earlier versions of members.
+    members: the OCFL version directories, none for a snapshot. needs: drops that hold earlier versions of members.
     drop_bytes and file_count: without pad files. coverage_share: of all listening, carried by this drop, 0 to 1.
-    supersedes: the snapshot drop that this one replaces, or None.
+    supersedes: the snapshot drop that this one replaces, or None. ranks: None where nothing in it is known to be heard.
+    replaces: drops of which something was purged; this one carries what is left of them. Ascending.
     """
 
     id: DropId
@@ -205,6 +227,8 @@ class Drop:
     created_at: datetime
     needs: tuple[DropId, ...] = ()
     supersedes: DropId | None = None
+    ranks: RankRange | None = None
+    replaces: tuple[DropId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,8 @@ class DropId(_Text):
     """The id of a drop: kind and the first 16 hexadecimal digits of its member list's digest, `audio-0123456789abcdef`."""
 
     __slots__ = ()
-    _rule = "metadata|audio|artwork, a hyphen and 16 hexadecimal digits"
-    _pattern = re.compile(r"(metadata|audio|artwork)-[0-9a-f]{16}")
+    _rule = "metadata|search|audio|artwork, a hyphen and 16 hexadecimal digits"
+    _pattern = re.compile(r"(metadata|search|audio|artwork)-[0-9a-f]{16}")
 
 
 RECORDING_NAMESPACE = uuid.UUID("6f6e6f74-6563-5a61-8000-7265636f7264")

@@ -15,7 +15,6 @@ from fonoteca.editions import Editions
 from fonoteca.flows.rebuild import rebuild
 from fonoteca.formats import ocfl_validation
 from fonoteca.formats.metainfo import parse_torrent
-from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
 from fonoteca.ports import SILENCE
 from fonoteca.register import Register
@@ -132,6 +131,6 @@ def the_edition_is_whole(world: World) -> None:
     right = world.truth.right()
     for entry in index.entries if index else ():
         files = parse_torrent(editions.torrent_of(entry)).files
-        for file in files if entry.kind is not DropKind.METADATA else ():
+        for file in files if not entry.kind.is_snapshot else ():
             if len(right.get(file.path, b"")) != file.file_bytes:
                 raise LawBroken(law, f"{entry.id} has {file.path}, the store has not")
