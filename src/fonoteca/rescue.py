@@ -54,7 +54,11 @@ def restore_archive(backup: Path, folder: Path) -> Restored:
         raise UsageError(str(backup), "no such file", "Name a file that `fonoteca backup` made.")
     with making(folder) as home, in_words(backup), backup.open("rb") as stream:
         staging = DiskStaging(folder / "staging")
-        with Unpacked(stream, str(backup), staging) as unpacked:
+        unfinished = staging.folder("restore")
+        unfinished.chmod(0o700)  # it has the keys
+        with Unpacked(stream, str(backup), staging, unfinished) as unpacked:
+            for key in (unfinished / "keys").rglob("*"):
+                key.chmod(0o700 if key.is_dir() else 0o600)
             settings = unpacked.settings(FILE_NAME)
             if settings is None:
                 raise UsageError(str(backup), f"it has no {FILE_NAME}", "Use another backup.")
@@ -66,15 +70,13 @@ def restore_archive(backup: Path, folder: Path) -> Restored:
                 unpacked.put_parts({part: archive.blobs(part) for part in PARTS}, home)
                 archive.store.initialise()
                 archive.store.claim(archive.identity())
-                newer = is_newer(archive.store, unpacked.about)
+                newer = is_newer(archive.store, unpacked)
                 unpacked.adopt_documents(archive.store)
                 events = unpacked.append_log(archive.store)
                 unpacked.fill(archive.register)
                 _ = archive.evidence
             finally:
                 archive.close()
-            for key in (folder / "keys").glob("**/*"):
-                key.chmod(0o700 if key.is_dir() else 0o600)
             home.write(FILE_NAME, settings)
             return Restored(unpacked.about, unpacked.counts, events, newer)
 

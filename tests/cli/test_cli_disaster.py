@@ -12,6 +12,7 @@ import ocfl
 import pytest
 from cli_world import OPEN, Fonoteca, item
 
+from fonoteca.flows.backup import Unpacked
 from fonoteca.formats.backuptar import ABOUT, SUMS, read_backup
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
@@ -72,6 +73,20 @@ def test_a_store_that_outlived_its_machine_is_taken_as_it_is(jukebox: Path, tmp_
     assert fonoteca("audit", "--all", "--archive", new).status == 0
 
 
+def test_a_store_that_nothing_happened_in_since_is_not_newer(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:
+    kept, new = tmp_path / "kept.tar", tmp_path / "elsewhere"
+    assert fonoteca("backup", kept, "--archive", jukebox).status == 0
+    new.mkdir()
+    shutil.copytree(jukebox / "store", new / "store")
+    assert not fonoteca("restore", kept, new, "--json").answer["store_is_newer"]
+    assert rows(new) == rows(jukebox)
+    assert fonoteca("backup", tmp_path / "second.tar", "--archive", jukebox).status == 0
+    shutil.rmtree(new)
+    new.mkdir()
+    shutil.move(jukebox / "store", new / "store")
+    assert fonoteca("restore", kept, new, "--json").answer["store_is_newer"], "of another backup the first one knows nothing"
+
+
 def test_a_backup_is_never_half_believed(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:
     kept, bad, new = tmp_path / "kept.tar", tmp_path / "bad.tar", tmp_path / "elsewhere"
     fonoteca("backup", kept, "--archive", jukebox)
@@ -82,6 +97,7 @@ def test_a_backup_is_never_half_believed(jukebox: Path, tmp_path: Path, fonoteca
             continue  # padding between members, which says nothing
         said = fonoteca("restore", bad, new)
         assert said.status == 1, (at, said)
+        assert not list((new / "staging").glob("*")), "it has keys"
         assert not (new / "fonoteca.toml").exists()
         bad.write_bytes(content[:at])
         assert fonoteca("restore", bad, new).status == 1
@@ -136,6 +152,26 @@ def test_a_restore_does_not_write_over_an_archive(jukebox: Path, tmp_path: Path,
     before = rows(jukebox)
     assert fonoteca("restore", kept, jukebox).status == 2
     assert rows(jukebox) == before
+
+
+def test_keys_are_never_anybody_elses_to_read(
+    jukebox: Path, tmp_path: Path, fonoteca: Fonoteca, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, new = tmp_path / "kept.tar", tmp_path / "new"
+    (jukebox / "keys").mkdir(exist_ok=True)
+    (jukebox / "keys" / "of-a-role").write_text("secret")
+    fonoteca("backup", kept, "--archive", jukebox)
+    seen: list[int] = []
+    fill = Unpacked.fill
+
+    def look(self: Unpacked, register: Register) -> None:
+        seen.append((new / "keys" / "of-a-role").stat().st_mode & 0o777)
+        seen.append((new / "staging" / "restore").stat().st_mode & 0o777)
+        fill(self, register)
+
+    monkeypatch.setattr(Unpacked, "fill", look)
+    assert fonoteca("restore", kept, new).status == 0
+    assert seen == [0o600, 0o700]
 
 
 def test_a_restore_that_was_cut_short_is_run_again(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:

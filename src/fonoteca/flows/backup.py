@@ -139,24 +139,32 @@ class Restored:
 
 
 class Unpacked:
-    """A backup proved and laid out in a staging folder. Use it as a context: it is gone afterwards."""
+    """A backup proved and laid out in a folder of staging. Use it as a context: it is gone afterwards, and when it is not whole."""
 
-    def __init__(self, stream: BinaryIO, subject: str, staging: Staging) -> None:
+    def __init__(self, stream: BinaryIO, subject: str, staging: Staging, folder: Path) -> None:
         self._staging = staging
-        self.folder = staging.folder("restore")
+        self.folder = folder
         self.counts = dict.fromkeys(PARTS, 0)
+        try:
+            self.about = self._lay_out(stream, subject)
+        except BaseException:
+            staging.discard(folder)
+            raise
+
+    def _lay_out(self, stream: BinaryIO, subject: str) -> About:
+        """Return what the backup says of itself, with its members in the folder."""
         members = read_backup(stream, subject)
         first = next(members)
         assert isinstance(first, About), "a backup begins with what it says of itself"
-        self.about = first
         for member in members:
             assert isinstance(member, Member)
-            with staging.writer(self.folder / member.name) as target:
+            with self._staging.writer(self.folder / member.name) as target:
                 for block in member.blocks():
                     target.write(block)
             part = member.name.split("/", 1)[0]
             if part in self.counts:
                 self.counts[part] += 1
+        return first
 
     def __enter__(self) -> Unpacked:
         """Return itself."""
@@ -165,6 +173,11 @@ class Unpacked:
     def __exit__(self, *_: object) -> None:
         """Remove the folder."""
         self._staging.discard(self.folder)
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments of the event log are in it."""
+        return sum(1 for _ in (self.folder / LOG).rglob("*.jsonl"))
 
     def settings(self, name: str) -> bytes | None:
         """Return one of SETTINGS_FILES, None when the backup has none."""
@@ -234,6 +247,11 @@ def _digest(lines: Iterable[bytes]) -> bytes:
     return digest.digest()
 
 
-def is_newer(store: Store, about: About) -> bool:
-    """Return whether the store tells of something that happened after the backup was begun: then the register must be made anew."""
-    return any(event.at > about.made_at for event in store.newest_events())
+def is_newer(store: Store, unpacked: Unpacked) -> bool:
+    """Return whether the store tells of something that happened after the backup was made: then the register must be made anew.
+
+    That the backup was made is told of after it, and of no other one of as many segments.
+    """
+    own = ("segments", unpacked.segment_count)
+    after = [event for event in store.newest_events() if event.at > unpacked.about.made_at]
+    return any(event.what != BACKED_UP or own not in event.facts for event in after)
