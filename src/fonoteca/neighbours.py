@@ -8,21 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
+from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.http import open_fetch
 from fonoteca.edges.mirrors import BlobsMirror, WebSeedMirror
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.edges.swarm_session import SwarmSettings
+from fonoteca.editions import FIRST_USE, Anchor, Asked, Heading, Unkept, believe
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import FOLDER_STORE
-from fonoteca.ports import Blobs, Mirror, Swarm
+from fonoteca.model.swarming import Rates, SwarmingSettings
+from fonoteca.ports import Blobs, Mirror, Swarm, TendedSwarm
 from fonoteca.workshop import load_settings, store_blobs
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmChoice:
-    """How a command takes part in swarms. public: look for peers beyond those that are named (DHT, local network, router)."""
+    """How a command takes part in swarms. host: "" for all addresses of this machine.
+
+    public: look for peers beyond those that are named (DHT, local network, router), as far as the settings let us.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -30,10 +37,21 @@ class SwarmChoice:
 
 
 @contextmanager
-def open_swarm(choice: SwarmChoice) -> Iterator[Swarm]:
-    """Take part in swarms until the context ends; all that was fetched is on disk then."""
+def open_swarm(choice: SwarmChoice, swarming: SwarmingSettings | None = None) -> Iterator[TendedSwarm]:
+    """Take part in swarms until the context ends; all that was fetched is on disk then. swarming: of the archive that does."""
+    own = swarming or SwarmingSettings()
     settings = SwarmSettings(
-        listen_host=choice.host, listen_port=choice.port, dht=choice.public, lsd=choice.public, upnp=choice.public
+        listen_host=choice.host,
+        listen_port=choice.port,
+        dht=choice.public and own.dht,
+        lsd=choice.public and own.local_discovery,
+        upnp=choice.public and own.port_mapping,
+        utp=own.utp,
+        rates=Rates(own.upload_bytes_per_s, own.download_bytes_per_s),
+        connections_max=own.connections_max,
+        ipv6=own.ipv6,
+        encryption=own.encryption,
+        queued_bytes_max=own.queued_bytes_max,
     )
     with LibtorrentSwarm(settings) as swarm:
         yield swarm
@@ -98,3 +116,29 @@ def peer_at(place: str) -> tuple[str, int]:
         )
         raise UsageError(place, "not a mirror", remedy)
     return host.strip("[]"), int(port)
+
+
+def edition_place(place: str) -> str:
+    """Return where the edition lies that a person named: an archive's folder has it in `editions/`."""
+    if "://" not in place and (Path(place) / FILE_NAME).is_file():
+        return str(Path(place) / "editions")
+    return place
+
+
+def edition_heading(place: str, anchor: Anchor = FIRST_USE) -> Heading:
+    """Return what the edition at a place says of its archive, whenever it was signed. Raises: TrustError, SourceError."""
+    return believe(open_fetch(edition_place(place)).read, Unkept(), Asked(SystemClock().now(), True, anchor)).index.heading
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """What a mirror works with: whose edition it reads, the swarm, and who else has the bytes.
+
+    anchor: how it comes to its first root. as_of: it takes an expired edition, too.
+    """
+
+    place: str
+    swarm: Swarm
+    whereabouts: Whereabouts
+    anchor: Anchor = FIRST_USE
+    as_of: bool = False

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.fixity import Sighting, Stamp
+from fonoteca.model.swarming import Rates, SwarmNow
 
 
 class Clock(Protocol):
@@ -402,4 +403,20 @@ class Swarm(Protocol):
 
     def close(self) -> None:
         """Leave the swarm; all that was fetched is on disk."""
+        ...
+
+
+class TendedSwarm(Swarm, Protocol):
+    """A swarm that is taken part in for months: what a service looks after."""
+
+    def unseed(self, torrent: bytes) -> None:
+        """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
+        ...
+
+    def limit(self, rates: Rates) -> None:
+        """Let this much go each way from now on. Resting lets go of all peers until it ends."""
+        ...
+
+    def now(self) -> SwarmNow:
+        """Return what goes on."""
         ...

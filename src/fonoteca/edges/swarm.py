@@ -30,6 +30,7 @@ from fonoteca.edges.swarm_session import (
 )
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.errors import FonotecaError, SourceError, StoreError, TrustError, UsageError
+from fonoteca.model.swarming import Rates, SwarmNow
 
 __all__ = ["LibtorrentSwarm", "SwarmSettings"]
 
@@ -98,6 +99,14 @@ class LibtorrentSwarm:
     def address(self) -> Peer:
         """The host and port that this swarm listens on."""
         return self._session.address
+
+    def limit(self, rates: Rates) -> None:
+        """Let this much go each way from now on. While resting no fetch is given up for lack of news."""
+        self._session.limit(rates)
+
+    def now(self) -> SwarmNow:
+        """Return what goes on. uploaded_bytes and downloaded_bytes: of the torrents that are here now."""
+        return self._session.now()
 
     def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
         """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).
@@ -315,6 +324,8 @@ class _Fetching:
             useful_bytes = status.total_wanted_done + status.total_payload_download - status.total_failed_bytes
             if useful_bytes > news_bytes or (status.state in _CHECKING and status.progress_ppm != checked_ppm):
                 news_bytes, checked_ppm, last_news = max(useful_bytes, news_bytes), status.progress_ppm, now
+            elif self._session.resting:
+                last_news = now
             if now - last_news > self._settings.idle_timeout_s or self._all_banned():
                 raise self._given_up(status)
 

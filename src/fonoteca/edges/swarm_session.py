@@ -5,16 +5,19 @@ libtorrent is used through this module and `fonoteca.edges.swarm` only. Its exce
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 import libtorrent as lt
 
 from fonoteca import __version__
 from fonoteca.model.errors import FormatError, StoreError, TrustError, UsageError
+from fonoteca.model.swarming import Encryption, Rates, SwarmNow
 
 Peer = tuple[str, int]
 """Host and port. The host is an address, not a name: libtorrent looks no names up for peers."""
@@ -27,14 +30,26 @@ _PREPARE_TIMEOUT_S, _PREPARE_INTERVAL_S = 0.5, 0.002
 _WAIT_MS = 200
 
 
+_POLICY_FORCED, _POLICY_ENABLED, _POLICY_DISABLED = 0, 1, 2
+_LEVEL_RC4, _LEVEL_BOTH = 2, 3
+_ENCRYPTION: Mapping[Encryption, tuple[int, int]] = {
+    Encryption.ALLOWED: (_POLICY_ENABLED, _LEVEL_BOTH),
+    Encryption.REQUIRED: (_POLICY_FORCED, _LEVEL_RC4),
+    Encryption.OFF: (_POLICY_DISABLED, _LEVEL_BOTH),
+}
+"""libtorrent's `enc_policy` and `enc_level`. "Required" puts the whole stream under RC4, not the handshake alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class SwarmSettings:
     """How this machine takes part in swarms. Without anything given: quietly, on loopback, with peers it is told of.
 
-    listen_port: 0 takes a free one. dht, lsd: look for peers in the public DHT, on the local network. upnp: ask the router
-        to let peers in (UPnP and NAT-PMP). utp: also talk uTP; see docs/decisions/swarm-settings.md for what it costs.
+    listen_host: "" is all addresses of this machine, of IPv6 too with `ipv6`. listen_port: 0 takes a free one.
+    dht, lsd: look for peers in the public DHT, on the local network. upnp: ask the router to let peers in (UPnP and NAT-PMP).
+    utp: also talk uTP; see docs/decisions/swarm-settings.md for what it costs.
     idle_timeout_s: without a single new byte, after which a fetch is given up.
-    upload_bytes_per_s, download_bytes_per_s: 0 is no limit; peers on the local network are never limited.
+    rates: as `Session.limit` takes them; peers on the local network are not limited, unless `limit_local`.
+    queued_bytes_max: what may wait in memory for the disk.
     """
 
     listen_host: str = "127.0.0.1"
@@ -44,17 +59,31 @@ class SwarmSettings:
     upnp: bool = False
     utp: bool = False
     idle_timeout_s: float = 60.0
-    upload_bytes_per_s: int = 0
-    download_bytes_per_s: int = 0
+    rates: Rates = field(default_factory=Rates)
     connections_max: int = 500
+    ipv6: bool = False
+    encryption: str = Encryption.ALLOWED
+    queued_bytes_max: int = 100_000_000
+    limit_local: bool = False
+
+    @property
+    def interfaces(self) -> str:
+        """Where to listen, as libtorrent has it."""
+        hosts = [self.listen_host] if self.listen_host else ["0.0.0.0", *(["::"] if self.ipv6 else [])]
+        return ",".join(f"[{host}]:{self.listen_port}" if ":" in host else f"{host}:{self.listen_port}" for host in hosts)
 
     def as_libtorrent(self) -> lt.settings_pack:
         """Return libtorrent's settings. Each that differs from its default is measured or reasoned in the decision page."""
         category = lt.alert_category
-        host = f"[{self.listen_host}]" if ":" in self.listen_host else self.listen_host
+        policy, level = _ENCRYPTION[Encryption(self.encryption)]
         return {
+            "upload_rate_limit": self.rates.upload_bytes_per_s,
+            "download_rate_limit": self.rates.download_bytes_per_s,
+            "out_enc_policy": policy,
+            "in_enc_policy": policy,
+            "allowed_enc_level": level,
             "user_agent": f"Fonoteca/{__version__} libtorrent/{lt.__version__}",
-            "listen_interfaces": f"{host}:{self.listen_port}",
+            "listen_interfaces": self.interfaces,
             # A port that was asked for is had or refused, never silently another one.
             "max_retry_port_bind": 0,
             "listen_system_port_fallback": False,
@@ -64,9 +93,8 @@ class SwarmSettings:
             "enable_natpmp": self.upnp,
             "enable_outgoing_utp": self.utp,
             "enable_incoming_utp": self.utp,
-            "upload_rate_limit": self.upload_bytes_per_s,
-            "download_rate_limit": self.download_bytes_per_s,
             "connections_limit": self.connections_max,
+            "max_queued_disk_bytes": self.queued_bytes_max,
             # Mirrors behind one address, and two sessions on one machine, are several peers.
             "allow_multiple_connections_per_ip": True,
             # Connect as soon as libtorrent's second comes round: a drop of 170 MB took half its time to begin.
@@ -109,7 +137,42 @@ class Session:
     def __init__(self, settings: SwarmSettings) -> None:
         with wrapped("swarm"):
             self._session = lt.session(settings.as_libtorrent())
-        self.address = (settings.listen_host, self._await_port(settings))
+        if settings.limit_local:
+            self._session.set_peer_class_filter(_everybody_limited())
+        self._resting = False
+        self.address = (settings.listen_host or "0.0.0.0", self._await_port(settings))
+        self.limit(settings.rates)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing goes in or out now."""
+        return self._resting
+
+    def limit(self, rates: Rates) -> None:
+        """Let this much go each way from now on. Resting lets go of all peers; they come back when it ends."""
+        with wrapped("swarm"):
+            limits = {"upload_rate_limit": rates.upload_bytes_per_s, "download_rate_limit": rates.download_bytes_per_s}
+            self._session.apply_settings(cast("lt.settings_pack", limits))
+            if rates.resting != self._resting:
+                self._resting = rates.resting
+                if rates.resting:
+                    self._session.pause()
+                else:
+                    self._session.resume()
+
+    def now(self) -> SwarmNow:
+        """Return what goes on. uploaded_bytes and downloaded_bytes: of the torrents that are here now. Cost: 2 us a torrent."""
+        with wrapped("swarm"):
+            found = self._session.get_torrent_status(_any_torrent, 0)
+        return SwarmNow(
+            torrents=len(found),
+            peers=sum(each.num_peers for each in found),
+            upload_bytes_per_s=sum(each.upload_payload_rate for each in found),
+            download_bytes_per_s=sum(each.download_payload_rate for each in found),
+            uploaded_bytes=sum(each.total_payload_upload for each in found),
+            downloaded_bytes=sum(each.total_payload_download for each in found),
+            resting=self._resting,
+        )
 
     def add(self, params: lt.add_torrent_params) -> lt.torrent_handle:
         """Add a torrent and run it at once, outside libtorrent's queue.
@@ -147,14 +210,18 @@ class Session:
         del self._session
 
     def _await_port(self, settings: SwarmSettings) -> int:
+        """Return the port when it is listened on. A machine need not have both kinds of addresses, IPv4 comes first."""
         deadline = time.monotonic() + _LISTEN_TIMEOUT_S
         reason = f"no answer within {_LISTEN_TIMEOUT_S:g} s"
+        failures_left = settings.interfaces.count(",") + 1
         while time.monotonic() < deadline:
             self._session.wait_for_alert(_WAIT_MS)
             for alert in self._session.pop_alerts():
                 if isinstance(alert, lt.listen_failed_alert):
                     reason = alert.error.message()
-                    deadline = 0
+                    failures_left -= 1
+                    taken = alert.error.value() in (errno.EADDRINUSE, errno.EACCES)
+                    deadline = 0 if taken or not failures_left else deadline
                 elif isinstance(alert, lt.listen_succeeded_alert):
                     return self._session.listen_port()
         raise UsageError(
@@ -162,6 +229,19 @@ class Session:
             f"cannot listen for peers there: {reason}",
             "Choose another address or port; port 0 takes a free one.",
         )
+
+
+def _everybody_limited() -> lt.ip_filter:
+    """Return the filter by which all peers are of libtorrent's first class, which its limits are for."""
+    everybody = lt.ip_filter()
+    everybody.add_rule("0.0.0.0", "255.255.255.255", 1)
+    everybody.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1)
+    return everybody
+
+
+def _any_torrent(_: lt.torrent_status) -> bool:
+    """Take every torrent."""
+    return True
 
 
 def _await_prepared(handle: lt.torrent_handle) -> None:

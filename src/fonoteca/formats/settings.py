@@ -11,6 +11,7 @@ from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Policy
 from fonoteca.model.settings import EditionSettings, FixitySettings, RaySettings, S3Settings, ServerSettings, Settings
+from fonoteca.model.swarming import SwarmingSettings
 
 FILE_NAME = "fonoteca.toml"
 
@@ -19,6 +20,22 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
     "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple},
     "server": {"host": str, "port": int},
+    "swarm": {
+        "port": int,
+        "dht": bool,
+        "local_discovery": bool,
+        "port_mapping": bool,
+        "utp": bool,
+        "ipv6": bool,
+        "encryption": str,
+        "upload_bytes_per_s": int,
+        "download_bytes_per_s": int,
+        "schedule": str,
+        "outside_bytes_per_s": int,
+        "connections_max": int,
+        "queued_bytes_max": int,
+        "refresh_minutes": int,
+    },
     "fixity": {"cycle_days": int},
     "s3": {"endpoint": str, "region": str},
     "ray": {"address": str},
@@ -72,6 +89,7 @@ def parse_settings(text: str) -> Settings:
         rights=policy,
         editions=EditionSettings(**_table(document, "editions")),
         server=ServerSettings(**_table(document, "server")),
+        swarm=SwarmingSettings(**_table(document, "swarm")),
         fixity=FixitySettings(**_table(document, "fixity")),
         s3=S3Settings(**_table(document, "s3")),
         ray=RaySettings(**_table(document, "ray")),
@@ -86,7 +104,7 @@ def _toml_value(value: str | int | bool | tuple[str, ...]) -> str:
 def settings_toml(settings: Settings) -> str:
     """Return the fonoteca.toml of these settings, with a comment for each that an operator may change."""
     text = _toml_value
-    policy, editions, server = settings.rights, settings.editions, settings.server
+    policy, editions, server, swarm = settings.rights, settings.editions, settings.server, settings.swarm
     return f"""\
 # Settings of this archive. See docs/settings.md.
 
@@ -113,6 +131,22 @@ web_seeds = {text(editions.web_seeds)}
 [server]
 host = {text(server.host)}
 port = {server.port}
+
+[swarm]  # for `seed` and `follow --keep`; the rates: 0 is no limit
+port = {swarm.port}
+dht = {text(swarm.dht)}
+local_discovery = {text(swarm.local_discovery)}
+port_mapping = {text(swarm.port_mapping)}
+utp = {text(swarm.utp)}
+ipv6 = {text(swarm.ipv6)}
+encryption = {text(swarm.encryption)}  # or "required", or "off"
+upload_bytes_per_s = {text(_exact_bytes(swarm.upload_bytes_per_s))}
+download_bytes_per_s = {text(_exact_bytes(swarm.download_bytes_per_s))}
+schedule = {text(swarm.schedule)}  # such as "22:00-06:00": outside these hours the next line limits both ways, 0 to nothing at all
+outside_bytes_per_s = {text(_exact_bytes(swarm.outside_bytes_per_s))}
+connections_max = {swarm.connections_max}
+queued_bytes_max = {text(_exact_bytes(swarm.queued_bytes_max))}
+refresh_minutes = {swarm.refresh_minutes}
 
 [fixity]
 cycle_days = {settings.fixity.cycle_days}  # an audit reads again what was verified longer ago than this

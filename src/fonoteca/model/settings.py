@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fonoteca.model.errors import UsageError
 from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.rights import Policy
+from fonoteca.model.swarming import SwarmingSettings
 
 PIECE_BYTES_DEFAULT = 262_144
 """256 KiB, settled by measurement: see docs/decisions/piece-length.md."""
@@ -113,6 +114,7 @@ class Settings:
     rights: Policy = field(default_factory=Policy)
     editions: EditionSettings = field(default_factory=EditionSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)
     s3: S3Settings = field(default_factory=S3Settings)
     ray: RaySettings = field(default_factory=RaySettings)
