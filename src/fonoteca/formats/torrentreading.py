@@ -248,7 +248,7 @@ def _v1_pieces(found: Findings, info: Dictionary, v1: Half, piece_bytes: int) ->
     count = -(-sum(entry.file_bytes for entry in v1.entries) // piece_bytes)
     if count > PIECES_MAX:
         found.add("pieces.many", "info", f"{count} pieces, expected at most {PIECES_MAX}")
-    if len(pieces) != V1_HASH_BYTES * count:
+    elif len(pieces) != V1_HASH_BYTES * count:
         sentence = f"{len(pieces)} bytes of v1 hashes, expected {V1_HASH_BYTES} for each of {count} pieces"
         found.add("pieces.length", "info.pieces", sentence)
     for entry in v1.entries:
