@@ -18,6 +18,7 @@ from cli_world import Fonoteca
 from typer.main import get_command
 
 from fonoteca import __version__
+from fonoteca.cli import menu
 from fonoteca.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +69,27 @@ COMMANDS = dict(_commands(get_command(app)))
 
 def test_every_command_of_the_built_set_is_there_and_no_other() -> None:
     assert set(COMMANDS) == BUILT
+
+
+def test_the_list_of_commands_says_of_each_what_it_says_itself() -> None:
+    top: Any = get_command(app)
+    lines = {name: inspect.cleandoc(command.help).splitlines()[0] for name, command in top.commands.items()}
+    assert {name: line for name, (_, line) in menu.COMMANDS.items()} == lines
+    for name, (module, _) in menu.COMMANDS.items():
+        callback = top.commands[name].callback
+        assert module == "commands" or callback is None or callback.__module__ == f"fonoteca.cli.{module}", name
+
+
+@pytest.mark.parametrize(
+    ("line", "loaded"), [("--help", ""), ("doctor --help", "fonoteca.rescue"), ("export --help", "fonoteca.intake")]
+)
+def test_a_command_line_imports_the_command_that_it_asks_for_alone(line: str, loaded: str) -> None:
+    program = "import sys; from fonoteca.cli import menu; menu.join_commands(sys.argv[1:]); print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", program, *line.split()], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"fonoteca.rescue", "fonoteca.intake"} & {*modules} == ({loaded} if loaded else set())
+    assert ("sqlalchemy" in modules) == bool(loaded)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

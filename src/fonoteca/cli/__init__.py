@@ -8,9 +8,10 @@ import sys
 def main() -> None:
     """Run the command line and exit with its status."""
     try:
-        import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
         from fonoteca.cli.app import run
+        from fonoteca.cli.menu import join_commands
 
+        join_commands(sys.argv[1:])
         status = run()
     except KeyboardInterrupt:  # before there was a command to interrupt, or after it
         status = 130
