@@ -12,7 +12,7 @@ import pytest
 from snapshot_world import made_up_world, write_world
 
 from fonoteca.catalogue.charts import CHARTS, DARK, LIGHT, spec_of, write_gallery
-from fonoteca.catalogue.charts.page import chart_png, page
+from fonoteca.catalogue.charts.page import page
 from fonoteca.catalogue.charts.shapes import duration_peaks, licence_names
 from fonoteca.catalogue.duck import DuckSettings, open_duck
 from fonoteca.catalogue.layout import ARTISTS, MERGED, RECORDINGS, RELEASES, table_files
@@ -31,7 +31,7 @@ from fonoteca.catalogue.statistics import (
 )
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.catalogue import Coverage, CoveragePoint
-from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.errors import StoreError
 from fonoteca.ports import SILENCE
 
 COUNT = 4000
@@ -178,8 +178,6 @@ def test_licences_are_called_what_people_call_them() -> None:
     assert list(names.values()) == ["CC BY-SA 4.0", "CC0 1.0", "www.gnu.org/licenses/gpl-2.0.html", "custom", ""]
 
 
-def test_what_is_no_chart_or_no_snapshot_is_refused(statistics: Statistics, tmp_path: Path) -> None:
-    with pytest.raises(UsageError):
-        chart_png(statistics, "nothing")
+def test_what_is_no_snapshot_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         statistics_of(tmp_path, 1)

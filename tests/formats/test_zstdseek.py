@@ -42,15 +42,6 @@ def test_a_seek_table_comes_back_as_it_was_written(frames: list[SeekFrame]) -> N
     assert found.to_bytes() == content
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)).map(lambda s: SeekFrame(*s)), min_size=1, max_size=20))
-def test_every_byte_is_found_in_the_frame_that_holds_it(frames: list[SeekFrame]) -> None:
-    table = SeekTable(frames)
-    held = [(index, at) for index, frame in enumerate(frames) for at in range(frame.content_bytes)]
-    assert [table.frame_at(byte) for byte in range(table.content_bytes)] == held
-    with pytest.raises(IndexError):
-        table.frame_at(table.content_bytes)
-
-
 def test_the_bytes_are_those_of_the_specification() -> None:
     assert SeekTable([SeekFrame(20, 100, 0xDEADBEEF), SeekFrame(30, 50, 1)]).to_bytes() == golden()
 

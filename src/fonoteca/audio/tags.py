@@ -37,6 +37,7 @@ from fonoteca.formats.identity import HEAD_BYTES, identify
 from fonoteca.formats.window import Window
 from fonoteca.model.audio import Tags
 from fonoteca.model.errors import AudioError, DamagedAudioError, FormatError, UnsupportedAudioError
+from fonoteca.model.ids import UUID_PATTERN
 
 VALUE_CHARS_MAX = 4096
 VALUES_MAX = 32
@@ -128,7 +129,7 @@ _PUBLIC_LICENCE = re.compile(
 """Creative Commons' own form for tags: `2005 A. Name. Licensed to the public under URL verify at URL`."""
 _SPEAKS_OF_LICENCE = re.compile(r"licen[cs]|creative\s*commons|public\s+domain|reserved", re.IGNORECASE)
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
-_MBID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MBID = re.compile(UUID_PATTERN)
 
 
 def read_tags(path: Path, name: str = "") -> Tags:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fonoteca.catalogue.desk import HELD, LISTENING, RECORDINGS, REDIRECTS
 from fonoteca.catalogue.duck import quoted
-from fonoteca.model.ids import RECORDING_NAMESPACE
+from fonoteca.model.ids import RECORDING_NAMESPACE, UUID_PATTERN
 
 TEXT_CHARS_MAX = 4096
 """MusicBrainz has titles of up to some 2,000 characters; longer text in one field is a broken row."""
@@ -22,7 +22,6 @@ COUNT_MAX = 2**53
 NUMBER_MAX = 32767
 """Disc and track numbers fit the 16 bits that MusicBrainz gives them."""
 
-_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _ISRC = "[A-Z]{2}[A-Z0-9]{3}[0-9]{7}"
 _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 
@@ -165,7 +164,7 @@ def _uuid(cell: Cell, required: bool = False) -> Rule:
     empty = ((f"{cell.sql} IS NULL", cell.why("empty")),) if required else ()
     if cell.kind == "UUID":
         return Rule(cell.sql, empty)
-    fits = f"regexp_full_match(lower({cell.text}), '{_UUID}')"
+    fits = f"regexp_full_match(lower({cell.text}), '{UUID_PATTERN}')"
     faults = ((f"{cell.text} <> '' AND NOT {fits}", cell.why_shown("expected a UUID")), *empty)
     return Rule(f"CASE WHEN {fits} THEN TRY_CAST({cell.text} AS UUID) END", faults)
 
@@ -335,7 +334,7 @@ def _release_id(values: Mapping[str, str], source: str) -> str:
     given, release, artist = (values.get(name, "''") for name in ("release_id", "release", "artist"))
     prefix = quoted(f"release:{source}:")
     own, named = uuid_of(f"{prefix} || {given}"), uuid_of(f"{prefix} || {artist} || chr(0) || {release}")
-    return f"""CASE WHEN regexp_full_match(lower({given}), '{_UUID}') THEN TRY_CAST({given} AS UUID)
+    return f"""CASE WHEN regexp_full_match(lower({given}), '{UUID_PATTERN}') THEN TRY_CAST({given} AS UUID)
         WHEN {given} <> '' THEN {own} WHEN {release} <> '' THEN {named} END"""
 
 

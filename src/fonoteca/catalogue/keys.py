@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fonoteca.catalogue.duck import DuckSettings, open_duck
 from fonoteca.catalogue.folding import Table, fold
 
 _LOST_MARKS = (
@@ -65,7 +66,7 @@ def title_words(titles: pa.Array) -> pa.Array:
 
 def artist_words(artists: pa.Array) -> pa.Array:
     """Return the words of each credit, as `title_words` does: guests ("A feat. B") are left out, since titles and credits name them
-    by turns, and so are "and" and a leading "the". The order of artists stays; `bag64` does not see it.
+    by turns, and so are "and" and a leading "the". The order of artists stays.
     """
     return _sliced(artists, _credits)
 
@@ -133,28 +134,20 @@ def _words_by_rule(texts: pa.Array) -> pa.Array:
 def key64(*words: pa.Array) -> npt.NDArray[np.uint64]:
     """Return one 64-bit key a row of the columns of words together; blanks do not count, so "night fall" is "nightfall".
 
-    Two different texts share a key about once in 2^64 / rows^2 / 2: 256 million rows have two such pairs in 1,000 builds.
+    Of n different texts, n^2 / 2^65 pairs share a key by chance: 256 million have two such pairs in 1,000 builds.
     """
-    return _hashed([f"replace(w{n}, ' ', '')" for n in range(len(words))], words)
-
-
-def bag64(*words: pa.Array) -> npt.NDArray[np.uint64]:
-    """Return one 64-bit key a row as `key64` does, for which the order of words within a column does not count."""
-    return _hashed([f"list_sort(string_split(w{n}, ' '))" for n in range(len(words))], words)
+    terms = ", ".join(f"replace(w{n}, ' ', '')" for n in range(len(words)))
+    table = pa.table(list(words), names=[f"w{n}" for n in range(len(words))])
+    with _duck().cursor() as cursor:
+        cursor.register("texts", table)
+        found = cursor.execute(f"SELECT hash({terms}) AS key FROM texts").fetchnumpy()["key"]
+    return np.ascontiguousarray(found, dtype=np.uint64)
 
 
 @cache
 def _duck() -> duckdb.DuckDBPyConnection:
     """Return a database with nothing in it, for its hash. One thread: who has many columns to hash has threads of their own."""
-    return duckdb.connect(":memory:", config={"threads": 1})
-
-
-def _hashed(terms: list[str], words: tuple[pa.Array, ...]) -> npt.NDArray[np.uint64]:
-    table = pa.table(list(words), names=[f"w{n}" for n in range(len(words))])
-    with _duck().cursor() as cursor:
-        cursor.register("texts", table)
-        found = cursor.execute(f"SELECT hash({', '.join(terms)}) AS key FROM texts").fetchnumpy()["key"]
-    return np.ascontiguousarray(found, dtype=np.uint64)
+    return open_duck(DuckSettings(threads=1), None)
 
 
 def _folded(texts: pa.Array) -> pa.Array:

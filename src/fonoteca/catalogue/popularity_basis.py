@@ -21,8 +21,8 @@ class SourceBasis:
     """What one source says. pairs: (listener, recording) pairs. unheard_share: of its listening, 0 to 1, on what it never heard.
 
     listeners_counted: False where listeners were reckoned from listens. effective_listeners: independent observations of equal
-    weight that say as much. pool_count, plays_knots: (listeners of a
-    recording, average plays of one); plays_within, plays_between: variances (popularity_plays).
+    weight that say as much. pool_count: pools with a mixture of their own. plays_knots: (listeners of a recording, average plays
+    of one); plays_within, plays_between: variances (popularity_plays).
     """
 
     name: str

@@ -21,7 +21,7 @@ from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_
 from fonoteca.catalogue.statistics import Statistics, gather_statistics
 from fonoteca.model.catalogue import Artist, Coverage, Popularity, Recording, Release, Snapshot
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.model.ids import Isrc, RecordingId
+from fonoteca.model.ids import UUID_PATTERN, Isrc, RecordingId
 from fonoteca.ports import Blobs, Staging
 
 BATCH_ROWS = 8192
@@ -31,7 +31,7 @@ COVERAGE_POINTS = 200
 """Smooth to the eye at any width of screen, and less than 20 kB of JSON."""
 
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(UUID_PATTERN)
 _RECORDING = """id::VARCHAR, title, artist, release, coalesce(release_id::VARCHAR, ''), year, duration_ms, isrc, licence_uri,
     source_uri, source, file_bytes, held, share, share_low, share_high, rank, synthetic"""
 

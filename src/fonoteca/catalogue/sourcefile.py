@@ -1,4 +1,4 @@
-"""What an import keeps about its source: source.json, to and from bytes. Pure."""
+"""What an import keeps about its source: source.json, to and from bytes, and what all JSON of the catalogue shares."""
 
 from __future__ import annotations
 

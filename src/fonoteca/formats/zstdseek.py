@@ -7,7 +7,6 @@ Source: facebook/zstd contrib/seekable_format/zstd_seekable_compression_format.m
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -46,7 +45,7 @@ class SeekFrame:
 class SeekTable:
     """The frames of a file in order."""
 
-    __slots__ = ("_content_starts", "_starts", "frames")
+    __slots__ = ("_starts", "frames")
 
     def __init__(self, frames: Sequence[SeekFrame]) -> None:
         if len(frames) > FRAMES_MAX:
@@ -55,31 +54,15 @@ class SeekTable:
             raise FormatError("seek table", "expected a checksum for every frame or for none", _REMEDY)
         self.frames = tuple(frames)
         self._starts = [0, *accumulate(frame.packed_bytes for frame in frames)]
-        self._content_starts = [0, *accumulate(frame.content_bytes for frame in frames)]
 
     @property
     def packed_bytes(self) -> int:
         """How long all frames are, without the table."""
         return self._starts[-1]
 
-    @property
-    def content_bytes(self) -> int:
-        """How long the unpacked file is."""
-        return self._content_starts[-1]
-
     def start(self, index: int) -> int:
         """Return where a frame begins in the file. index: from 0; the number of frames for where the table begins."""
         return self._starts[index]
-
-    def frame_at(self, content_byte: int) -> tuple[int, int]:
-        """Return the frame that holds a byte of the unpacked file, and where in it, both from 0. Cost: O(log frames).
-
-        Raises: IndexError outside of the file.
-        """
-        if not 0 <= content_byte < self.content_bytes:
-            raise IndexError(f"byte {content_byte} of {self.content_bytes}")
-        index = bisect_right(self._content_starts, content_byte) - 1
-        return index, content_byte - self._content_starts[index]
 
     def to_bytes(self) -> bytes:
         """Return the skippable frame that ends the file."""

@@ -12,6 +12,10 @@ CONTENT_PATH_BYTES_MAX = 100
 """DESIGN idea 4: content paths of at most 100 bytes survive every BitTorrent client and file system met so far."""
 
 
+UUID_PATTERN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""A UUID in lower case, as Python and RE2 read it."""
+
+
 class _Text(str):
     """A string that obeys a rule: `_rule` says it in words, `_fits` checks it."""
 
@@ -130,7 +134,7 @@ class RecordingId(_Text):
 
     __slots__ = ()
     _rule = "a UUID in lower case"
-    _pattern = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+    _pattern = re.compile(UUID_PATTERN)
 
     @classmethod
     def of(cls, source: str, natural_key: str) -> RecordingId:

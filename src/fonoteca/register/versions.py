@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from fonoteca.model.corridor import StoredFile, StoredVersion
 from fonoteca.model.errors import StoreError
-from fonoteca.model.ids import RecordingId
+from fonoteca.model.ids import UUID_PATTERN, RecordingId
 from fonoteca.model.rights import Kind, RightsRecord
 from fonoteca.register import queries
 from fonoteca.register.bulk import batched, insert_missing, insert_rows, reserve_keys
@@ -43,7 +43,7 @@ VERSIONS_AT_ONCE = 500
 PLACES_AT_ONCE = 2000
 """Of one question for the files that versions share."""
 
-_MBID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MBID = re.compile(UUID_PATTERN)
 _YEAR = re.compile(r"(?<!\d)(1[6-9]\d\d|20\d\d)(?!\d)")
 
 _TALLY = ("object_count", "file_count", "file_bytes", "duration_ms")

@@ -9,7 +9,7 @@ from fonoteca.model.errors import FormatError
 from fonoteca.model.ids import LogicalPath
 
 PATH_BYTES_MAX = 2560
-"""Of a path as it is written here: indexes of PostgreSQL take 2,704 bytes. A file system has longer ones, and nobody names music so."""
+"""Of a path as it is written here: indexes of PostgreSQL take 2,704 bytes."""
 
 
 def received_text(name: bytes) -> str:

@@ -15,7 +15,6 @@ from fonoteca.catalogue.charts.gallery import CHARTS
 from fonoteca.catalogue.charts.look import DARK, LIGHT, png_of, spec_of
 from fonoteca.catalogue.citation import MADE_UP
 from fonoteca.catalogue.statistics import Statistics
-from fonoteca.model.errors import UsageError
 from fonoteca.ports import Progress, Staging
 
 PAGE_FILE = "index.html"
@@ -47,13 +46,6 @@ def write_gallery(statistics: Statistics, folder: Path, staging: Staging, progre
             advance(1)
     write(PAGE_FILE, page(statistics, specs).encode())
     return tuple(written)
-
-
-def chart_png(statistics: Statistics, name: str) -> bytes:
-    """Return one chart as PNG. Raises: UsageError for a name that is none of CHARTS."""
-    if name not in CHARTS:
-        raise UsageError(name, "not a chart", f"Known are {', '.join(CHARTS)}.")
-    return png_of(spec_of(CHARTS[name].draw(statistics, LIGHT)))
 
 
 def page(statistics: Statistics, specs: Mapping[str, Mapping[str, Any]]) -> str:

@@ -23,6 +23,7 @@ from fonoteca.catalogue.duck import PARQUET, DuckSettings, duck_errors, open_duc
 from fonoteca.catalogue.listening_files.plays import Play
 from fonoteca.catalogue.rows import BadRow, shown
 from fonoteca.model.errors import SourceError
+from fonoteca.model.ids import UUID_PATTERN
 
 SPILL_PLAYS = 4_000_000
 """Plays in memory before they go to disk: some 300 MB."""
@@ -40,7 +41,6 @@ _DAY_AND_GRACE = timedelta(days=2)
 _TEXT_CHARS_MAX = 4096
 _HIDDEN = "(not shown: it may name a listener)"
 
-_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NIL = "00000000-0000-0000-0000-000000000000"
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13)"
 
@@ -59,12 +59,12 @@ WITH found AS (
         lower(trim(mbid)) AS own, lower(trim(mapped)) AS other
     FROM (%s)
 ), told AS (
-    SELECT *, coalesce(own, '') <> '' AND (NOT regexp_full_match(own, '{_UUID}') OR own = '{_NIL}') AS unfit
+    SELECT *, coalesce(own, '') <> '' AND (NOT regexp_full_match(own, '{UUID_PATTERN}') OR own = '{_NIL}') AS unfit
     FROM found
 )
 SELECT line, listener, moment, seconds, artist, title, mbid, unfit,
     CASE WHEN own <> '' AND NOT unfit THEN CAST(own AS UUID)
-         WHEN regexp_full_match(other, '{_UUID}') AND other <> '{_NIL}' THEN CAST(other AS UUID) END AS id,
+         WHEN regexp_full_match(other, '{UUID_PATTERN}') AND other <> '{_NIL}' THEN CAST(other AS UUID) END AS id,
     CASE WHEN wrong IS NOT NULL THEN wrong
          WHEN coalesce(artist, '') = '' THEN 'artist: empty'
          WHEN coalesce(title, '') = '' THEN 'title: empty'

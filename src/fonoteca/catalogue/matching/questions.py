@@ -14,13 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fonoteca.catalogue.checks import DURATION_MS_MAX
+from fonoteca.catalogue.duck import DuckSettings, open_duck
 from fonoteca.catalogue.keys import artist_words, title_words
 from fonoteca.catalogue.matching.signatures import Named
 from fonoteca.model.errors import SourceError, UsageError
 
 BATCH_ROWS = 1 << 17
-DURATION_MS_MAX = 7 * 24 * 3600 * 1000
-"""A week, as for recordings; a longer one is not known rather than wrong."""
 SECONDS_MAX = 10_000
 """Half of the durations of a file that gives seconds are below: nearly three hours. In milliseconds that is ten seconds."""
 
@@ -70,7 +70,7 @@ class QuestionFile:
     @contextmanager
     def _asked(self, columns: str = "*", more: str = "") -> Iterator[pa.RecordBatchReader]:
         query = f"SELECT {columns} FROM {self._reader} {more}"
-        with _broken(self.path), duckdb.connect(":memory:", config={"threads": 2, "preserve_insertion_order": True}) as duck:
+        with _broken(self.path), open_duck(DuckSettings(), None) as duck:
             yield duck.sql(query, params={"path": str(self.path)}).to_arrow_reader(BATCH_ROWS)
 
     def batches(self, columns: str = "*") -> Iterator[pa.RecordBatch]:
@@ -111,6 +111,7 @@ class QuestionFile:
         unit_ms = self.columns.unit_ms
         if not unit_ms:
             unit_ms = 1 if told.any() and np.median(duration[told]) > SECONDS_MAX else 1000
+        # One beyond what a recording may have is not known, rather than wrong.
         found = np.where(told, duration * unit_ms, -duration * 1000)
         return np.where((found > 0) & (found <= DURATION_MS_MAX), np.rint(found), 0).astype(np.int64)
 

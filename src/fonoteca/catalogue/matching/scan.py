@@ -7,10 +7,11 @@ thousands of recordings share costs no more than others and the answer does not 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fonoteca.catalogue.duck import DuckSettings, open_duck
 from fonoteca.catalogue.keys import artist_words, title_words
 from fonoteca.catalogue.layout import MERGED, RECORDINGS, table_files
 from fonoteca.catalogue.matching.sieve import QUESTION_BITS, Places, Sieve
@@ -28,6 +30,8 @@ BLOCK_ROWS = 1 << 17
 """Rows that a thread takes at once: their columns stay in a core's cache, and Python costs little beside them."""
 FOUND_MAX = 24
 """Recordings that one signature gives at most, the most heard: 300,000 are called "Intro"."""
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 _COLUMNS = ["rank", "title", "artist", "duration_ms", "isrc"]
 
 
@@ -68,22 +72,19 @@ def scan(folder: Path, asked: Asked, threads: int, advance: Callable[[int], None
 
     Cost: 1 us a recording and thread; see docs/decisions/match.md.
     """
-    found: list[Candidates] = []
     given = np.zeros(len(asked.sieve.signatures), np.uint8)
-    with ThreadPoolExecutor(threads) as pool, duckdb.connect(":memory:", config={"threads": 1}) as duck:
+    with ThreadPoolExecutor(threads) as pool, open_duck(DuckSettings(threads=1), None) as duck:
 
         def compare(sifted: _Sifted) -> Candidates:
             with duck.cursor() as cursor:
                 return _compared(asked, sifted, cursor)
 
-        sifting = _ahead(pool, lambda block: _sifted(asked.sieve, block), _blocks(folder), threads + 1)
-        comparing: deque[Future[Candidates]] = deque()
-        for sifted in sifting:
-            comparing.append(pool.submit(compare, _capped(sifted, given)))
-            advance(len(sifted.block))
-            while len(comparing) > threads:
-                found.append(comparing.popleft().result())
-        found += [each.result() for each in comparing]
+        def capped() -> Iterator[_Sifted]:
+            for sifted in _ahead(pool, lambda block: _sifted(asked.sieve, block), _blocks(folder), threads + 1):
+                yield _capped(sifted, given)
+                advance(len(sifted.block))
+
+        found = list(_ahead(pool, compare, capped(), threads + 1))
     return Candidates(
         np.concatenate([each.questions for each in found] or [np.zeros(0, np.uint32)]),
         np.concatenate([each.ranks for each in found] or [np.zeros(0, np.uint32)]),
@@ -123,13 +124,11 @@ def _blocks(folder: Path) -> Iterator[_Block]:
                 groups, rows = [], 0
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[_Block], _Sifted], blocks: Iterator[_Block], ahead_max: int
-) -> Iterator[_Sifted]:
-    """Yield the work's answer for each block in order, a few of them under way."""
-    under_way: deque[Future[_Sifted]] = deque()
-    for block in blocks:
-        under_way.append(pool.submit(work, block))
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[_T], _R], things: Iterable[_T], ahead_max: int) -> Iterator[_R]:
+    """Yield the work's answer for each thing in order, a few of them under way."""
+    under_way: deque[Future[_R]] = deque()
+    for thing in things:
+        under_way.append(pool.submit(work, thing))
         if len(under_way) >= ahead_max:
             yield under_way.popleft().result()
     while under_way:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
-from fonoteca.catalogue.duck import duck_errors, quoted
+from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck, quoted
 from fonoteca.catalogue.matching.answers import RULES, Answers
 from fonoteca.catalogue.matching.questions import QuestionFile
 from fonoteca.model.errors import SourceError, UsageError
@@ -65,6 +64,6 @@ def write_answers(reader: pa.RecordBatchReader, target: Path) -> None:
     Raises: UsageError for another suffix.
     """
     check_target(target)
-    with duck_errors(str(target)), duckdb.connect(":memory:", config={"threads": 1}) as duck:
+    with duck_errors(str(target)), open_duck(DuckSettings(threads=1), None) as duck:
         duck.register("answers", reader)
         duck.execute(f"COPY answers TO {quoted(target)} ({_FORMATS[target.suffix]})")

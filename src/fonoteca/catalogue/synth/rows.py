@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -277,12 +274,6 @@ class Facts:
 
     def _has_guest(self, of: Appearances) -> Bool:
         return slot(draw(self._key["guest"], of.home), 0) < odds(GUESTS)
-
-
-def recordings_of(world: World, ids: Sequence[UUID]) -> list[int | None]:
-    """Return the true recording of each uuid or MBID of the world's catalogue, None for other ids."""
-    pairs = np.frombuffer(b"".join(i.bytes for i in ids), np.uint64).reshape(-1, 2)
-    return [int(r) if r < world.settings.tracks else None for r in Facts(world).recordings_of_ids(pairs)]
 
 
 def _uuid_array(pairs: NDArray[np.uint64], given: Bool | None) -> pa.Array:
