@@ -15,13 +15,13 @@ _SQLITE_STEP = re.compile(
     r"(?P<how>SEARCH|SCAN) (?P<table>\w+)"
     r"(?: USING (?:(?:AUTOMATIC (?:PARTIAL )?)?(?:COVERING )?INDEX (?P<index>\w+)|INTEGER PRIMARY KEY))?(?P<condition> \(.*\))?"
 )
-_SMALL = ("tally", "drop")
+_SMALL = ("tally", "drop", "withdrawal")
 """Tables that stay small whatever is held, and may be read whole."""
 
 _PRETENDED_ROWS = 10_000_000
 _PRETENDED = f"""
     UPDATE pg_class SET relpages = 1, reltuples = {_PRETENDED_ROWS}
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i') AND relname !~ '^(tally|drop|pk_tally|pk_drop)$'
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i') AND relname !~ '^(pk_)?(tally|drop|withdrawal)$'
 """
 """PostgreSQL plans for so many rows a page: an empty table of one page looks to it like one of ten million rows."""
 

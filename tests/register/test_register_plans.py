@@ -76,9 +76,11 @@ EXPECTED: dict[str, list[Case]] = {
     "objects_at": [(("a/", "a0", 100), {"uq_object_object_path"})],
     "quarantined": [((100,), {"ix_object_quarantined"})],
     "events_since": [(("a", NOON, 0, 100), {"ix_event_subject_at"})],
+    "withdrawals_of": [((OBJECT,), set())],
+    "drops_with": [((OBJECT,), set())],
 }
 
-PASSES = {"held", "hashed_files", "objects_with_lost_rows"}
+PASSES = {"all_withdrawals", "held", "hashed_files", "objects_with_lost_rows"}
 """Questions that read everything, or that only others narrow: nobody waits for them."""
 
 

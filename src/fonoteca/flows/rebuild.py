@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fonoteca.editions import Editions, parse_drop_record, parse_member_list
 from fonoteca.flows.records import MEMBERS_FILE, RECORD_FILE, record_document, record_snapshots, record_stored
 from fonoteca.flows.replay import replay
+from fonoteca.flows.withdrawn import replay_withdrawals
 from fonoteca.model.corridor import Drop, DropMember
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Kind
@@ -47,6 +48,7 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
     repaired first.
     """
     with rooms.register.made_anew() as register:
+        _finish_purges(rooms.store, register)
         objects = versions = 0
         with rooms.progress.task("reading the store", None, "objects") as advance:
             for object_id in rooms.store.object_ids():
@@ -66,6 +68,13 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
             if segment.damage:
                 damaged.append(segment.path)
         return Rebuilt(objects, versions, len(register.drops()), events, tuple(damaged))
+
+
+def _finish_purges(store: Store, register: Register) -> None:
+    """Let go of what the log says is to be purged: a kill may have left half of it, which nobody could read."""
+    replay_withdrawals(register, store.events())
+    for each in register.withdrawals.purges_under_way():
+        store.purge(each.tombstone.object_id)
 
 
 def _record_object(store: Store, register: Register, object_id: ObjectId) -> int:

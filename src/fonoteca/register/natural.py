@@ -16,6 +16,7 @@ from fonoteca.register.schema import (
     object_,
     piece_hashes,
     version,
+    withdrawal,
 )
 
 _ROWS_AT_ONCE = 1000
@@ -77,6 +78,7 @@ def _questions() -> list[tuple[str, Select[Any]]]:
             "drop_member",
             select(*drop_member.c).order_by(drop_member.c.object_id, drop_member.c.version, drop_member.c.drop_id),
         ),
+        ("withdrawal", select(*withdrawal.c).order_by(withdrawal.c.object_id, withdrawal.c.authority)),
     ]
 
 

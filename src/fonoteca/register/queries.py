@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Integer, Select, String, and_, column, fun
 from fonoteca.register.schema import (
     decision,
     digest_key,
+    drop,
     drop_member,
     event,
     file,
@@ -328,6 +329,12 @@ def dropped_among(object_ids: Collection[str]) -> Select[Any]:
     return select(drop_member.c.object_id, drop_member.c.version).where(drop_member.c.object_id.in_(object_ids))
 
 
+def drops_with(object_id: str) -> Select[Any]:
+    """Select the infohashes of the drops that carry versions of an object."""
+    carriers = select(drop_member.c.drop_id).where(drop_member.c.object_id == object_id)
+    return select(drop.c.infohash_v1, drop.c.infohash_v2).where(drop.c.id.in_(carriers))
+
+
 def members_of_drop(drop_id: str) -> Select[Any]:
     """Select the versions in a drop."""
     return (
@@ -379,6 +386,7 @@ def held() -> Select[Any]:
             file.c.year,
             file.c.duration_ms,
             member_file.c.file_bytes,
+            member_file.c.sha256,
             object_.c.licence_uri,
         )
         .select_from(object_)

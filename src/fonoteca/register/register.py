@@ -15,6 +15,7 @@ from fonoteca.model.catalogue import HeldTrack
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
+from fonoteca.model.withdrawal import Purpose, Tombstone
 from fonoteca.register import portable, queries, reading
 from fonoteca.register.auditing import Auditing
 from fonoteca.register.bulk import batched
@@ -47,8 +48,10 @@ from fonoteca.register.schema import (
     item,
     metadata,
     object_,
+    withdrawal,
 )
 from fonoteca.register.versions import record_versions
+from fonoteca.register.withdrawals import Withdrawals
 
 LIMIT_DEFAULT = 100
 """Rows of a page where the caller names no other number."""
@@ -197,10 +200,13 @@ class Register:
         return self._one(queries.unanalysed_of(object_id), lambda row: row) is not None
 
     def held_tracks(self) -> Iterator[HeldTrack]:
-        """Yield every track held, in order of object and position, from one state of the register. Cost: one pass."""
+        """Yield every track that is held and not withdrawn, in order of object and position, from one state. Cost: one pass."""
         with self._reading() as connection:
+            withdrawn = Withdrawals(lambda: nullcontext(connection), self._write).masked(Purpose.FINDING)
             for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(queries.held()):
-                yield reading.held_track(row)
+                tombstone = withdrawn.get(row.object_id)
+                if tombstone is None or not tombstone.means(row.sha256):
+                    yield reading.held_track(row)
 
     def totals(self, kind: str | None = None) -> Totals:
         """Return sums over heads of a kind, or of audio and artwork together. Cost: constant."""
@@ -289,6 +295,15 @@ class Register:
         """The register as audits know it: files by what is due, and quarantine."""
         return Auditing(self._reading, self._write)
 
+    @property
+    def withdrawals(self) -> Withdrawals:
+        """The register as withdrawals know it: every statement, and what is under way."""
+        return Withdrawals(self._reading, self._write)
+
+    def withdrawn(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
+        """Return what is not given out for a purpose; None: for any at all. Cost: the number of statements."""
+        return self.withdrawals.masked(purpose)
+
     # What was checked, and what happened ----------------------------------------------------------------------------
 
     def record_check(self, object_id: str, path: str, at: datetime, damage: Damage | None) -> None:
@@ -351,12 +366,12 @@ class Register:
     def made_anew(self) -> Iterator[Register]:
         """Give a register with nothing held or published in it, which takes this one's place when the context ends well.
 
-        All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions
-        and past events stay: here they may be known when nowhere else.
+        All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions,
+        withdrawals and past events stay: here they may be known when nowhere else.
         """
         with writing(self._engine, self._before_commit, alone=True) as connection:
             for table in reversed(metadata.sorted_tables):
-                if table not in (decision, event, item):
+                if table not in (decision, event, item, withdrawal):
                     connection.execute(delete(table))
             yield Register(self._engine, None, connection)
 

@@ -11,6 +11,7 @@ Grain and keys:
     decision      one row a refusal or a hold            subject, outcome, rule
     drop          one row a torrent                      id
     drop_member   one row a version in a drop            drop, object_id, version
+    withdrawal    one row an archive's word on an object object_id, authority
     fixity_check  one row a dated check                  object_id, version, tail, at
     event         one row an event                       digest of all its columns
     tally         sums over heads, kept as rows change, so that totals need no scan. 16 rows a kind: fewer writers wait.
@@ -283,6 +284,20 @@ drop_member = Table(
     Column("object_id", _Name, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("drop_id", _Name, ForeignKey("drop.id"), primary_key=True, index=True),
+)
+
+withdrawal = Table(
+    "withdrawal",
+    metadata,
+    Column("object_id", _Name, primary_key=True),
+    Column("authority", String, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("tombstone", Text, nullable=False),
+    Column("answer", String, nullable=False),
+    Column("answered_at", Instant),
+    Column("answer_ground", Text, nullable=False),
+    Column("purge_at", Instant),
+    Column("purged_at", Instant),
 )
 
 fixity_check = Table(

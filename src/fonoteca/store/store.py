@@ -18,7 +18,7 @@ from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.ports import Blobs, Clock, Staging
-from fonoteca.store import claim, commit, events, fixity, mirror, reading, recovery, revision
+from fonoteca.store import claim, commit, events, fixity, mirror, purging, reading, recovery, revision
 from fonoteca.store.commit import Commit
 from fonoteca.store.events import Segment
 from fonoteca.store.fixity import Batch, Frame, Look
@@ -245,6 +245,13 @@ class Store:
     ) -> Iterator[StoredVersion]:
         """Yield downloaded versions as stored, earlier versions of an object first, whatever the order they came in."""
         return mirror.adopt_versions(self._root, arrived, claims)
+
+    def purge(self, object_id: ObjectId) -> None:
+        """Remove all of an object for good, after the order for it was logged. One that is gone already is no error.
+
+        Raises: UsageError for what is no music and no artwork.
+        """
+        purging.purge(self._root, object_id)
 
     def append_events(self, happened: Sequence[Event]) -> None:
         """Append events to the log as one durable segment. The same events again change nothing."""

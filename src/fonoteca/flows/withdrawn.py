@@ -1,0 +1,80 @@
+"""Withdrawals on their way into the record: first to the event log, then to the register, which the log can always fill again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from fonoteca.flows.events import EventRooms, record_events
+from fonoteca.flows.purging import PURGE_BEGUN, PURGED, texts
+from fonoteca.formats.tombstones import parse_tombstone, tombstone_line
+from fonoteca.model.corridor import Event
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.withdrawal import Answer, Authority, Tombstone, Withdrawal
+from fonoteca.register import Register
+
+WITHDRAWN, ACKNOWLEDGED, ANSWERED = "withdrawn", "withdrawal-acknowledged", "withdrawal-answered"
+_TOLD_AS = {Authority.OWN: WITHDRAWN, Authority.FOLLOWED: ACKNOWLEDGED}
+
+
+def record_statements(rooms: EventRooms, authority: Authority, stated: Sequence[tuple[Event, Tombstone]]) -> None:
+    """Record statements durably, each with the event that tells of it."""
+    record_events(rooms, [event for event, _ in stated])
+    for _, tombstone in stated:
+        rooms.register.withdrawals.enter(tombstone, authority)
+
+
+def statement_event(tombstone: Tombstone, authority: Authority, at: datetime) -> Event:
+    """Return the event of a statement. at: when it was made here, or heard of."""
+    facts = (("number", tombstone.number), ("state", tombstone.state), ("tombstone", tombstone_line(tombstone)))
+    return Event(at, _TOLD_AS[authority], tombstone.object_id, facts)
+
+
+def replay_withdrawals(register: Register, events: Iterable[Event]) -> None:
+    """Enter what the events tell of withdrawals, in their order. Again changes nothing."""
+    for event in events:
+        if event.what in ENTER:
+            ENTER[event.what](register, event)
+
+
+def _stated(register: Register, event: Event) -> None:
+    authority = Authority.OWN if event.what == WITHDRAWN else Authority.FOLLOWED
+    register.withdrawals.enter(parse_tombstone(texts(event)["tombstone"], event.subject), authority)
+
+
+def _answered(register: Register, event: Event) -> None:
+    facts = texts(event)
+    known = find(register, ObjectId(event.subject), Authority.FOLLOWED, int(facts["number"]))
+    if known is not None:
+        answer = Answer(facts["answer"])
+        register.withdrawals.answer(Withdrawal(known.tombstone, known.authority, answer, event.at, facts["ground"]))
+
+
+def _purge_begun(register: Register, event: Event) -> None:
+    facts = texts(event)
+    known = find(register, ObjectId(event.subject), Authority(facts["authority"]), int(facts["number"]))
+    if known is not None:
+        register.withdrawals.order_purge(known, event.at)
+
+
+def _purged(register: Register, event: Event) -> None:
+    facts = texts(event)
+    known = find(register, ObjectId(event.subject), Authority(facts["authority"]), None)
+    if known is not None:
+        register.withdrawals.note_purged(known, event.at)
+
+
+def find(register: Register, object_id: ObjectId, authority: Authority, number: int | None) -> Withdrawal | None:
+    """Return what an archive says of an object, None when that is not the statement of this number. None: whichever it is."""
+    said = (each for each in register.withdrawals.of(object_id) if each.authority is authority)
+    return next((each for each in said if number in (None, each.tombstone.number)), None)
+
+
+ENTER: Mapping[str, Callable[[Register, Event], None]] = {
+    WITHDRAWN: _stated,
+    ACKNOWLEDGED: _stated,
+    ANSWERED: _answered,
+    PURGE_BEGUN: _purge_begun,
+    PURGED: _purged,
+}
+"""What the events of withdrawals do to the register: the log is the truth of them."""

@@ -1,0 +1,182 @@
+"""What was withdrawn, as the register knows it: the newest statement of each archive about an object, and what became of it here.
+
+Everything in here comes from the event log, and what is entered twice is as once, so that the log may be replayed over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, TypeVar
+from zlib import crc32
+
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
+
+from fonoteca.formats.tombstones import parse_tombstone, tombstone_line
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.withdrawal import Answer, Authority, Purpose, Tombstone, Withdrawal, WithdrawalState
+from fonoteca.register.queries import drops_with
+from fonoteca.register.rows import storable
+from fonoteca.register.schema import (
+    TALLY_BUCKETS,
+    file,
+    fixity_check,
+    holding,
+    member_file,
+    object_,
+    piece_hashes,
+    tally,
+    version,
+    withdrawal,
+)
+
+_T = TypeVar("_T")
+
+
+def withdrawals_of(object_id: str) -> Select[Any]:
+    """Select the statements about an object."""
+    return select(withdrawal).where(withdrawal.c.object_id == object_id).order_by(withdrawal.c.authority)
+
+
+def all_withdrawals() -> Select[Any]:
+    """Select every statement, in order of object."""
+    return select(withdrawal).order_by(withdrawal.c.object_id, withdrawal.c.authority)
+
+
+class Withdrawals:
+    """The register as withdrawals know it. Made by `Register.withdrawals`; each writing method is one transaction."""
+
+    def __init__(
+        self,
+        reading: Callable[[], AbstractContextManager[Connection]],
+        write: Callable[[Callable[[Connection], object]], object],
+    ) -> None:
+        self._reading = reading
+        self._write = write
+
+    # What is known --------------------------------------------------------------------------------------------------
+
+    def all(self) -> list[Withdrawal]:
+        """Return every statement, in order of object; of one object the archive's own comes after that which it follows."""
+        return [_withdrawal(row) for row in self._rows(all_withdrawals())]
+
+    def of(self, object_id: str) -> list[Withdrawal]:
+        """Return the statements about an object, none for most. Cost: one look-up by key."""
+        return [_withdrawal(row) for row in self._rows(withdrawals_of(object_id))]
+
+    def mask(self, object_id: str, purpose: Purpose | None = None) -> Withdrawal | None:
+        """Return why an object is not given out for a purpose, None when nothing was withdrawn of it. Cost: as `of`."""
+        return next((each for each in reversed(self.of(object_id)) if each.masks(purpose)), None)
+
+    def masked(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
+        """Return what is not given out for a purpose; None: for any at all. Cost: the number of statements."""
+        return {each.tombstone.object_id: each.tombstone for each in self.all() if each.masks(purpose)}
+
+    def newest_number(self, authority: Authority) -> int:
+        """Return the number of an archive's newest statement, 0 before the first."""
+        return max((each.tombstone.number for each in self.all() if each.authority is authority), default=0)
+
+    def purges_under_way(self) -> list[Withdrawal]:
+        """Return what was ordered to be purged and is not known to be gone."""
+        under_way = withdrawal.c.purge_at.is_not(None) & withdrawal.c.purged_at.is_(None)
+        return [_withdrawal(row) for row in self._rows(all_withdrawals().where(under_way))]
+
+    def purged(self) -> set[ObjectId]:
+        """Return the objects whose bytes are gone from here."""
+        return {ObjectId(row.object_id) for row in self._rows(all_withdrawals().where(withdrawal.c.purged_at.is_not(None)))}
+
+    def drops_with(self, object_id: str) -> list[str]:
+        """Return the infohashes, v1 and v2, of the drops that carry versions of an object, in order."""
+        rows = self._rows(drops_with(object_id))
+        return sorted({*(row.infohash_v1 for row in rows), *(row.infohash_v2 for row in rows)})
+
+    # What is said ---------------------------------------------------------------------------------------------------
+
+    def enter(self, tombstone: Tombstone, authority: Authority) -> None:
+        """Take a statement, unless a newer one of the same archive about the same object is known.
+
+        A newer one of the archive that is followed wants a new answer; one that gives the object back lets it be fetched again.
+        """
+        key = {"object_id": tombstone.object_id, "authority": authority}
+        said = {"number": tombstone.number, "tombstone": tombstone_line(tombstone)}
+        answer: dict[str, Any] = {"answer": Answer.PENDING, "answered_at": None, "answer_ground": ""}
+        back = authority is Authority.FOLLOWED and tombstone.state is WithdrawalState.REINSTATED
+        this = (withdrawal.c.object_id == tombstone.object_id, withdrawal.c.authority == authority)
+
+        def work(connection: Connection) -> None:
+            known = connection.execute(select(withdrawal.c.number).where(*this)).scalar()
+            if known is None:
+                connection.execute(insert(withdrawal).values(**key, **said, **answer))
+            elif known < tombstone.number:
+                gone = {"purge_at": None, "purged_at": None} if back else {}
+                connection.execute(update(withdrawal).where(*this).values(**said, **answer, **gone))
+
+        self._write(work)
+
+    def answer(self, answered: Withdrawal) -> None:
+        """Take what the operator decided about a statement of the archive that is followed, if that is still its newest word."""
+        this = (*_of(answered), withdrawal.c.number == answered.tombstone.number)
+        said = {"answer": answered.answer, "answered_at": answered.answered_at, "answer_ground": storable(answered.answer_ground)}
+        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(**said)))
+
+    def order_purge(self, ordered: Withdrawal, at: datetime) -> None:
+        """Say that an object's bytes are about to go, on the strength of a statement that is still in force."""
+        this = (*_of(ordered), withdrawal.c.number == ordered.tombstone.number, withdrawal.c.purge_at.is_(None))
+        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(purge_at=at)))
+
+    def forget(self, object_id: str) -> None:
+        """Let go of all that is held of an object whose bytes are gone. The drops that it is in stay as they are."""
+        self._write(lambda connection: _forget_object(connection, object_id))
+
+    def note_purged(self, ordered: Withdrawal, at: datetime) -> None:
+        """Say that an object's bytes are gone."""
+        this = (*_of(ordered), withdrawal.c.purge_at.is_not(None), withdrawal.c.purged_at.is_(None))
+        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(purged_at=at)))
+
+    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
+        with self._reading() as connection:
+            return list(connection.execute(query))
+
+
+def _of(each: Withdrawal) -> Iterator[Any]:
+    yield withdrawal.c.object_id == each.tombstone.object_id
+    yield withdrawal.c.authority == each.authority
+
+
+def _forget_object(connection: Connection, object_id: str) -> None:
+    """Remove an object's rows, and take its head out of the sums."""
+    row = connection.execute(select(object_).where(object_.c.object_id == object_id)).one_or_none()
+    if row is None:
+        return
+    versions = select(version.c.id).where(version.c.object_key == row.id)
+    members = select(member_file.c.id).where(member_file.c.version_key.in_(versions))
+    files = select(file.c.id).where(file.c.version_key.in_(versions))
+    connection.execute(delete(holding).where(holding.c.file_key.in_(files)))
+    connection.execute(delete(file).where(or_(file.c.version_key.in_(versions), file.c.member_key.in_(members))))
+    connection.execute(delete(fixity_check).where(fixity_check.c.member_key.in_(members)))
+    connection.execute(delete(piece_hashes).where(piece_hashes.c.member_key.in_(members)))
+    connection.execute(delete(member_file).where(member_file.c.version_key.in_(versions)))
+    connection.execute(delete(version).where(version.c.object_key == row.id))
+    connection.execute(delete(object_).where(object_.c.id == row.id))
+    bucket = crc32(object_id.encode("ascii")) % TALLY_BUCKETS
+    less = {
+        "object_count": tally.c.object_count - 1,
+        "file_count": tally.c.file_count - row.file_count,
+        "file_bytes": tally.c.file_bytes - row.file_bytes,
+        "duration_ms": tally.c.duration_ms - row.duration_ms,
+    }
+    connection.execute(update(tally).where(tally.c.kind == row.kind, tally.c.bucket == bucket).values(**less))
+
+
+def _withdrawal(row: Row[Any]) -> Withdrawal:
+    """Return a statement as the register keeps it."""
+    return Withdrawal(
+        tombstone=parse_tombstone(row.tombstone, f"withdrawal of {row.object_id}"),
+        authority=Authority(row.authority),
+        answer=Answer(row.answer),
+        answered_at=row.answered_at,
+        answer_ground=row.answer_ground,
+        purge_at=row.purge_at,
+        purged_at=row.purged_at,
+    )
