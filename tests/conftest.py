@@ -8,13 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import settings
 
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.keys import KeyFolder
+from fonoteca.editions import Keyring, Signatory, TargetFile
+from fonoteca.editions.index import INDEX
+from fonoteca.editions.trust import WITHDRAWALS, Content, newest_root, read_standing, stamped_path
+from fonoteca.model.ids import Sha256
+from fonoteca.model.settings import SigningSettings
 from fonoteca.testing.seaweed import Seaweed
 from fonoteca.testing.seaweed import seaweed as run_seaweed
 
@@ -89,6 +98,28 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory, run_fonoteca: Callable[..
 def demo_archive(demo_run: DemoRun) -> Path:
     """Return the folder of the demo's archive."""
     return demo_run.archive
+
+
+@pytest.fixture(scope="session")
+def sign_again() -> Callable[[Path, Path, datetime], None]:
+    """Return what signs the index.json of an edition's folder, whatever it says, as whoever has the keys in a folder can."""
+
+    def sign(editions: Path, keys: Path, at: datetime) -> None:
+        blobs = DiskBlobs(editions)
+        content = blobs.read(INDEX)
+        drops = json.loads(content)["drops"]
+        listed = [drop[part] for drop in drops for part in ("torrent", "manifest_parquet", "manifest_jsonl")]
+        files = [TargetFile(file["path"], file["bytes"], Sha256(file["sha256"])) for file in listed]
+        withdrawals = blobs.read(WITHDRAWALS) if blobs.size(WITHDRAWALS) else b"[]\n"
+        bound = Content((*files, TargetFile.of(INDEX, content)), withdrawals)
+        signatory = Signatory(Keyring(KeyFolder(keys), token_bytes), SigningSettings())
+        draft = signatory.draft(newest_root(blobs), read_standing(blobs), bound, at)
+        for path, each in ((INDEX, content), (WITHDRAWALS, withdrawals)):
+            blobs.write(stamped_path(path, TargetFile.of(path, each).sha256), each)
+        for path, each in signatory.seal(draft, read_standing(blobs), at):
+            blobs.write(path, each)
+
+    return sign
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin
 
+from fonoteca.edges.clock import SystemClock
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.http import open_fetch
 from fonoteca.edges.mirrors import BlobsMirror, WebSeedMirror
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.edges.swarm_session import SwarmSettings
+from fonoteca.editions import FIRST_USE, Anchor, Asked, Heading, Unkept, believe
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
@@ -113,3 +116,29 @@ def peer_at(place: str) -> tuple[str, int]:
         )
         raise UsageError(place, "not a mirror", remedy)
     return host.strip("[]"), int(port)
+
+
+def edition_place(place: str) -> str:
+    """Return where the edition lies that a person named: an archive's folder has it in `editions/`."""
+    if "://" not in place and (Path(place) / FILE_NAME).is_file():
+        return str(Path(place) / "editions")
+    return place
+
+
+def edition_heading(place: str, anchor: Anchor = FIRST_USE) -> Heading:
+    """Return what the edition at a place says of its archive, whenever it was signed. Raises: TrustError, SourceError."""
+    return believe(open_fetch(edition_place(place)).read, Unkept(), Asked(SystemClock().now(), True, anchor)).index.heading
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """What a mirror works with: whose edition it reads, the swarm, and who else has the bytes.
+
+    anchor: how it comes to its first root. as_of: it takes an expired edition, too.
+    """
+
+    place: str
+    swarm: Swarm
+    whereabouts: Whereabouts
+    anchor: Anchor = FIRST_USE
+    as_of: bool = False

@@ -25,33 +25,36 @@ from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.edges.http import open_fetch
 from fonoteca.edges.http_ranges import open_ranged
+from fonoteca.edges.keys import KeyFolder
 from fonoteca.edges.packages import download_package
 from fonoteca.edges.ray_nodes import NodeCheck
 from fonoteca.edges.ray_workers import RayWorkers
 from fonoteca.edges.shared_staging import SharedStaging
 from fonoteca.edges.workers import ProcessWorkers
-from fonoteca.editions import Editions, Heading, read_index
+from fonoteca.editions import Asked, Editions, Keyring, Signatory, no_passphrase
 from fonoteca.flows.acquire import AcquireRooms
 from fonoteca.flows.audit import AuditRooms
 from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.follow import FollowRooms
 from fonoteca.flows.publish import PublishRooms
-from fonoteca.flows.purging import finish_purges
 from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
-from fonoteca.flows.withdrawn import replay_withdrawals
 from fonoteca.formats.claim import CLAIM_FILE, Claim, claim_json, parse_claim
 from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
+from fonoteca.groundwork import LOCK_FILE as LOCK_FILE
+from fonoteca.groundwork import making as making
 from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.settings import FOLDER_STORE, RAY, Settings
-from fonoteca.neighbours import Healers, peer_at
+from fonoteca.neighbours import Healers, edition_place, peer_at
+from fonoteca.neighbours import Mirroring as Mirroring
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
+from fonoteca.neighbours import edition_heading as edition_heading
 from fonoteca.neighbours import healers_at as healers_at
 from fonoteca.neighbours import open_swarm as open_swarm
 from fonoteca.outputs import output_file as output_file
@@ -70,17 +73,12 @@ if TYPE_CHECKING:
     from fonoteca.serve import ServeRooms
 
 SQLITE = "sqlite"
-LOCK_FILE = ".lock"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
 SEE_TASK = "fonoteca.workshop:see_archive"
-_PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", LOCK_FILE, CLAIM_FILE}
-_PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
-"""What an `init` that was cut short may have left: it may be run again."""
-
 _UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-", "catalogue-", "backup", "restore")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
-_SWEPT = ("private", "catalogue", "search", "editions")
+_SWEPT = ("private", "catalogue", "search", "editions", "keys", "trust")
 """Where a killed run may have left unfinished writes, besides the store, which looks after itself."""
 
 
@@ -100,6 +98,7 @@ class Archive:
         self.folder = folder
         self.settings = settings
         self.clock: Clock = SystemClock()
+        self.passphrase: Callable[[str], str] = no_passphrase
         self._calls = calls
         self._before_commit = before_commit
         self._open = ExitStack()
@@ -149,8 +148,13 @@ class Archive:
 
     @cached_property
     def editions(self) -> Editions:
-        """What is published."""
-        return Editions(self.blobs("editions"))
+        """What is published, and what signs it."""
+        return Editions(self.blobs("editions"), Signatory(self.keyring, self.settings.signing))
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """The private keys of its roles that are on this machine."""
+        return Keyring(KeyFolder(self.folder / "keys", self._calls), secrets.token_bytes, lambda name: self.passphrase(name))
 
     @cached_property
     def evidence(self) -> EvidenceVault:
@@ -190,10 +194,7 @@ class Archive:
             for name in _SWEPT:
                 self.blobs(name).sweep()
         lock.cleared_up()
-        newest = self.store.newest_events()
-        self.register.record_events(newest)
-        replay_withdrawals(self.register, newest)
-        finish_purges(self)
+        self.register.record_events(self.store.newest_events())
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)
@@ -216,10 +217,22 @@ class Archive:
         self._open.close()
 
 
-def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None, *, take_over: bool = False) -> None:
-    """Make a new archive: its folders, an empty store, a register and fonoteca.toml, which is written last.
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """How an archive is made. take_over: its store may be there already, of an archive that is gone. keys: whether to make keys of
+    its own; a mirror has none, for its editions are signed by the archive that it follows.
+    """
 
-    take_over: the store may be there already, of an archive that is gone.
+    take_over: bool = False
+    keys: bool = True
+
+
+AFRESH = Founding()
+
+
+def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None = None, how: Founding = AFRESH) -> None:
+    """Make a new archive: its folders, keys, an empty store, a register and fonoteca.toml, which is written last.
+
     Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is
     making it into one at this moment, ClaimedError when the store belongs to another archive.
     """
@@ -227,41 +240,15 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
         archive = Archive(folder, settings, calls)
         try:
             archive.store.initialise()
-            if take_over:
+            if how.take_over:
                 archive.store.take_over(archive.identity())
             archive.store.claim(archive.identity())
             _ = archive.register, archive.evidence
+            if how.keys:
+                archive.keyring.make_missing()
         finally:
             archive.close()
         home.write(FILE_NAME, settings_toml(settings).encode())
-
-
-@contextmanager
-def making(folder: Path, calls: DurableCalls | None = None) -> Iterator[Blobs]:
-    """Be the one who makes an archive in a folder: it is one when fonoteca.toml is written, last, into the blobs given.
-
-    Raises: UsageError when the folder is an archive already or holds something else, BusyError when another process is at it.
-    """
-    _check_is_none(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(str(folder), "is a file", "Name a folder that is empty or not there yet.")
-    home = DiskBlobs(folder, calls)
-    strange = [name for name in home.children() if name not in _PARTS]
-    if strange:
-        raise UsageError(
-            str(folder), f"holds other things, such as {strange[0]!r}", "Name a folder that is empty or not there yet."
-        )
-    home.create(LOCK_FILE, b"")
-    with ArchiveLock(folder / LOCK_FILE):
-        _check_is_none(folder)  # made since we looked
-        home.sweep()  # what a making that was killed left half-written
-        yield home
-
-
-def _check_is_none(folder: Path) -> None:
-    """Raise UsageError when the folder is an archive already."""
-    if (folder / FILE_NAME).exists():
-        raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
 
 
 @contextmanager
@@ -401,27 +388,6 @@ def mirrors_at(places: Sequence[str]) -> Iterator[Whereabouts]:
         yield Whereabouts(tuple(peers), tuple(web_seeds))
 
 
-def edition_place(place: str) -> str:
-    """Return where the edition lies that a person named: an archive's folder has it in `editions/`."""
-    if "://" not in place and (Path(place) / FILE_NAME).is_file():
-        return str(Path(place) / "editions")
-    return place
-
-
-def edition_heading(place: str) -> Heading:
-    """Return what the edition at a place says of its archive. Raises: TrustError, SourceError."""
-    return read_index(open_fetch(edition_place(place)).read).heading
-
-
-@dataclass(frozen=True, slots=True)
-class Mirroring:
-    """What a mirror works with: whose edition it reads, the swarm, and who else has the bytes."""
-
-    place: str
-    swarm: Swarm
-    whereabouts: Whereabouts
-
-
 def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> FollowRooms:
     """Return what a mirror needs."""
     return FollowRooms(
@@ -432,6 +398,8 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         catalogue=catalogue_rooms(archive, progress),
         staging=archive.staging,
         fetch=open_fetch(edition_place(mirroring.place)),
+        trust=archive.blobs("trust"),
+        asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor),
         swarm=mirroring.swarm,
         whereabouts=mirroring.whereabouts,
     )

@@ -11,7 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from fonoteca.editions import Heading, ManifestedDrop, SnapshotPlan, cut, cut_snapshot, rows_of_plan, rows_of_snapshot
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.editions import (
+    Editions,
+    Heading,
+    Keyring,
+    ManifestedDrop,
+    Signatory,
+    SnapshotPlan,
+    cut,
+    cut_snapshot,
+    rows_of_plan,
+    rows_of_snapshot,
+)
 from fonoteca.editions.planning import DropPlan
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.metainfo import Announce
@@ -21,7 +33,9 @@ from fonoteca.model.corridor import Candidate, CandidateFile, MemberFile, Sharea
 from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.ids import ContentPath, ItemKey, LogicalPath, ObjectId
 from fonoteca.model.rights import Evidence, Kind, Policy, Scheme, SharingAdmission
+from fonoteca.model.settings import SigningSettings
 from fonoteca.rights import decide
+from fonoteca.testing.keys import MemoryKeys, counted_seeds
 
 PIECE_BYTES = BLOCK_BYTES
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
@@ -99,3 +113,15 @@ def manifested_snapshot(plan: SnapshotPlan, supersedes: ManifestedDrop | None = 
     plan = replace(plan, supersedes=supersedes.drop.id if supersedes else None)
     made = cut_snapshot(plan, HEADING.root_name, PIECE_BYTES, Announce(), NOW)
     return ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
+
+
+def editions_in(folder: Path, salt: str = "") -> Editions:
+    """Return the editions in a folder, signed by keys that are always the same for one salt."""
+    return Editions(DiskBlobs(folder), signatory(salt))
+
+
+def signatory(salt: str = "", keys: MemoryKeys | None = None) -> Signatory:
+    """Return what signs with keys that are always the same for one salt."""
+    keyring = Keyring(keys or MemoryKeys(), counted_seeds(salt))
+    keyring.make_missing()
+    return Signatory(keyring, SigningSettings())

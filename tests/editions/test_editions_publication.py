@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from editions_payload import HEADING, NOW, Payload, manifested, manifested_snapshot
+from editions_payload import HEADING, NOW, Payload, editions_in, manifested, manifested_snapshot
 
-from fonoteca.edges.disk import DiskBlobs
 from fonoteca.editions import (
-    Editions,
     Heading,
     ManifestedDrop,
+    Terms,
     drop_record,
     list_members,
     member_list,
@@ -68,7 +67,7 @@ def fetch_from(files: dict[str, bytes]) -> Callable[[str, int], bytes]:
 def published(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return the files of an edition."""
     folder = tmp_path_factory.mktemp("editions")
-    Editions(DiskBlobs(folder)).publish(HEADING, drops_of(Payload()), NOW)
+    editions_in(folder).publish(HEADING, drops_of(Payload()), Terms(NOW))
     return tree(folder)
 
 
@@ -82,32 +81,44 @@ def test_what_is_published_is_read_whole(published: dict[str, bytes]) -> None:
 
 
 def test_the_same_store_and_settings_give_the_same_edition_byte_for_byte(published: dict[str, bytes], tmp_path: Path) -> None:
-    Editions(DiskBlobs(tmp_path)).publish(HEADING, drops_of(Payload()), NOW)
+    editions_in(tmp_path).publish(HEADING, drops_of(Payload()), Terms(NOW))
     assert tree(tmp_path) == published
 
 
-def test_nothing_new_changes_nothing(tmp_path: Path) -> None:
-    editions, drops = Editions(DiskBlobs(tmp_path)), drops_of(Payload())
-    first = editions.publish(HEADING, drops, NOW)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    second = editions.publish(HEADING, drops, LATER)
-    third = editions.publish(HEADING, [], LATER)
+METADATA = ("metadata/", "withdrawals.json")
+
+
+def signed_files(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of an edition that its index, or the targets' signature, binds, under their plain names."""
+    return {path: content for path, content in files.items() if not path.startswith(METADATA) and path[64:65] != "."}
+
+
+def test_nothing_new_signs_only_a_timestamp(tmp_path: Path) -> None:
+    editions, drops = editions_in(tmp_path), drops_of(Payload())
+    first = editions.publish(HEADING, drops, Terms(NOW))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = NOW + timedelta(hours=1)
+    second = editions.publish(HEADING, drops, Terms(again))
+    third = editions.publish(HEADING, [], Terms(again))
     assert (first.made, second.made, third.made) == (True, False, False)
     assert first.files == second.files == third.files
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path.name for path in after if after[path] != before.get(path)} == {"timestamp.json"}
+    assert json.loads((tmp_path / "metadata" / "timestamp.json").read_bytes())["signed"]["version"] == 2
 
 
 def test_a_new_edition_keeps_every_old_drop_and_its_files(tmp_path: Path) -> None:
-    editions, payload = Editions(DiskBlobs(tmp_path)), Payload()
+    editions, payload = editions_in(tmp_path), Payload()
     old = drops_of(payload)
-    editions.publish(HEADING, old, NOW)
+    editions.publish(HEADING, old, Terms(NOW))
     before = tree(tmp_path)
     successor = manifested_snapshot(payload.snapshot("2026-11-29"), supersedes=old[0])
     (plan,) = plan_drops([payload.shareable(payload.version("b"))], {}, EditionSettings())
-    publication = editions.publish(HEADING, [successor, manifested(plan)], LATER)
+    publication = editions.publish(HEADING, [successor, manifested(plan)], Terms(LATER))
     after = tree(tmp_path)
     assert publication.number == 2
-    assert {path: after[path] for path in before if path != "index.json"} == {p: c for p, c in before.items() if p != "index.json"}
+    changed = {path for path in before if after.get(path) != before[path]}
+    assert changed == {"index.json", "metadata/timestamp.json"}
     edition = editions.read()
     assert edition is not None
     assert edition.drops[:4] == tuple(each.drop for each in old)
@@ -118,14 +129,14 @@ def test_a_new_edition_keeps_every_old_drop_and_its_files(tmp_path: Path) -> Non
 
 
 def test_ranks_and_successors_are_told_in_index_and_record(tmp_path: Path) -> None:
-    editions, payload = Editions(DiskBlobs(tmp_path)), Payload()
+    editions, payload = editions_in(tmp_path), Payload()
     old = drops_of(payload)
-    editions.publish(HEADING, old, NOW)
+    editions.publish(HEADING, old, Terms(NOW))
     assert b'"fonoteca-edition/1"' in (tmp_path / "index.json").read_bytes()
     (plan,) = plan_drops([payload.shareable(payload.version("b"))], {}, EditionSettings())
     new = manifested(plan)
     told = replace(new.drop, ranks=RankRange(3, 2**40), replaces=(old[1].drop.id,))
-    editions.publish(HEADING, [replace(new, drop=told)], LATER)
+    editions.publish(HEADING, [replace(new, drop=told)], Terms(LATER))
     assert b'"fonoteca-edition/2"' in (tmp_path / "index.json").read_bytes()
     edition = editions.read()
     assert edition is not None
@@ -138,68 +149,69 @@ def test_ranks_and_successors_are_told_in_index_and_record(tmp_path: Path) -> No
 
 
 def test_a_publication_binds_every_file(tmp_path: Path) -> None:
-    publication = Editions(DiskBlobs(tmp_path)).publish(HEADING, drops_of(Payload()), NOW)
+    publication = editions_in(tmp_path).publish(HEADING, drops_of(Payload()), Terms(NOW))
     assert [(f.path, f.file_bytes, f.sha256) for f in publication.files] == [
-        (path, len(content), sha256(content).hexdigest()) for path, content in sorted(tree(tmp_path).items())
+        (path, len(content), sha256(content).hexdigest()) for path, content in sorted(signed_files(tree(tmp_path)).items())
     ]
 
 
 def test_a_staged_edition_is_not_out_until_it_is_committed(tmp_path: Path) -> None:
-    editions = Editions(DiskBlobs(tmp_path))
-    staged = editions.stage(HEADING, iter(drops_of(Payload())), NOW)
+    editions = editions_in(tmp_path)
+    staged = editions.stage(HEADING, iter(drops_of(Payload())), Terms(NOW))
     assert editions.index() is None
     assert editions.read() is None
     editions.commit(staged)
     assert editions.read() is not None
-    assert not editions.stage(HEADING, drops_of(Payload()), LATER).made
+    assert not editions.stage(HEADING, drops_of(Payload()), Terms(LATER)).made
 
 
 def test_what_a_crash_left_is_written_again(published: dict[str, bytes], tmp_path: Path) -> None:
-    editions = Editions(DiskBlobs(tmp_path))
-    editions.stage(HEADING, drops_of(Payload())[:2], NOW)
+    editions = editions_in(tmp_path)
+    editions.stage(HEADING, drops_of(Payload())[:2], Terms(NOW))
     for path in (tmp_path / "drops").iterdir():
         path.write_bytes(b"half")
-    editions.publish(HEADING, drops_of(Payload()), NOW)
+    editions.publish(HEADING, drops_of(Payload()), Terms(NOW))
     assert tree(tmp_path) == published
 
 
 def test_what_can_never_change_is_refused(tmp_path: Path) -> None:
-    editions = Editions(DiskBlobs(tmp_path))
+    editions = editions_in(tmp_path)
     with pytest.raises(UsageError, match="nothing to publish"):
-        editions.publish(HEADING, [], NOW)
-    editions.publish(HEADING, drops_of(Payload()), NOW)
+        editions.publish(HEADING, [], Terms(NOW))
+    editions.publish(HEADING, drops_of(Payload()), Terms(NOW))
     before = tree(tmp_path)
     for heading in (replace(HEADING, root_name="blues"), replace(HEADING, piece_bytes=2 * HEADING.piece_bytes)):
         with pytest.raises(UsageError, match="fixed at"):
-            editions.publish(heading, drops_of(Payload()), LATER)
+            editions.publish(heading, drops_of(Payload()), Terms(LATER))
     assert tree(tmp_path) == before
 
 
 def test_an_edition_that_mirrors_would_refuse_is_not_committed(tmp_path: Path) -> None:
-    editions, drops = Editions(DiskBlobs(tmp_path)), drops_of(Payload())
+    editions, drops = editions_in(tmp_path), drops_of(Payload())
     for wrong in (
         [drops[2]],
         [drops[1], drops[1]],
         [manifested_snapshot(Payload().snapshot("x"), supersedes=drops[0])],
     ):
         with pytest.raises(StoreError):
-            editions.publish(HEADING, wrong, NOW)
+            editions.publish(HEADING, wrong, Terms(NOW))
     with pytest.raises(StoreError):
-        editions.publish(Heading("two\nlines", "jazz", HEADING.piece_bytes), drops, NOW)
+        editions.publish(Heading("two\nlines", "jazz", HEADING.piece_bytes), drops, Terms(NOW))
     assert editions.index() is None
 
 
 def test_a_damaged_index_of_ones_own_is_a_fault_of_the_store(tmp_path: Path) -> None:
-    editions = Editions(DiskBlobs(tmp_path))
-    editions.publish(HEADING, drops_of(Payload()), NOW)
-    (tmp_path / "index.json").write_bytes(b"{")
+    editions = editions_in(tmp_path)
+    editions.publish(HEADING, drops_of(Payload()), Terms(NOW))
+    (stamped,) = tmp_path.glob("*.index.json")
+    stamped.write_bytes(b"{")
     with pytest.raises(StoreError, match="from a mirror"):
-        editions.publish(HEADING, drops_of(Payload()), LATER)
+        editions.publish(HEADING, drops_of(Payload()), Terms(LATER))
 
 
 def test_a_torrent_is_found_by_its_drop(tmp_path: Path) -> None:
-    editions, drops = Editions(DiskBlobs(tmp_path)), drops_of(Payload())
-    editions.publish(HEADING, drops, NOW)
+    editions, drops = editions_in(tmp_path), drops_of(Payload())
+    editions.publish(HEADING, drops, Terms(NOW))
     assert editions.torrent(drops[1].drop.id) == drops[1].torrent
     with pytest.raises(UsageError):
         editions.torrent(DropId("audio-0000000000000000"))

@@ -26,6 +26,8 @@ import uvicorn
 
 from fonoteca.audio import judge, verdict_on
 from fonoteca.edges.disk import SystemCalls
+from fonoteca.edges.keys import KeyFolder
+from fonoteca.editions import Keyring
 from fonoteca.flows.acquire import AcquireRooms, Outcome, Pace, acquire
 from fonoteca.flows.analyse import Analysed, Budget, Unanalysed, analyse
 from fonoteca.flows.audit import Audited, audit
@@ -40,6 +42,7 @@ from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.ports import DurableCalls, Swarm
 from fonoteca.register import Register
 from fonoteca.serve import create_app
+from fonoteca.testing.keys import counted_seeds
 from fonoteca.wiring import (
     EXAMINE_TASK,
     Archive,
@@ -189,9 +192,10 @@ def artwork(name: str) -> ObjectId:
 
 
 def make_archive(folder: Path, settings: Settings = SETTINGS) -> Path:
-    """Make an empty archive whose secret is known. Returns: its folder."""
+    """Make an empty archive whose secrets are known. Returns: its folder."""
     (folder / "private").mkdir(parents=True)
     (folder / "private" / "evidence-salt").write_bytes(SALT)
+    Keyring(KeyFolder(folder / "keys", Unsynced()), counted_seeds()).make_missing()
     create_archive(folder, settings, Unsynced())
     return folder
 

@@ -92,14 +92,16 @@ def test_metadata_goes_out_first_then_audio_by_the_listening_it_carries_then_art
         assert sorted(covers) == sorted([artwork("one"), artwork("three")])
 
 
-def test_with_nothing_new_the_edition_stays_as_it_is_to_the_byte(folder: Path) -> None:
+def test_with_nothing_new_the_edition_stays_as_it_is_and_only_its_date_is_signed(folder: Path) -> None:
     with opened(folder) as archive:
         assert put_out(archive).made
     before = bytes_of(folder / "editions"), bytes_of(folder / "store")
-    with opened(folder, clock=StoppedClock(NOW + timedelta(days=40))) as archive:
+    with opened(folder, clock=StoppedClock(NOW + timedelta(days=5))) as archive:
         again = put_out(archive)
     assert (again.made, again.number, again.drops) == (False, 1, ())
-    assert (bytes_of(folder / "editions"), bytes_of(folder / "store")) == before
+    after = bytes_of(folder / "editions"), bytes_of(folder / "store")
+    assert after[1] == before[1]
+    assert {path for path, _ in after[0].items() ^ before[0].items()} == {"metadata/timestamp.json"}
 
 
 def test_what_is_new_makes_new_drops_and_changes_none(folder: Path, tmp_path: Path) -> None:
@@ -282,10 +284,11 @@ def test_a_name_or_piece_length_that_changed_after_publication_is_refused(folder
 
 def test_a_drop_that_was_planned_and_may_not_go_out_any_more_holds_nothing_else_up(folder: Path, tmp_path: Path) -> None:
     points = count_points(copy_archive(folder, tmp_path / "counted"), lambda archive: iter([put_out(archive)]))
-    doom = Doom(call=points.calls - 5)  # all drops are recorded; index.json is not written
+    doom = Doom(call=points.calls - 20)  # all drops are recorded; the timestamp is not written
     with opened(folder, doom.calls, doom.before_commit) as archive, pytest.raises(Crash):
         put_out(archive)
-    assert not (folder / "editions" / "index.json").exists()
+    assert not (folder / "editions" / "metadata" / "timestamp.json").exists()
+    assert any((folder / "editions" / "manifests").iterdir())
     change_settings(folder, STRICT)
     put_item(tmp_path / "music", "one", {"02 more.flac": track(20)})
     with opened(folder) as archive:

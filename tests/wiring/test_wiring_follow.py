@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -45,7 +46,16 @@ def _index(origin: Path) -> Index:
     return read_index(lambda path, _: (origin / "editions" / path).read_bytes())
 
 
-def _forge(origin: Path, change: Callable[[ManifestRow], ManifestRow]) -> None:
+Sign = Callable[[Path, Path, datetime], None]
+
+
+def _sign_index(origin: Path, index: Index, sign: Sign) -> None:
+    """Put out an index as whoever has the keys can."""
+    (origin / "editions" / "index.json").write_bytes(index_bytes(index))
+    sign(origin / "editions", origin / "keys", datetime.now(UTC))
+
+
+def _forge(origin: Path, change: Callable[[ManifestRow], ManifestRow], sign: Sign) -> None:
     """Change the manifest of the first audio drop, and all that must agree with it, as whoever signs an edition can."""
     index, folder = _index(origin), origin / "editions"
     at = next(n for n, entry in enumerate(index.entries) if entry.kind is DropKind.AUDIO)
@@ -64,7 +74,7 @@ def _forge(origin: Path, change: Callable[[ManifestRow], ManifestRow]) -> None:
         entry, id=drop_id, **dict(zip(("torrent", "manifest_parquet", "manifest_jsonl"), _targets(files), strict=True))
     )
     entries = (*index.entries[:at], forged, *index.entries[at + 1 :])
-    (folder / "index.json").write_bytes(index_bytes(replace(index, entries=entries)))
+    _sign_index(origin, replace(index, entries=entries), sign)
 
 
 def _targets(files: dict[str, bytes]) -> list[TargetFile]:
@@ -75,8 +85,8 @@ def _stored(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in (folder / "store").rglob("*") if "audio" in str(path))
 
 
-def test_version_whose_digest_the_manifest_gets_wrong_is_not_taken_in(origin: Path, tmp_path: Path) -> None:
-    _forge(origin, lambda row: replace(row, sha256=Sha256("0" * 64)) if row.path.endswith(".ogg") else row)
+def test_version_whose_digest_the_manifest_gets_wrong_is_not_taken_in(origin: Path, tmp_path: Path, sign_again: Sign) -> None:
+    _forge(origin, lambda row: replace(row, sha256=Sha256("0" * 64)) if row.path.endswith(".ogg") else row, sign_again)
     with pytest.raises(TrustError, match="sha256"):
         mirror(tmp_path / "mirror", origin)
     assert _stored(tmp_path / "mirror") == []
@@ -117,14 +127,14 @@ def test_mirror_that_passed_over_a_replaced_snapshot_is_rebuilt_as_it_was(origin
     assert mirror(tmp_path / "mirror", origin).drops == ()
 
 
-def test_edition_that_is_told_in_two_ways_is_not_believed(origin: Path, tmp_path: Path) -> None:
+def test_edition_that_is_told_in_two_ways_is_not_believed(origin: Path, tmp_path: Path, sign_again: Sign) -> None:
     mirror(tmp_path / "mirror", origin)
     index = _index(origin)
     last = replace(index.entries[-1], coverage_share=0.25)
-    (origin / "editions" / "index.json").write_bytes(index_bytes(replace(index, entries=(*index.entries[:-1], last))))
+    _sign_index(origin, replace(index, entries=(*index.entries[:-1], last)), sign_again)
     with pytest.raises(TrustError, match="said something else"):
         mirror(tmp_path / "mirror", origin)
-    (origin / "editions" / "index.json").write_bytes(index_bytes(replace(index, number=1)))
+    _sign_index(origin, replace(index, number=1), sign_again)
     with pytest.raises(TrustError, match="older"):
         mirror(tmp_path / "mirror", origin)
 

@@ -32,11 +32,11 @@ def copied(published: Path, tmp_path: Path) -> Callable[[], Path]:
 
 
 def _killed_before_the_index(archive: Archive) -> None:
-    """Publish, and be killed when everything is written but index.json."""
+    """Publish, and be killed when everything is written but the timestamp."""
     write = archive.editions._blobs.write
 
     def killed(key: str, content: bytes) -> None:
-        if key == "index.json":
+        if key == "metadata/timestamp.json":
             raise KeyboardInterrupt
         write(key, content)
 

@@ -31,6 +31,7 @@ from fonoteca.testing.lying_s3 import Lie, lying_s3
 from fonoteca.testing.seaweed import Seaweed
 from fonoteca.wiring import (
     Archive,
+    Founding,
     SwarmChoice,
     acquire_rooms,
     audit_rooms,
@@ -192,7 +193,7 @@ def test_a_second_archive_is_refused_until_it_takes_over(tmp_path: Path, shared:
     words = rf"belongs to the archive 'wired' {id_}, and this is 'usurper' {id_}\..*`fonoteca claim`"
     with pytest.raises(ClaimedError, match=words):
         create_archive(second, other)
-    create_archive(second, other, take_over=True)
+    create_archive(second, other, how=Founding(take_over=True))
     with pytest.raises(ClaimedError, match="belongs to the archive 'usurper'"), open_archive(first, writing=True):
         pass
     with open_archive(second, writing=True) as archive:

@@ -14,6 +14,7 @@ from fonoteca.flows.publish import Published, publish
 from fonoteca.model.settings import Settings
 from fonoteca.wiring import (
     Archive,
+    Founding,
     Mirroring,
     SwarmChoice,
     acquire_rooms,
@@ -78,7 +79,8 @@ def mirror(folder: Path, origin: Path | str) -> Followed:
     """Return what a mirror took from an archive's folder or an edition's address."""
     if not (folder / "fonoteca.toml").is_file():
         heading = edition_heading(str(origin))
-        create_archive(folder, Settings(heading.root_name, heading.archive, heading.piece_bytes, workers=1))
+        settings = Settings(heading.root_name, heading.archive, heading.piece_bytes, workers=1)
+        create_archive(folder, settings, how=Founding(keys=False))
     with (
         open_archive(folder, writing=True) as archive,
         mirrors_at([str(origin)]) as whereabouts,

@@ -17,6 +17,7 @@ from fonoteca.formats.quantities import show_bytes
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.settings import Settings
 from fonoteca.wiring import (
+    Founding,
     Mirroring,
     SwarmChoice,
     create_archive,
@@ -91,7 +92,7 @@ def ensure_mirror(folder: Path, place: str) -> None:
     if not (folder / FILE_NAME).is_file():
         heading = edition_heading(place)
         settings = Settings(name=heading.root_name, title=heading.archive, piece_bytes=heading.piece_bytes)
-        create_archive(folder, settings)
+        create_archive(folder, settings, how=Founding(keys=False))
 
 
 def followed_json(followed: Followed) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, say
 from fonoteca.model.settings import FOLDER_STORE, S3Settings, Settings
-from fonoteca.wiring import Archive, create_archive, load_settings
+from fonoteca.wiring import Archive, Founding, create_archive, load_settings
 
 StoreOption = Annotated[str, typer.Option(help="Where its store is: `store`, a folder in it, or s3://bucket/prefix.")]
 EndpointOption = Annotated[str, typer.Option(help="The URL of the S3 that the store is on. Default: Amazon's own.")]
@@ -33,7 +33,7 @@ def init_command(
     """Make a new, empty archive with its settings in fonoteca.toml."""
     chosen = name or name_from(folder)
     settings = Settings(name=chosen, title=title or chosen, store=store, s3=S3Settings(endpoint=s3_endpoint))
-    create_archive(folder, settings, take_over=take_over)
+    create_archive(folder, settings, how=Founding(take_over=take_over))
     if as_json:
         print_json({"archive": str(folder), "name": settings.name, "store": settings.store})
     else:

@@ -274,6 +274,8 @@ class FolderFetch:
                 if facts.st_size > bytes_max:
                     raise _too_long(subject, f"{facts.st_size} bytes", bytes_max)
                 content = file.read(bytes_max + 1)
+        except FileNotFoundError as error:
+            raise SourceMissing(subject, "there is no such file", "Check the folder.") from error
         except (OSError, ValueError) as error:
             raise SourceError(subject, f"not to be read: {error}", "Check the folder.") from error
         if len(content) > bytes_max:

@@ -19,9 +19,23 @@ from fonoteca.editions.memberlist import (
     parse_member_list,
 )
 from fonoteca.editions.planning import DropPlan, member_list, plan_drops, restore_plan
-from fonoteca.editions.publication import Editions, Publication
+from fonoteca.editions.publication import Editions, Publication, Terms
+from fonoteca.editions.trust import (
+    FIRST_USE,
+    Anchor,
+    Asked,
+    Keyring,
+    Signatory,
+    TrustedEdition,
+    Unkept,
+    believe,
+    no_passphrase,
+)
 
 __all__ = [
+    "FIRST_USE",
+    "Anchor",
+    "Asked",
     "CutDrop",
     "DropPlan",
     "DropRecord",
@@ -29,13 +43,19 @@ __all__ = [
     "Heading",
     "Index",
     "IndexEntry",
+    "Keyring",
     "ListedMember",
     "ManifestRow",
     "ManifestedDrop",
     "MemberList",
     "Publication",
+    "Signatory",
     "SnapshotPlan",
     "TargetFile",
+    "Terms",
+    "TrustedEdition",
+    "Unkept",
+    "believe",
     "check_drops",
     "cut",
     "cut_snapshot",
@@ -44,6 +64,7 @@ __all__ = [
     "listed",
     "member_list",
     "member_list_of",
+    "no_passphrase",
     "parse_drop_record",
     "parse_member_list",
     "plan_drops",

@@ -44,7 +44,11 @@ def read_edition(fetch_read: FetchRead) -> Edition:
 
     Raises: TrustError for any lie, SourceError when a file cannot be had. Cost: all torrents and manifests of the edition.
     """
-    index = read_index(fetch_read)
+    return prove_edition(fetch_read, read_index(fetch_read))
+
+
+def prove_edition(fetch_read: FetchRead, index: Index) -> Edition:
+    """Return the edition of an index with every drop proved. See `read_edition`."""
     drops = tuple(read_drop(fetch_read, index, entry).drop for entry in index.entries)
     check_drops(drops)
     return Edition(
@@ -169,9 +173,17 @@ def _check_member_list(index: Index, entry: IndexEntry, metainfo: Metainfo, rows
 
 
 def check_drops(drops: Sequence[Drop]) -> None:
-    """Raise TrustError unless each version is in one drop, after those with all earlier versions, which it needs exactly."""
+    """Raise TrustError unless each version is in one drop, after those with all earlier versions, which it needs exactly.
+
+    A drop takes back what the drops that it replaces carry: what of that is in no successor may go into a drop again.
+    """
     carried: dict[DropMember, DropId] = {}
+    members_of = {drop.id: drop.members for drop in drops}
     for drop in drops:
+        for old in drop.replaces:
+            for member in members_of.get(old, ()):
+                if carried.get(member) == old:
+                    del carried[member]
         for member in drop.members:
             if member in carried:
                 _refuse(drop, f"{member.object_id} v{member.version} is also in {carried[member]}")

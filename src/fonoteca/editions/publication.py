@@ -1,16 +1,17 @@
-"""Publishing: torrents and manifests first, `index.json` last. The index is the commit point; without it nothing is out.
+"""Publishing: torrents and manifests first, then the signed metadata; `metadata/timestamp.json` last.
 
-A crash before it leaves files that no index names, and the next run writes the same ones again. Signing wraps a
-`Publication`, which is every file of the edition with its digest: `stage`, sign, then `commit`.
+The timestamp is the commit point: without it nothing is out. A crash before it leaves files that it does not name, and the next run
+writes the same ones again. `index.json` and `withdrawals.json` change under their names, so they lie by their digests, too, beside
+those of the edition before: whoever reads that finds it whole. The files of those plain names are copies, for people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, read_edition
+from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, prove_edition
 from fonoteca.editions.index import (
     INDEX,
     Heading,
@@ -22,45 +23,96 @@ from fonoteca.editions.index import (
     parse_index,
 )
 from fonoteca.editions.manifest import to_jsonl, to_parquet
+from fonoteca.editions.trust import (
+    WITHDRAWALS,
+    Content,
+    Draft,
+    Role,
+    Signatory,
+    TrustedEdition,
+    committed_target,
+    newest_root,
+    read_standing,
+    stamped_path,
+)
+from fonoteca.editions.trust.standing import superseded
 from fonoteca.model.corridor import Edition
 from fonoteca.model.errors import FixityError, StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.ports import Blobs
+
+NOTHING_WITHDRAWN = b"[]\n"
+"""withdrawals.json of an archive that has withdrawn nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """An edition as the set of its files: what a signature binds.
 
-    files: every target in order of path, index.json among them. index_content: of index.json.
-    made: whether it says anything that was not published before.
+    files: every target in order of path, index.json among them, withdrawals.json not. index_content: of index.json.
+    made: whether the index says anything that was not published before. draft: the documents that bind all this, signed by the
+    keys that are here. at: when.
     """
 
     number: int
     files: tuple[TargetFile, ...]
     index_content: bytes
     made: bool
+    withdrawals: bytes
+    draft: Draft = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an edition is published with. withdrawals: of withdrawals.json, None for those that are out."""
+
+    at: datetime
+    withdrawals: bytes | None = None
 
 
 class Editions:
-    """The edition in `editions/` of one archive. blobs: rooted there. One process writes at a time."""
+    """The edition in `editions/` of one archive. blobs: rooted there. One process writes at a time.
 
-    def __init__(self, blobs: Blobs) -> None:
+    signatory: signs what is published; those who only read need none.
+    """
+
+    def __init__(self, blobs: Blobs, signatory: Signatory | None = None) -> None:
         self._blobs = blobs
+        self._signatory = signatory
 
     def index(self) -> Index | None:
-        """Return the published index, or None before the first edition. Raises: StoreError when it is damaged."""
-        if self._blobs.size(INDEX) is None:
+        """Return the index that is out, or None before the first edition. Raises: StoreError when it is damaged.
+
+        An archive that published before editions were signed has its index under its plain name alone.
+        """
+        digest = committed_target(self._blobs, INDEX)
+        path = INDEX if digest is None else stamped_path(INDEX, digest)
+        if digest is None and self._blobs.size(INDEX) is None:
             return None
         try:
-            return parse_index(self._blobs.read(INDEX))
+            content = self._blobs.read(path)
+            if digest is not None and TargetFile.of(INDEX, content).sha256 != digest:
+                raise TrustError(path, "it has not the digest of its name")
+            return parse_index(content)
         except TrustError as error:
-            remedy = f"Put {INDEX} back from a mirror or a backup: mirrors take an edition made anew for an older one."
+            remedy = f"Put {path} back from a mirror or a backup: mirrors take an edition made anew for an older one."
             raise StoreError(error.subject, error.problem, remedy) from None
+
+    def withdrawals(self) -> bytes | None:
+        """Return the withdrawals that are out, or None before the first edition. Raises: StoreError when they are damaged."""
+        digest = committed_target(self._blobs, WITHDRAWALS, Role.WITHDRAWALS)
+        if digest is None:
+            return None
+        content = self._blobs.read(stamped_path(WITHDRAWALS, digest))
+        if TargetFile.of(WITHDRAWALS, content).sha256 != digest:
+            raise StoreError(f"editions/{WITHDRAWALS}", "it has not the digest that was signed", "Put it back from a backup.")
+        return content
 
     def read(self) -> Edition | None:
         """Return the published edition, every file read and proved, or None before the first. Raises: TrustError."""
-        return None if self._blobs.size(INDEX) is None else read_edition(self._read_at_most)
+        index = self.index()
+        return None if index is None else prove_edition(self.read_at_most, index)
 
     def torrent(self, drop_id: DropId) -> bytes:
         """Return a published torrent. Raises: UsageError when the edition has no such drop, and as `torrent_of`.
@@ -82,23 +134,25 @@ class Editions:
             raise FixityError(f"editions/{entry.torrent.path}", problem, "Put it back from a mirror: it has the same bytes.")
         return content
 
-    def publish(self, heading: Heading, drops: Iterable[ManifestedDrop], published_at: datetime) -> Publication:
-        """Return the edition that has these drops beside all drops before, published. See `stage`."""
-        publication = self.stage(heading, drops, published_at)
+    def publish(self, heading: Heading, drops: Iterable[ManifestedDrop], terms: Terms) -> Publication:
+        """Return the edition that has these drops beside all drops before, published. See `stage` and `commit`."""
+        publication = self.stage(heading, drops, terms)
         self.commit(publication)
         return publication
 
-    def stage(self, heading: Heading, drops: Iterable[ManifestedDrop], published_at: datetime) -> Publication:
-        """Return the next edition with all its files written but index.json, so that it is not out yet.
+    def stage(self, heading: Heading, drops: Iterable[ManifestedDrop], terms: Terms) -> Publication:
+        """Return the next edition, signed by the keys that are here, with the files of its drops written, and not out yet.
 
         drops: in order of publication, taken one at a time, so that a generator need hold only one torrent; those that are
         published already are passed over, whatever else they say.
-        Returns: the published edition itself, `made` false, when nothing is new.
-        Raises: UsageError when nothing was ever published and there is nothing to publish, or when the heading has another
-        root name or piece length than what is out; StoreError when the edition would break a law that mirrors check.
+        Returns: `made` false when no drop is new; then only what is about to expire is signed anew.
+        Raises: UsageError when nothing was ever published and there is nothing to publish, when the heading has another
+        root name or piece length than what is out, or when it is out under keys that this archive has not; StoreError when the
+        edition would break a law that mirrors check.
         """
         current = self.index()
         _check_heading(heading, current)
+        self._check_own()
         entries = list(current.entries) if current else []
         known = {entry.id for entry in entries}
         for each in drops:
@@ -107,8 +161,10 @@ class Editions:
         if len(entries) == len(known):
             if current is None:
                 raise UsageError(heading.root_name, "there is nothing to publish", "Acquire something that may be shared first.")
-            return _publication(current, made=False)
-        publication = _publication(Index(heading, current.number + 1 if current else 1, published_at, tuple(entries)), made=True)
+            return self._publication(current, terms, made=False)
+        publication = self._publication(
+            Index(heading, current.number + 1 if current else 1, terms.at, tuple(entries)), terms, made=True
+        )
         try:
             parse_index(publication.index_content)
         except TrustError as error:
@@ -116,20 +172,75 @@ class Editions:
         return publication
 
     def commit(self, publication: Publication) -> None:
-        """Put a staged edition out. The write of index.json is what does it; one that is out already changes nothing."""
-        if publication.made:
-            self._blobs.write(INDEX, publication.index_content)
+        """Put a staged edition out. The write of timestamp.json is what does it; one that is out already changes nothing.
 
-    def mirror(self, index: Index, fetch_read: FetchRead) -> None:
-        """Put out another archive's edition as it is: the same bytes under the same names, each proved, index.json last.
+        Raises: UsageError when it is signed by too few keys.
+        """
+        standing = read_standing(self._blobs)
+        sealed = self._signer.seal(publication.draft, standing, publication.at)
+        contents = {INDEX: publication.index_content, WITHDRAWALS: publication.withdrawals}
+        if sealed:
+            for path, content in contents.items():
+                self._blobs.create(stamped_path(path, TargetFile.of(path, content).sha256), content)
+        for path, content in sealed:
+            self._blobs.write(path, content)
+        self._tidy(contents)
+
+    def mirror(self, edition: TrustedEdition, fetch_read: FetchRead) -> None:
+        """Put out another archive's edition as it is: the same bytes under the same names, each proved, timestamp.json last.
 
         Raises: TrustError for a file that is not as the index says; the edition that was out stays then.
         """
-        for entry in index.entries:
+        for entry in edition.index.entries:
             for file in entry.files:
                 if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
                     self._blobs.write(file.path, fetch_target(fetch_read, file))
-        self._blobs.write(INDEX, index_bytes(index))
+        contents = {INDEX: index_bytes(edition.index)}
+        if edition.withdrawals is not None:
+            contents[WITHDRAWALS] = edition.withdrawals
+        for path, content in contents.items():
+            self._blobs.create(stamped_path(path, TargetFile.of(path, content).sha256), content)
+        for path, content in edition.metadata:
+            if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
+                self._blobs.write(path, content)
+        self._tidy(contents)
+
+    @property
+    def _signer(self) -> Signatory:
+        assert self._signatory is not None, "whoever publishes signs"
+        return self._signatory
+
+    def _check_own(self) -> None:
+        """Raise UsageError when what is out is signed by keys of which this archive has none: it is a mirror."""
+        root = newest_root(self._blobs)
+        if root is None:
+            return
+        named = set(root.signed.roles[Role.TIMESTAMP].keyids)
+        if not named.intersection(key.key_id for key in self._signer.keyring.held()):
+            problem = "its edition is signed with keys that are not in this archive's keys/"
+            raise UsageError("editions", problem, "Publish where the keys are, or put them back from a backup.")
+
+    def _publication(self, index: Index, terms: Terms, made: bool) -> Publication:
+        """Return an index as the set of its files, signed."""
+        content = index_bytes(index)
+        files = [file for entry in index.entries for file in entry.files]
+        files.append(TargetFile.of(INDEX, content))
+        files.sort(key=lambda file: file.path)
+        withdrawals = terms.withdrawals if terms.withdrawals is not None else self.withdrawals()
+        withdrawals = NOTHING_WITHDRAWN if withdrawals is None else withdrawals
+        root = newest_root(self._blobs)
+        bound = Content(tuple(files), withdrawals)
+        standing = read_standing(self._blobs)
+        draft = self._signer.draft(root, standing, bound, terms.at)
+        return Publication(index.number, bound.files, content, made, withdrawals, draft, terms.at)
+
+    def _tidy(self, contents: dict[str, bytes]) -> None:
+        """Lay the copies for people, and remove what no edition but older ones than the last two names."""
+        for path, content in contents.items():
+            if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
+                self._blobs.write(path, content)
+        for path in superseded(self._blobs):
+            self._blobs.delete(path)
 
     def _write(self, each: ManifestedDrop) -> IndexEntry:
         """Write the files of one drop, in place of what a crash may have left, and return its entry."""
@@ -140,20 +251,12 @@ class Editions:
         self._blobs.write(entry.manifest_jsonl.path, jsonl)
         return entry
 
-    def _read_at_most(self, path: str, bytes_max: int) -> bytes:
+    def read_at_most(self, path: str, bytes_max: int) -> bytes:
         """Return a file of the edition. Raises: TrustError when it is longer than bytes_max."""
         found = self._blobs.size(path)
         if found is not None and found > bytes_max:
             raise TrustError(path, f"{found} bytes, expected at most {bytes_max}")
         return self._blobs.read(path)
-
-
-def _publication(index: Index, made: bool) -> Publication:
-    """Return an index as the set of its files."""
-    content = index_bytes(index)
-    files = [file for entry in index.entries for file in entry.files]
-    files.append(TargetFile.of(INDEX, content))
-    return Publication(index.number, tuple(sorted(files, key=lambda file: file.path)), content, made)
 
 
 def _check_heading(heading: Heading, current: Index | None) -> None:

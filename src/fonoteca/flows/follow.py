@@ -1,7 +1,8 @@
 """Follow: become a mirror. Choose drops, fetch them, prove every byte, and hold them in a valid store of one's own.
 
 Rules of order:
-  1. the index is believed only as far as torrents, manifests and member lists prove each other;
+  1. the index is believed when the keys of the archive that is followed signed for it (`trust/` keeps what was seen of them), and
+     torrents, manifests and member lists prove each other;
   2. a drop is fetched into staging, where a killed run carries on;
   3. every file is read again and held against its inventory and the manifest before its version is renamed in;
   4. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from fonoteca.editions import Editions, Index, IndexEntry, ManifestedDrop, check_drops, list_members, read_drop, read_index
+from fonoteca.editions import Asked, Editions, Index, IndexEntry, ManifestedDrop, believe, check_drops, list_members, read_drop
 from fonoteca.flows.catalogue import CatalogueRooms, index_for_search
 from fonoteca.flows.records import record_snapshots, record_stored, store_member_list
 from fonoteca.flows.whereabouts import Whereabouts
@@ -24,9 +26,9 @@ from fonoteca.formats.ocfl import object_path, version_folder
 from fonoteca.model.corridor import DropKind, DropMember
 from fonoteca.model.errors import TrustError
 from fonoteca.model.hashes import BLOCK_BYTES
-from fonoteca.model.ids import DropId
+from fonoteca.model.ids import DropId, Sha256
 from fonoteca.model.settings import Settings
-from fonoteca.ports import Fetch, Staging, Swarm
+from fonoteca.ports import Blobs, Fetch, Staging, Swarm
 from fonoteca.register import Register
 from fonoteca.store import Claims, Store
 
@@ -36,7 +38,10 @@ FOLLOW_PREFIX = "follow-"
 
 @dataclass(frozen=True, slots=True)
 class FollowRooms:
-    """What a mirror needs. settings: its own. fetch: reads the edition that is followed."""
+    """What a mirror needs. settings: its own. fetch: reads the edition that is followed.
+
+    trust: keeps the newest signed metadata that was seen. asked: how the edition is to be believed.
+    """
 
     settings: Settings
     store: Store
@@ -45,18 +50,27 @@ class FollowRooms:
     catalogue: CatalogueRooms
     staging: Staging
     fetch: Fetch
+    trust: Blobs
+    asked: Asked
     swarm: Swarm
     whereabouts: Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What a run took. drops: new here. verified_count: files whose sha256 was computed from what arrived."""
+    """What a run took. drops: new here. verified_count: files whose sha256 was computed from what arrived.
+
+    signed_at and expired: of the edition. root_sha256: of the root that it is signed under; first_use: it was taken on trust now.
+    """
 
     number: int
     drops: tuple[DropId, ...]
     verified_count: int
     fetched_bytes: int
+    signed_at: datetime
+    expired: bool
+    root_sha256: Sha256
+    first_use: bool
 
 
 def follow(rooms: FollowRooms) -> Followed:
@@ -65,14 +79,15 @@ def follow(rooms: FollowRooms) -> Followed:
     Raises: TrustError for an edition, a drop or bytes that lie, and for an edition older than one seen: what was proved
     before stays, nothing else is taken. SourceError when nobody sends; run again to carry on.
     """
-    index = read_index(rooms.fetch.read)
+    trusted = believe(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
+    index = trusted.index
     own = rooms.editions.index()
     _check_same_archive(rooms.settings, index)
     if own is not None:
         _check_goes_on(own, index)
     wanted = _proved_entries(rooms, index, frozenset(own.entries if own else ()))
     taken = [_take(rooms, index, entry) for entry in wanted]
-    rooms.editions.mirror(index, rooms.fetch.read)
+    rooms.editions.mirror(trusted, rooms.fetch.read)
     record_snapshots(rooms.register, index)
     index_for_search(rooms.catalogue)
     return Followed(
@@ -80,6 +95,10 @@ def follow(rooms: FollowRooms) -> Followed:
         drops=tuple(entry.id for entry in wanted),
         verified_count=sum(one.verified_count for one in taken),
         fetched_bytes=sum(one.fetched_bytes for one in taken),
+        signed_at=trusted.signed_at,
+        expired=trusted.expired,
+        root_sha256=trusted.root_sha256,
+        first_use=trusted.first_use,
     )
 
 

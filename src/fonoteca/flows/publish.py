@@ -3,16 +3,17 @@
 Rules of order:
   1. the catalogue is brought up to date, so that drops know how much listening they carry;
   2. rights judge every version again: what may not be shared today goes into no drop;
-  3. a drop of the store is recorded and its member list stored before an edition names it; `index.json` is written last;
+  3. a drop of the store is recorded and its member list stored before an edition names it; `timestamp.json` is written last;
   4. a snapshot's drop is recorded after that: nothing but the edition knows it.
+  5. of a drop of which something was purged, what is left goes into a successor; nothing that was withdrawn goes into any.
 Killed in between, the next run puts out what was recorded and not published, records what was put out, and goes on.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fonoteca.editions import (
@@ -22,6 +23,7 @@ from fonoteca.editions import (
     Heading,
     ManifestedDrop,
     SnapshotPlan,
+    Terms,
     cut,
     cut_snapshot,
     member_list,
@@ -30,7 +32,10 @@ from fonoteca.editions import (
     rows_of_snapshot,
 )
 from fonoteca.flows.catalogue import CatalogueRooms, refresh
+from fonoteca.flows.masks import Masks
 from fonoteca.flows.records import record_snapshots, store_member_list
+from fonoteca.flows.successors import to_replace
+from fonoteca.formats import tombstones
 from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.torrentreading import Announce
 from fonoteca.model.corridor import Drop, DropMember, MemberFile, Shareable
@@ -39,6 +44,7 @@ from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Kind, Refusal, SharingAdmission
 from fonoteca.model.settings import Settings
+from fonoteca.model.withdrawal import Authority
 from fonoteca.register import DropRow, Register
 from fonoteca.rights import judge_again
 from fonoteca.store import Store
@@ -87,8 +93,9 @@ def publish(rooms: PublishRooms) -> Published:
     snapshot = refresh(rooms.catalogue)
     press = _Press(rooms, snapshot.name)
     settings = rooms.settings
+    withdrawals = tombstones.write(said.tombstone for said in rooms.register.withdrawals.all() if said.authority is Authority.OWN)
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
-    publication = rooms.editions.publish(heading, press.drops(), rooms.catalogue.clock.now())
+    publication = rooms.editions.publish(heading, press.drops(), Terms(rooms.catalogue.clock.now(), withdrawals))
     index = rooms.editions.index()
     assert index is not None, "an edition is out"
     record_snapshots(rooms.register, index)
@@ -119,6 +126,7 @@ class _Press:
         self.made: list[Drop] = []
         self.withheld: list[Withheld] = []
         self._taken_back: set[DropId] = set()
+        self._masks = Masks.now(rooms.register)
 
     def drops(self) -> Iterator[ManifestedDrop]:
         """Yield the drops to put out, in order: metadata, what an earlier run left unpublished, audio, artwork."""
@@ -126,6 +134,8 @@ class _Press:
         for row in self._rooms.register.drops():
             if row.id not in self._published and not row.kind.is_snapshot:
                 yield from self._told(self._unfinished(row))
+        for row, left in to_replace(self._rooms.register, self._published):
+            yield from self._told(self._succeed(row, left))
         fresh = [s for kind in Kind for s in self._shareables(self._rooms.register.undropped(kind))]
         already = self._rooms.register.dropped_members() if fresh else {}
         for plan in plan_drops(fresh, already, self._rooms.settings.editions):
@@ -164,11 +174,25 @@ class _Press:
             self._taken_back.add(row.id)
             return
         plan = DropPlan(row.id, row.kind, shareables, row.needs, row.coverage_share)
-        yield self._store(plan, self._cut(plan, row))
+        made = self._cut(plan, row)
+        yield self._store(plan, replace(made, drop=replace(made.drop, replaces=row.replaces)))
 
-    def _record(self, plan: DropPlan) -> Iterator[ManifestedDrop]:
+    def _succeed(self, row: DropRow, left: Sequence[DropMember]) -> Iterator[ManifestedDrop]:
+        """Yield what takes the place of a drop of which something was purged; nothing where nothing is left to share.
+
+        What is left and may not be shared today is free to go into a drop of another day.
+        """
+        rooms = self._rooms
+        shareables = list(self._shareables(iter(left)))
+        if shareables:
+            already = {member: drop for member, drop in rooms.register.dropped_members().items() if drop != row.id}
+            for plan in plan_drops(shareables, already, rooms.settings.editions):
+                yield from self._record(plan, replaces=(row.id,))
+
+    def _record(self, plan: DropPlan, replaces: tuple[DropId, ...] = ()) -> Iterator[ManifestedDrop]:
         """Yield a planned drop after the register and the store have it."""
         made = self._cut(plan, None)
+        made = replace(made, drop=replace(made.drop, replaces=replaces))
         self._rooms.register.record_drop(made.drop)
         yield self._store(plan, made)
 
@@ -195,6 +219,8 @@ class _Press:
     def _judged(self, member: DropMember) -> Shareable | Withheld:
         """Return the version as it may be shared now, or why it may not."""
         rooms = self._rooms
+        if reason := self._masks.reason(member.object_id):
+            return Withheld(member, reason)
         owner = rooms.register.object(member.object_id)
         if owner is not None and owner.quarantined_at is not None:
             return Withheld(member, f"it is in quarantine until it is healed: {owner.quarantine}")

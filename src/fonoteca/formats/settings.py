@@ -10,7 +10,15 @@ from typing import Any
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Policy
-from fonoteca.model.settings import EditionSettings, FixitySettings, RaySettings, S3Settings, ServerSettings, Settings
+from fonoteca.model.settings import (
+    EditionSettings,
+    FixitySettings,
+    RaySettings,
+    S3Settings,
+    ServerSettings,
+    Settings,
+    SigningSettings,
+)
 from fonoteca.model.swarming import SwarmingSettings
 
 FILE_NAME = "fonoteca.toml"
@@ -19,6 +27,13 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "archive": {"name": str, "title": str, "piece_bytes": int, "store": str, "register": str, "workers": object},
     "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
     "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple},
+    "signing": {
+        "root_days": int,
+        "targets_days": int,
+        "withdrawals_days": int,
+        "snapshot_days": int,
+        "timestamp_days": int,
+    },
     "server": {"host": str, "port": int},
     "swarm": {
         "port": int,
@@ -88,6 +103,7 @@ def parse_settings(text: str) -> Settings:
         **{"title": archive["name"], **archive},
         rights=policy,
         editions=EditionSettings(**_table(document, "editions")),
+        signing=SigningSettings(**_table(document, "signing")),
         server=ServerSettings(**_table(document, "server")),
         swarm=SwarmingSettings(**_table(document, "swarm")),
         fixity=FixitySettings(**_table(document, "fixity")),
@@ -104,7 +120,7 @@ def _toml_value(value: str | int | bool | tuple[str, ...]) -> str:
 def settings_toml(settings: Settings) -> str:
     """Return the fonoteca.toml of these settings, with a comment for each that an operator may change."""
     text = _toml_value
-    policy, editions, server, swarm = settings.rights, settings.editions, settings.server, settings.swarm
+    policy, editions, signing, server, swarm = settings.rights, settings.editions, settings.signing, settings.server, settings.swarm
     return f"""\
 # Settings of this archive. See docs/settings.md.
 
@@ -127,6 +143,13 @@ drop_bytes_max = {text(_exact_bytes(editions.drop_bytes_max))}
 drop_files_max = {editions.drop_files_max}
 trackers = {text(editions.trackers)}
 web_seeds = {text(editions.web_seeds)}
+
+[signing]  # for how many days a signature is good; `publish` signs anew what is past the half of that
+root_days = {signing.root_days}
+targets_days = {signing.targets_days}
+withdrawals_days = {signing.withdrawals_days}
+snapshot_days = {signing.snapshot_days}
+timestamp_days = {signing.timestamp_days}
 
 [server]
 host = {text(server.host)}

@@ -52,6 +52,25 @@ class EditionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningSettings:
+    """For how many days what each role signs is good. `publish` signs anew what is past the half of that.
+
+    A mirror refuses what is expired, so that nobody can keep it on an old edition for longer than `timestamp_days`.
+    """
+
+    root_days: int = 730
+    targets_days: int = 365
+    withdrawals_days: int = 14
+    snapshot_days: int = 14
+    timestamp_days: int = 7
+
+    def __post_init__(self) -> None:
+        """Check that nothing is expired when it is made, or good for more than ten years."""
+        for name in ("root_days", "targets_days", "withdrawals_days", "snapshot_days", "timestamp_days"):
+            _check_range(f"signing.{name}", getattr(self, name), 1, 3650)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerSettings:
     """Where `serve` listens."""
 
@@ -113,6 +132,7 @@ class Settings:
     workers: int | str = 0
     rights: Policy = field(default_factory=Policy)
     editions: EditionSettings = field(default_factory=EditionSettings)
+    signing: SigningSettings = field(default_factory=SigningSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)

@@ -16,7 +16,9 @@ from typing import Any, BinaryIO
 
 from fonoteca.audio import judge
 from fonoteca.edges.disk_calls import remove_tree
+from fonoteca.edges.keys import KeyFolder
 from fonoteca.edges.s3 import S3Blobs
+from fonoteca.editions import Keyring
 from fonoteca.flows.acquire import AcquireRooms, Pace
 from fonoteca.ingest import TAKE_TASK
 from fonoteca.model.errors import StoreError
@@ -26,6 +28,7 @@ from fonoteca.ports import SILENCE, Blobs
 from fonoteca.register import Register
 from fonoteca.register.engine import open_engine
 from fonoteca.testing.calls import Crash
+from fonoteca.testing.keys import counted_seeds
 from fonoteca.testing.simulation.bucket import Bucket, FaultyBucket
 from fonoteca.testing.simulation.disk import Disk
 from fonoteca.testing.simulation.faults import HEALTHY, Faults, FaultyCalls
@@ -234,6 +237,7 @@ class World:
         self.folder, self.music = self.base / "archive", Music(self.base / "music")
         put_file(self.folder / "private" / "evidence-salt", SALT)
         put_file(self.folder / "register.sqlite", _empty_register())
+        Keyring(KeyFolder(self.folder / "keys", INSTANT), counted_seeds()).make_missing()
         create_archive(self.folder, SETTINGS, INSTANT)
         if self.bucket is not None:
             for path, content in files_below(self.folder / "store").items():
