@@ -28,8 +28,10 @@ from bench import (
     demo,
     exports,
     hashing,
+    paper,
     plan,
     popularity,
+    ray,
     register,
     s3,
     search,
@@ -60,6 +62,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "search": search.figures,
     "register": register.figures,
     "s3": s3.figures,
+    "ray": ray.figures,
+    "paper": paper.figures,
     "demo": demo.figures,
 }
 """In this order; together they need 18 GB of disk at once and half an hour on two cores."""
