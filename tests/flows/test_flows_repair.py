@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from flows_mirror import PATIENCE, Given, follow_place, publish_twice, seeded
@@ -22,7 +25,10 @@ from flows_world import (
     track,
 )
 
+from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.mirrors import BlobsMirror
 from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.flows import repair as repairing
 from fonoteca.flows.acquire import Acquired
 from fonoteca.flows.audit import audit_sample, seen_damages
 from fonoteca.flows.repair import Repaired, repair
@@ -230,6 +236,35 @@ def test_a_mirror_that_is_damaged_in_the_same_piece_heals_nothing(damaged: Path,
         repaired = _repair(archive, given, damages)
         assert repaired.healed == ()
         assert list(repaired.left) == [damage.member.path for damage in damages]
+
+
+def _long_recording(sound_bytes: int) -> bytes:
+    """Return a WAVE file of noise, which is quickly made."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 44100, 176400, 4, 16)
+    head = struct.pack("<4sI4s", b"RIFF", 12 + len(form) + sound_bytes, b"WAVE") + form
+    return head + struct.pack("<4sI", b"data", sound_bytes) + Random(1).randbytes(sound_bytes)
+
+
+def test_a_file_is_healed_without_being_held_in_memory(damaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = _long_recording(12 << 20)
+    put_item(tmp_path / "music", "long", {"long.wav": sound})
+    with opened(damaged) as archive:
+        take(archive, tmp_path / "music")
+    copy = copy_archive(damaged, tmp_path / "copy")
+    lost = next(_object(damaged, "long").rglob("*.wav"))
+    lost.unlink()
+    monkeypatch.setattr(repairing, "RUN_BYTES_MAX", 1 << 20)
+    healers = Healers(mirrors=(BlobsMirror("copy", DiskBlobs(copy / "store")),))
+    with opened(damaged) as archive:
+        damages = check(archive).damages
+        tracemalloc.start()
+        try:
+            assert repair(repair_rooms(archive, healers, Quiet()), damages).left == {}
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+    assert lost.read_bytes() == sound
+    assert leftovers(damaged) == []
 
 
 def test_a_sample_takes_what_was_checked_the_longest_ago(damaged: Path) -> None:

@@ -245,12 +245,12 @@ class DiskBlobs:
 
     def _splice(self, key: str, descriptor: int, parts: Mapping[int, bytes], gaps: list[tuple[int, int]]) -> None:
         """Write parts and, between them, what the old blob has, in order of position."""
-        pieces = sorted([(start, None, end) for start, end in gaps] + [(s, c, s + len(c)) for s, c in parts.items()], key=_start)
-        for start, content, end in pieces:
-            if content is None:
-                self._copy(key, descriptor, start, end)
-            else:
-                write_all(descriptor, content, self._calls)
+        end_of = dict(gaps)
+        for start in sorted({*parts, *end_of}):
+            if start in parts:
+                write_all(descriptor, parts[start], self._calls)
+            if start in end_of:  # after a part without bytes
+                self._copy(key, descriptor, start, end_of[start])
 
     def _copy(self, key: str, descriptor: int, start: int, end: int) -> None:
         """Append the bytes from start up to end of the old blob."""
@@ -292,19 +292,15 @@ class DiskBlobs:
         return prune(folder, self._root, self._calls)
 
 
-def _start(piece: tuple[int, bytes | None, int]) -> int:
-    """Return where a piece begins."""
-    return piece[0]
-
-
 def _gaps(key: str, parts: Mapping[int, bytes], blob_bytes: int) -> list[tuple[int, int]]:
     """Return the ranges (start, end) that no part covers, in order. Raises: StoreError for parts that do not fit."""
     gaps = []
     at = 0
-    for start, content in sorted(parts.items()):
-        if start < at or start + len(content) > blob_bytes:
-            raise StoreError(key, f"a part of {len(content)} bytes at {start} overlaps another or passes the end {blob_bytes}")
+    for start in sorted(parts):
+        part_bytes = len(parts[start])
+        if start < at or start + part_bytes > blob_bytes:
+            raise StoreError(key, f"a part of {part_bytes} bytes at {start} overlaps another or passes the end {blob_bytes}")
         if start > at:
             gaps.append((at, start))
-        at = start + len(content)
+        at = start + part_bytes
     return [*gaps, (at, blob_bytes)] if at < blob_bytes else gaps

@@ -27,7 +27,8 @@ from fonoteca.ports import DurableCalls, ObjectCalls
 
 __all__ = ["PUTS_AT_ONCE", "S3Blobs", "S3Keys", "S3Limits", "S3Place", "open_s3"]
 
-Span = tuple[int, bytes | None, int]
+Span = tuple[int, int, bool]
+"""Where some bytes of a patched blob begin and end, and whether a part gives them."""
 
 PUTS_AT_ONCE = 16
 """Requests under way together. SeaweedFS on 2 cores took 1,700 puts of 10 kB a second from 16 threads, and no more from 32."""
@@ -115,14 +116,14 @@ class S3Blobs:
         spans = _spans(_checked(key), parts, blob_bytes)
         found = self._calls.head(key)
         old_bytes = 0 if found is None else found.blob_bytes
-        for start, content, end in spans:
-            if content is None and end > old_bytes:
+        for start, end, is_part in spans:
+            if not is_part and end > old_bytes:
                 raise StoreError(key, f"its bytes from {start} to {end} are needed and not there")
         e_tag = "" if found is None else found.e_tag
         if blob_bytes <= PART_BYTES:
-            self._writer.replace(key, b"".join(self._spliced(key, spans, e_tag)))
+            self._writer.replace(key, b"".join(self._spliced(key, parts, spans, e_tag)))
         else:
-            self._writer.replace_in_parts(key, self._spliced(key, spans, e_tag), blob_bytes)
+            self._writer.replace_in_parts(key, self._spliced(key, parts, spans, e_tag), blob_bytes)
 
     def adopt(self, tree: Path, prefix: str) -> None:
         """Move a finished local folder in as `prefix`; a blob that is there with the very same bytes is taken for ours."""
@@ -234,11 +235,11 @@ class S3Blobs:
         """Whether any blob is below a prefix."""
         return next(iter(self._calls.below(prefix)), None) is not None
 
-    def _spliced(self, key: str, spans: Sequence[Span], e_tag: str) -> Iterator[bytes]:
+    def _spliced(self, key: str, parts: Mapping[int, bytes], spans: Sequence[Span], e_tag: str) -> Iterator[bytes]:
         """Yield the bytes of a patched blob in order: the parts and, between them, what the old blob of this tag has."""
-        for start, content, end in spans:
-            if content is not None:
-                yield content
+        for start, end, is_part in spans:
+            if is_part:
+                yield parts[start]
                 continue
             for at in range(start, end, AHEAD_BYTES):
                 # In another thread: obstore asks for these bytes from inside an upload, where it can ask for nothing itself.
@@ -260,17 +261,18 @@ def _checked(key: str) -> str:
 
 
 def _spans(key: str, parts: Mapping[int, bytes], blob_bytes: int) -> list[Span]:
-    """Return what a patched blob is made of, in order: (start, content or None for old bytes, end).
+    """Return what a patched blob is made of, in order.
 
     Raises: StoreError for parts that overlap or pass the end.
     """
     spans: list[Span] = []
     at = 0
-    for start, content in [*sorted(parts.items()), (blob_bytes, b"")]:
-        if start < at or start + len(content) > blob_bytes:
-            raise StoreError(key, f"a part of {len(content)} bytes at {start} overlaps another or passes the end {blob_bytes}")
+    for start in sorted(parts):
+        end = start + len(parts[start])
+        if start < at or end > blob_bytes:
+            raise StoreError(key, f"a part of {end - start} bytes at {start} overlaps another or passes the end {blob_bytes}")
         if start > at:
-            spans.append((at, None, start))
-        spans.append((start, content, start + len(content)))
-        at = start + len(content)
-    return spans
+            spans.append((at, start, False))
+        spans.append((start, end, True))
+        at = end
+    return [*spans, (at, blob_bytes, False)] if at < blob_bytes else spans

@@ -9,6 +9,7 @@ from hashlib import sha256
 from fonoteca.editions import drop_record, listed, member_list_of
 from fonoteca.flows.checks import note_healed, release_sound
 from fonoteca.flows.events import EventRooms
+from fonoteca.flows.pieces import PiecesOfFile
 from fonoteca.model.corridor import Damage, Drop, MemberFile, StagedVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Clock
@@ -28,12 +29,7 @@ def heal_from_source(rooms: EventRooms, staged: StagedVersion, clock: Clock) -> 
         damage = rooms.store.check_member(object_id, member) if row.damage and source else None
         if damage is None or source is None:
             continue
-        pieces: dict[int, bytes] = {}
-        with source.path.open("rb") as stream:
-            for index in damage.pieces:
-                stream.seek(index * member.hashes.piece_bytes)
-                pieces[index] = stream.read(member.hashes.piece_bytes)
-        rooms.store.heal(member, pieces)
+        rooms.store.heal(member, PiecesOfFile(source.path, frozenset(damage.pieces), member.hashes.piece_bytes))
         at = clock.now()
         note_healed(rooms, [damage], at)
         release_sound(rooms, at)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fonoteca.editions import Editions
 from fonoteca.flows.checks import HEALED, note_healed, quarantine, release_sound
 from fonoteca.flows.events import record_events
 from fonoteca.flows.healing import pieces_written_anew
+from fonoteca.flows.pieces import StagedPieces
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.model.corridor import Damage, DropMember, Event
@@ -29,8 +31,8 @@ from fonoteca.store import Store
 RUN_BYTES_MAX = 8 << 20
 """Neighbouring damaged pieces are asked for together, up to so many bytes."""
 
-SWARM_BYTES_MAX = 256 << 20
-"""Of files that are fetched from a swarm together, and so are in memory together."""
+SWARM_BYTES_MAX = 64 << 20
+"""Of pieces that are fetched from a swarm together, and so are in memory together."""
 
 FAILURES_MAX = 3
 """A mirror that could not be reached so many times in a row is not asked again."""
@@ -97,15 +99,15 @@ def repair(rooms: RepairRooms, damages: Sequence[Damage]) -> Repaired:
     objects = sorted({damage.object_id for damage in damages})
     mended = [*rooms.store.mend_root(), *(path for object_id in objects for path in rooms.store.mend(object_id))]
     healed = _write_anew(rooms, damages)
-    patients = [_Patient(damage) for damage in damages if damage.member.path not in {*mended, *healed}]
     clinic = _Clinic(rooms, healed)
-    for patient in patients:
-        clinic.heal(patient)  # bytes after a file's end are damage, and no piece of it is missing
-    asked = clinic.ask_mirrors(patients)
-    if rooms.swarm is not None:
-        asked += clinic.ask_swarm(rooms.swarm, [patient for patient in patients if patient.missing])
-    left = clinic.left
-    left |= {patient.damage.member.path: patient.complaint() for patient in patients if patient.missing}
+    with _admitted(rooms, [damage for damage in damages if damage.member.path not in {*mended, *healed}]) as patients:
+        for patient in patients:
+            clinic.heal(patient)  # bytes after a file's end are damage, and no piece of it is missing
+        asked = clinic.ask_mirrors(patients)
+        if rooms.swarm is not None:
+            asked += clinic.ask_swarm(rooms.swarm, [patient for patient in patients if patient.missing])
+        left = clinic.left
+        left |= {patient.damage.member.path: patient.complaint() for patient in patients if patient.missing}
     # An object whose every inventory was damaged has a whole one again only now.
     mended += [path for object_id in objects if healed for path in rooms.store.mend(object_id)]
     left = {path: reason for path, reason in left.items() if path not in mended}
@@ -140,13 +142,17 @@ def _write_anew(rooms: RepairRooms, damages: Sequence[Damage]) -> list[str]:
     return healed
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Patient:
-    """A damaged file, the pieces of it that are here and proved, and why the others are not."""
+    """A damaged file, the pieces of it that are here and proved, and why the others are not.
+
+    swarmless: whether its drop's swarm failed it, and is not asked for more of it.
+    """
 
     damage: Damage
-    pieces: dict[int, bytes] = field(default_factory=dict)
+    pieces: StagedPieces
     reasons: list[str] = field(default_factory=list)
+    swarmless: bool = False
     done: bool = False
 
     @property
@@ -183,9 +189,20 @@ class _Patient:
         return f"{len(self.missing)} damaged pieces are not to be had: {said}. {remedy}"
 
 
+@contextmanager
+def _admitted(rooms: RepairRooms, damages: Sequence[Damage]) -> Iterator[list[_Patient]]:
+    """Give the damaged files, each with a place in staging for its pieces until the context ends."""
+    folder = rooms.staging.folder("repair-pieces")
+    unsynced = rooms.staging.unsynced
+    try:
+        yield [_Patient(damage, StagedPieces(unsynced, folder / str(number))) for number, damage in enumerate(damages)]
+    finally:
+        rooms.staging.discard(folder)
+
+
 @dataclass(slots=True)
 class _Clinic:
-    """Heals each file as soon as its pieces are here, so that no more than one is in memory, however many are lost.
+    """Heals each file as soon as its pieces are here; until then they wait in staging, and no more than some are in memory.
 
     healed: paths, in order. left: path to the reason why a file whose pieces are all here is not whole.
     """
@@ -218,12 +235,13 @@ class _Clinic:
                 try:
                     fetched = _fetch(self.rooms, swarm, drop_id, batch)
                 except FonotecaError as error:
-                    for patient in batch:
+                    for patient in dict.fromkeys(patient for patient, _ in batch):
+                        patient.swarmless = True
                         patient.reasons.append(str(error))
                     continue
                 payload_bytes += fetched[0]
                 piece_count += fetched[1]
-                for patient in batch:
+                for patient in dict.fromkeys(patient for patient, _ in batch):
                     self.heal(patient)
             if piece_count:
                 asked.append(Asked(f"swarm of {drop_id}", piece_count, payload_bytes, 0, ""))
@@ -240,20 +258,23 @@ class _Clinic:
         except FixityError as error:
             self.left[member.path] = f"{error.problem}. {error.remedy}"
         patient.done = True
-        patient.pieces.clear()
+        patient.pieces.discard()
 
 
-def _in_batches(patients: Sequence[_Patient]) -> Iterator[list[_Patient]]:
-    """Yield files in groups that need no more than `SWARM_BYTES_MAX` together, or one that needs more."""
-    batch: list[_Patient] = []
+def _in_batches(patients: Sequence[_Patient]) -> Iterator[list[tuple[_Patient, int]]]:
+    """Yield missing pieces, each with the file that it is of, so many together as `SWARM_BYTES_MAX` lets."""
+    batch: list[tuple[_Patient, int]] = []
     batch_bytes = 0
     for patient in patients:
-        needed = len(patient.missing) * patient.damage.member.hashes.piece_bytes
-        if batch and batch_bytes + needed > SWARM_BYTES_MAX:
-            yield batch
-            batch, batch_bytes = [], 0
-        batch.append(patient)
-        batch_bytes += needed
+        for index in patient.missing:
+            if patient.swarmless:
+                break
+            piece_bytes = patient.damage.member.hashes.piece_bytes
+            if batch and batch_bytes + piece_bytes > SWARM_BYTES_MAX:
+                yield batch
+                batch, batch_bytes = [], 0
+            batch.append((patient, index))
+            batch_bytes += piece_bytes
     if batch:
         yield batch
 
@@ -296,7 +317,7 @@ class _Asking:
             start = place * member.hashes.piece_bytes
             piece = content if member.hashes.digest_only else content[start : start + member.hashes.piece_bytes]
             if self.rooms.store.proves(member, index, piece):
-                patient.pieces[index] = piece
+                patient.pieces.keep(index, piece)
                 self.piece_count += 1
             else:
                 self.lies += 1
@@ -318,25 +339,24 @@ def _by_drop(register: Register, patients: Sequence[_Patient]) -> Iterator[tuple
     yield from groups.items()
 
 
-def _fetch(rooms: RepairRooms, swarm: Swarm, drop_id: DropId | None, patients: Sequence[_Patient]) -> tuple[int, int]:
-    """Fetch the damaged pieces of one drop's files. Returns: the payload bytes that it took, and how many pieces came."""
+def _fetch(rooms: RepairRooms, swarm: Swarm, drop_id: DropId | None, wanted: Sequence[tuple[_Patient, int]]) -> tuple[int, int]:
+    """Fetch damaged pieces of one drop's files. Returns: the payload bytes that it took, and how many pieces came."""
     if drop_id is None:
-        path = patients[0].damage.member.path
+        path = wanted[0][0].damage.member.path
         raise UsageError(path, "it is in no drop, so no peer has it", "Acquire its item again, or name a folder that has it.")
     torrent = announced_also(rooms.editions.torrent(drop_id), Announce(web_seeds=rooms.whereabouts.web_seeds))
     first_piece = {file.path: file.first_piece for file in parse_torrent(torrent).files}
-    wanted = sorted({first_piece[p.damage.member.path] + index for p in patients for index in p.missing})
+    pieces = [first_piece[patient.damage.member.path] + index for patient, index in wanted]
     folder = rooms.staging.folder(f"repair-{drop_id}")
     try:
-        with rooms.progress.task("fetching damaged pieces from the swarm", len(wanted), "pieces") as advance:
-            fetched = swarm.fetch_pieces(torrent, folder, wanted, rooms.whereabouts.peers)
-            advance(len(wanted))
+        with rooms.progress.task("fetching damaged pieces from the swarm", len(pieces), "pieces") as advance:
+            fetched = swarm.fetch_pieces(torrent, folder, sorted(pieces), rooms.whereabouts.peers)
+            advance(len(pieces))
     finally:
         rooms.staging.discard(folder)
-    for patient in patients:
-        first = first_piece[patient.damage.member.path]
-        patient.pieces |= {index: fetched.pieces[first + index] for index in patient.missing}
-    return fetched.payload_bytes, len(wanted)
+    for (patient, index), piece in zip(wanted, pieces, strict=True):
+        patient.pieces.keep(index, fetched.pieces[piece])
+    return fetched.payload_bytes, len(pieces)
 
 
 def _note_repairs(rooms: RepairRooms, damages: Sequence[Damage], paths: Sequence[str]) -> None:

@@ -199,6 +199,7 @@ def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
     """Put damaged pieces right; return when the whole file is proved and on disk.
 
     pieces: index to bytes, the last one without padding. For a file known by its digest alone: the whole file as piece 0.
+    Of another file no more than one is held in memory: they may lie on disk, and each is proved as it is read.
     Raises: TrustError when a piece is not what the hashes prove (nothing is written); FixityError when with these pieces
     the file would still be wrong (nothing is written).
     """
@@ -206,10 +207,9 @@ def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
     if hashes.digest_only:
         _heal_whole(root, member, pieces.get(0, b""))
         return
-    parts = {}
-    for index, content in sorted(pieces.items()):
-        _prove_piece(member, index, content)
-        parts[index * hashes.piece_bytes] = bytes(content)
+    parts = _ProvedParts(member, pieces)
+    for start in sorted(parts):
+        _ = parts[start]
     digest = sha256()
     for index in range(hashes.piece_count):
         piece = pieces[index] if index in pieces else _piece(root, member, index)
@@ -224,6 +224,32 @@ def heal(root: Root, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
         )
     with marked(root, _object_of(member.path)):
         root.blobs.patch(member.path, parts, hashes.file_bytes)
+
+
+class _ProvedParts(Mapping[int, bytes]):
+    """Pieces of a file by where they begin in it, each proved whenever it is read."""
+
+    def __init__(self, member: MemberFile, pieces: Mapping[int, bytes]) -> None:
+        self._member = member
+        self._pieces = pieces
+        self._piece_bytes = member.hashes.piece_bytes
+
+    def __getitem__(self, start: int) -> bytes:
+        index, rest = divmod(start, self._piece_bytes)
+        if rest:
+            raise KeyError(start)
+        content = self._pieces[index]
+        _prove_piece(self._member, index, content)
+        return content
+
+    def __contains__(self, start: object) -> bool:
+        return isinstance(start, int) and start % self._piece_bytes == 0 and start // self._piece_bytes in self._pieces
+
+    def __iter__(self) -> Iterator[int]:
+        return (index * self._piece_bytes for index in self._pieces)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
 
 
 def _heal_whole(root: Root, member: MemberFile, content: bytes) -> None:
