@@ -78,6 +78,7 @@ EXPECTED: dict[str, list[Case]] = {
     "events_since": [(("a", NOON, 0, 100), {"ix_event_subject_at"})],
     "withdrawals_of": [((OBJECT,), set())],
     "drops_with": [((OBJECT,), set())],
+    "drops_that_replace": [((), set())],
 }
 
 PASSES = {"all_withdrawals", "held", "hashed_files", "objects_with_lost_rows"}

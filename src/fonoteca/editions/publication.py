@@ -36,12 +36,13 @@ from fonoteca.editions.trust import (
     stamped_path,
 )
 from fonoteca.editions.trust.standing import superseded
+from fonoteca.formats import tombstones
 from fonoteca.model.corridor import Edition
 from fonoteca.model.errors import FixityError, StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.ports import Blobs
 
-NOTHING_WITHDRAWN = b"[]\n"
+NOTHING_WITHDRAWN = tombstones.write(())
 """withdrawals.json of an archive that has withdrawn nothing."""
 
 

@@ -12,7 +12,7 @@ Killed between any two steps, the same command run again ends in the same state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from functools import cached_property
 
@@ -23,7 +23,8 @@ from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import FonotecaError, SourceError
 from fonoteca.model.ids import ObjectId
-from fonoteca.model.rights import Admission
+from fonoteca.model.rights import Admission, Refusal
+from fonoteca.model.withdrawal import Withdrawal
 from fonoteca.register import DecisionState
 from fonoteca.rights import decide
 from fonoteca.sources import SOURCES
@@ -32,6 +33,9 @@ __all__ = ["AcquireRooms", "Acquired", "Failed", "Outcome", "Pace", "acquire"]
 
 TURNED_AWAY_MAX = 1000
 """Candidates in a row that rights turn away before staging is let run empty, so that they are recorded and forgotten."""
+
+WITHDRAWN = "withdrawn"
+"""The rule that refuses what was withdrawn."""
 
 RULED_MAX = 100_000
 """Rulings kept in memory for a run; where there are more, the register is asked about each candidate."""
@@ -87,7 +91,7 @@ class _Run:
             for offered in self._offers:
                 self.found = True
                 candidate = self._with_ruling(offered)
-                decision = decide(candidate, rooms.policy, rooms.clock.now())
+                decision = self._withdrawn(candidate) or decide(candidate, rooms.policy, rooms.clock.now())
                 self._decided.append(Turn(candidate, decision))
                 if isinstance(decision, Admission):
                     turned_away = 0
@@ -99,6 +103,28 @@ class _Run:
         except FonotecaError as error:
             self.trouble = error
         self._over = True
+
+    def _withdrawn(self, candidate: Candidate) -> Refusal | None:
+        """Return why a candidate is not taken in again: what was withdrawn stays so until it is reinstated."""
+        object_id = ObjectId.of(candidate.kind, candidate.item)
+        mask = self._masked.get(object_id)
+        if mask is not None:
+            reason = f"it was withdrawn: {mask.tombstone.reason.words} ({mask.tombstone.ground})"
+            return Refusal(object_id, WITHDRAWN, reason, f"`fonoteca withdraw --reinstate {object_id}` lifts it.")
+        if object_id in self._purged:
+            reason = "its bytes were purged here, and its id is that of the drops that carried them"
+            return Refusal(object_id, WITHDRAWN, reason, "Offer it under another id, or another folder's name.")
+        return None
+
+    @cached_property
+    def _masked(self) -> Mapping[ObjectId, Withdrawal]:
+        """What is withdrawn, in one query."""
+        return {each.tombstone.object_id: each for each in self._rooms.register.withdrawals.all() if each.masks()}
+
+    @cached_property
+    def _purged(self) -> Set[ObjectId]:
+        """What was purged, in one query."""
+        return self._rooms.register.withdrawals.purged()
 
     def _with_ruling(self, candidate: Candidate) -> Candidate:
         """Return the candidate with what a person at this archive has ruled about it, if anyone has."""

@@ -22,6 +22,7 @@ from fonoteca.model.corridor import StoredFile
 from fonoteca.model.errors import BlobMissing, FixityError, RightsError, UsageError
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import Act, Admission, Hold, Policy, Refusal, RightsRecord
+from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs, Clock, Progress, Staging
 from fonoteca.register import Register
 from fonoteca.rights import judge_again
@@ -39,7 +40,10 @@ _PLAIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class ExportRooms:
-    """The rooms and settings that exports need. title: the archive's, as the organisation that a copy comes from."""
+    """The rooms and settings that exports need. title: the archive's, as the organisation that a copy comes from.
+
+    stale: why nobody can tell what was withdrawn lately, "" where that is known.
+    """
 
     title: str
     store: Store
@@ -48,6 +52,7 @@ class ExportRooms:
     policy: Policy
     clock: Clock
     progress: Progress
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,18 @@ def clear(rooms: ExportRooms, object_ids: Sequence[ObjectId]) -> list[Cleared]:
     """Return the objects, each once, after rights judged all of them again.
 
     A copy for the operator is an act of holding: nobody else gets the bytes by it. Whoever passes it on needs to share.
-    Raises: RightsError when one may not be held any more, FixityError when one is in quarantine, UsageError for a wrong id.
+    Raises: RightsError when one may not be held any more or was withdrawn, or when this mirror has not heard for too long of
+    what was withdrawn; FixityError when one is in quarantine, UsageError for a wrong id.
     """
     cleared: list[Cleared] = []
+    if rooms.stale:
+        raise RightsError("withdrawals", rooms.stale, "Run `fonoteca follow` first. What is held stays held.")
     for object_id in dict.fromkeys(object_ids):
+        mask = rooms.register.withdrawals.mask(object_id, Purpose.EXPORTING)
+        if mask is not None:
+            said = mask.tombstone
+            problem = f"withdrawn on {said.dates.effective_at:%Y-%m-%d}: {said.reason.words} ({said.ground})"
+            raise RightsError(object_id, problem, "No copy may leave. `fonoteca withdraw --list` says more.")
         row = rooms.register.object(object_id)
         if row is not None and row.quarantined_at is not None:
             raise FixityError(object_id, f"it is in quarantine until it is healed: {row.quarantine}", _REPAIR)

@@ -38,8 +38,9 @@ from fonoteca.flows.successors import to_replace
 from fonoteca.formats import tombstones
 from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.torrentreading import Announce
+from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.corridor import Drop, DropMember, MemberFile, Shareable
-from fonoteca.model.errors import StoreError
+from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Kind, Refusal, SharingAdmission
@@ -90,7 +91,7 @@ def publish(rooms: PublishRooms) -> Published:
     Raises: StoreError when the register does not know a drop that is out: its members would go out a second time.
     """
     _check_known(rooms)
-    snapshot = refresh(rooms.catalogue)
+    snapshot = _snapshot(rooms)
     press = _Press(rooms, snapshot.name)
     settings = rooms.settings
     withdrawals = tombstones.write(said.tombstone for said in rooms.register.withdrawals.all() if said.authority is Authority.OWN)
@@ -99,7 +100,21 @@ def publish(rooms: PublishRooms) -> Published:
     index = rooms.editions.index()
     assert index is not None, "an edition is out"
     record_snapshots(rooms.register, index)
-    return Published(publication.number, publication.made, tuple(press.made), tuple(press.withheld))
+    return Published(publication.number, publication.made, tuple(press.made), tuple(dict.fromkeys(press.withheld)))
+
+
+def _snapshot(rooms: PublishRooms) -> Snapshot:
+    """Return the catalogue's snapshot of all that is held now.
+
+    Where everything that it knew was withdrawn, no other can be made: the one in force stays, so that the tombstones get out.
+    """
+    try:
+        return refresh(rooms.catalogue)
+    except UsageError:
+        in_force = rooms.catalogue.catalogue.snapshot()
+        if in_force is None or not rooms.register.withdrawn():
+            raise
+        return in_force
 
 
 def _check_known(rooms: PublishRooms) -> None:

@@ -96,10 +96,11 @@ def _drops(store: Store, published: Set[DropId]) -> Iterator[Drop]:
 
     A drop that was taken back has left its member list; what of its members could go out is in a drop that was made later.
     """
-    carried: set[DropMember] = set()
+    carried: dict[DropMember, DropId] = {}
     for drop in sorted(_stored_drops(store), key=lambda drop: (drop.id in published, drop.created_at), reverse=True):
-        if drop.id in published or carried.isdisjoint(drop.members):
-            carried.update(drop.members)
+        if drop.id in published or {carried[m] for m in drop.members if m in carried} <= set(drop.replaces):
+            for member in drop.members:
+                carried.setdefault(member, drop.id)
             yield drop
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fonoteca.editions import Editions, IndexEntry, snapshot_of
+from fonoteca.flows.masks import Masks
 from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
@@ -52,20 +53,23 @@ def seed(rooms: SeedRooms) -> Seeding:
     index = rooms.editions.index()
     given: list[DropId] = []
     withheld: list[tuple[DropId, str]] = []
+    payload_bytes = 0
+    masks = Masks.now(rooms.register)
     for entry in index.entries if index else ():
         try:
-            reason = _withheld(rooms, entry) or _give(rooms, entry)
+            reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks)
         except FonotecaError as error:
             reason = str(error)
         if reason:
             withheld.append((entry.id, reason))
         else:
             given.append(entry.id)
-    return Seeding(tuple(given), tuple(withheld))
+            payload_bytes += entry.drop_bytes
+    return Seeding(tuple(given), tuple(withheld), payload_bytes, index.number if index else None)
 
 
-def _give(rooms: SeedRooms, entry: IndexEntry) -> str:
-    """Return why a drop cannot be given out, "" when it is from now on."""
+def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
+    """Return why a drop cannot be given out, "" when it is from now on, but for what is withdrawn of it."""
     torrent = rooms.editions.torrent_of(entry)
     root = rooms.store_folder
     if entry.kind is DropKind.METADATA:
@@ -74,13 +78,18 @@ def _give(rooms: SeedRooms, entry: IndexEntry) -> str:
             return "its snapshot was deleted"
     if root is None:
         return "a swarm reads files in place, and this store is on S3; `fonoteca serve` gives it out as a web seed"
-    rooms.swarm.seed(torrent, root)
+    masked = masks.paths(rooms.register, rooms.register.members_of_drop(entry.id), torrent) if masks else frozenset()
+    if len(masked) >= entry.file_count:
+        return "all of it was withdrawn"
+    rooms.swarm.seed(torrent, root, without=masked)
     return ""
 
 
-def _withheld(rooms: SeedRooms, entry: IndexEntry) -> str:
+def _withheld(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
     """Return why a drop may not be given out, "" when it may."""
     for object_id in dict.fromkeys(member.object_id for member in rooms.register.members_of_drop(entry.id)):
+        if masks.hide_whole(object_id):
+            continue
         decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now())
         if not isinstance(decision, SharingAdmission):
             return f"{object_id} may not be shared any more"

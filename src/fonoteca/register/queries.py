@@ -329,6 +329,11 @@ def dropped_among(object_ids: Collection[str]) -> Select[Any]:
     return select(drop_member.c.object_id, drop_member.c.version).where(drop_member.c.object_id.in_(object_ids))
 
 
+def drops_that_replace() -> Select[Any]:
+    """Select what drops replace, of those that replace any: a pass over all drops, which are few."""
+    return select(drop.c.replaces).where(drop.c.replaces != "")
+
+
 def drops_with(object_id: str) -> Select[Any]:
     """Select the infohashes of the drops that carry versions of an object."""
     carriers = select(drop_member.c.drop_id).where(drop_member.c.object_id == object_id)

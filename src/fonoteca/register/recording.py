@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -14,7 +14,7 @@ from fonoteca.model.corridor import Drop, Event
 from fonoteca.model.errors import StoreError
 from fonoteca.register.bulk import batched, insert_missing
 from fonoteca.register.engine import insert_or
-from fonoteca.register.queries import MemberPlace, dropped_in, members_at, members_of_drop
+from fonoteca.register.queries import MemberPlace, dropped_in, drops_that_replace, members_at, members_of_drop
 from fonoteca.register.rows import SOUND, Check, facts_json, numbers_json, plain, storable
 from fonoteca.register.schema import drop, drop_member, event, fixity_check, member_file, object_, version
 
@@ -36,7 +36,10 @@ def split_path(path: str) -> MemberPlace | None:
 
 
 def record_drop(connection: Connection, published: Drop) -> None:
-    """Write a drop, or what is new about it, and mark its recorded members as dropped."""
+    """Write a drop, or what is new about it, and mark its recorded members as dropped, unless another drop replaces it.
+
+    What of the drops that it replaces is in no other one is free to go into a drop again.
+    """
     row = {
         "id": published.id,
         "kind": published.kind,
@@ -58,12 +61,24 @@ def record_drop(connection: Connection, published: Drop) -> None:
     connection.execute(delete(drop_member).where(drop_member.c.drop_id == published.id))
     if not published.members:
         return
+    replaced = {old for row in connection.execute(drops_that_replace()) for old in row.replaces.split()}
     rows = [{"object_id": each.object_id, "version": each.version, "drop_id": published.id} for each in published.members]
     connection.execute(insert(drop_member), rows)
+    if published.id not in replaced:
+        _mark_dropped(connection, ((each.object_id, each.version) for each in published.members), dropped=True)
+    for old in published.replaces:
+        left = ((row.object_id, row.version) for row in connection.execute(members_of_drop(old)).all())
+        free = [each for each in left if replaced.issuperset(row.drop_id for row in connection.execute(dropped_in(*each)))]
+        _mark_dropped(connection, free, dropped=False)
+
+
+def _mark_dropped(connection: Connection, members: Iterable[tuple[str, int]], *, dropped: bool) -> None:
+    """Say of versions whether a drop carries them."""
     of_object = select(object_.c.id).where(object_.c.object_id == bindparam("member_object")).scalar_subquery()
-    carried = (version.c.object_key == of_object, version.c.version == bindparam("member_version"))
-    marks = [{"member_object": each.object_id, "member_version": each.version} for each in published.members]
-    connection.execute(update(version).where(*carried).values(dropped=True), marks)
+    this = (version.c.object_key == of_object, version.c.version == bindparam("member_version"))
+    marks = [{"member_object": object_id, "member_version": number} for object_id, number in members]
+    if marks:
+        connection.execute(update(version).where(*this).values(dropped=dropped), marks)
 
 
 def forget_drop(connection: Connection, drop_id: str) -> None:
