@@ -12,7 +12,7 @@ from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.ids import DropId
 from fonoteca.model.rights import Policy, SharingAdmission
-from fonoteca.ports import Clock, Swarm
+from fonoteca.ports import Clock, Swarm, TendedSwarm
 from fonoteca.register import Register
 from fonoteca.rights import judge_again
 from fonoteca.store import Store
@@ -38,10 +38,23 @@ class SeedRooms:
 
 @dataclass(frozen=True, slots=True)
 class Seeding:
-    """What is given out now. withheld: drop to the reason why it is not."""
+    """What is given out now, of the edition with this number, None without one.
 
-    drops: tuple[DropId, ...]
-    withheld: tuple[tuple[DropId, str], ...]
+    withheld: drop to the reason why it is not given. payload_bytes: of the drops that are.
+    """
+
+    drops: tuple[DropId, ...] = ()
+    withheld: tuple[tuple[DropId, str], ...] = ()
+    payload_bytes: int = 0
+    edition: int | None = None
+
+
+def seed_again(rooms: SeedRooms, swarm: TendedSwarm, before: Seeding) -> Seeding:
+    """Return what a swarm gives out from now on, after what it gave `before` and may not any more was taken from it."""
+    seeding = seed(rooms)
+    for drop_id in sorted(set(before.drops) - set(seeding.drops)):
+        swarm.unseed(rooms.editions.torrent(drop_id))
+    return seeding
 
 
 def seed(rooms: SeedRooms) -> Seeding:
