@@ -83,7 +83,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca torrents check drop.torrent",
             "fonoteca torrents check ~/Downloads/*.torrent --json",
         ),
-        "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private"),
+        "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private", "fonoteca seed --health 8421 --json"),
         "export bagit": (
             "fonoteca export bagit urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-bags",
             "fonoteca export bagit urn:fonoteca:audio:folder:a urn:fonoteca:artwork:folder:a --into /mnt/deposit/a --json",
@@ -96,6 +96,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca follow https://archive.example/editions/ --archive mirror",
             "fonoteca follow /mnt/archive --archive mirror",
             "fonoteca follow https://archive.example/editions/ --peer 192.0.2.7:6881 --archive mirror",
+            "fonoteca follow https://archive.example/editions/ --keep --health 8421 --archive mirror",
         ),
         "audit": (
             "fonoteca audit",

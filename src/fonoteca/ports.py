@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.fixity import Sighting, Stamp
+from fonoteca.model.service import Order
 from fonoteca.model.swarming import Rates, SwarmNow
 
 
@@ -419,4 +420,16 @@ class TendedSwarm(Swarm, Protocol):
 
     def now(self) -> SwarmNow:
         """Return what goes on."""
+        ...
+
+
+class Orders(Protocol):
+    """What the operator wants of a service."""
+
+    def wait(self, timeout_s: float) -> Order:
+        """Return what was told, at once if it was before, and `GO_ON` when nothing was for so long."""
+        ...
+
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Let an order to stop end what is done in the context, by KeyboardInterrupt."""
         ...

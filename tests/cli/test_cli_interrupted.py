@@ -70,17 +70,6 @@ def _lasting(*words: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_seed_says_where_at_once_and_ends_when_it_is_told_to(number: signal.Signals, archive: Path) -> None:
-    with _lasting("seed", "--host", "127.0.0.1", "--port", "0", "--private", "--archive", str(archive)) as (process, said):
-        assert len(said["drops"]) == 2
-        assert said["withheld"] == []
-        assert said["address"].startswith("127.0.0.1:")
-        process.send_signal(number)
-        assert process.communicate(timeout=60) == ("", "")
-        assert process.returncode == 0
-
-
 def test_serve_says_where_at_once_and_ends_when_it_is_told_to(archive: Path) -> None:
     with _lasting("serve", "--port", "0", "--archive", str(archive)) as (process, said):
         assert httpx.get(f"{said['url']}editions/index.json").json()["number"] == 1

@@ -19,6 +19,7 @@ from fonoteca.cli import (
     publish,
     rights,
     search,
+    seed,
     serve,
     torrents,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "publish",
     "rights",
     "search",
+    "seed",
     "serve",
     "torrents",
 ]
