@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,11 @@ from editions_payload import HEADING, NOW, PIECE_BYTES, Payload
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fonoteca.editions import cut, member_list, parse_member_list, plan_drops, restore_plan
-from fonoteca.editions.planning import DropPlan, member_of
+from fonoteca.editions import cut, member_list, pack, parse_member_list, plan_drops, restore_plan
+from fonoteca.editions.planning import DropPlan, member_of, place_of
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.metainfo import LOADABLE_TORRENT_BYTES_MAX, Announce, torrent_bytes_bound
-from fonoteca.model.corridor import DropKind, DropMember, MemberFile, Shareable
+from fonoteca.model.corridor import DropKind, DropMember, MemberFile, RankRange, Shareable
 from fonoteca.model.errors import FormatError, StoreError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.model.settings import EditionSettings
@@ -102,7 +103,7 @@ def test_audio_comes_before_artwork_and_the_most_heard_first(offer: list[Shareab
         best[each.version.object_id] = max(best.get(each.version.object_id, 0.0), each.coverage_share)
     for kind in (DropKind.AUDIO, DropKind.ARTWORK):
         placed = [each.version for plan in plans if plan.kind == kind for each in plan.members]
-        keys = [(-best[version.object_id], version.object_id, version.version) for version in placed]
+        keys = [(-best[version.object_id], place_of(version.object_id), version.version) for version in placed]
         assert keys == sorted(keys)
 
 
@@ -112,6 +113,46 @@ def test_a_drop_says_what_its_objects_carry_each_counted_once() -> None:
     offer.append(payload.shareable(payload.version("b"), 0.5))
     (plan,) = plan_drops(offer, {}, WIDE)
     assert plan.coverage_share == 0.75
+    later = plan_drops(
+        [payload.shareable(payload.version("a", 3), 0.25)],
+        {DropMember(offer[0].version.object_id, n): plan.id for n in (1, 2)},
+        WIDE,
+    )
+    assert [each.coverage_share for each in later] == [0.0], "the shares of all drops add up to the coverage"
+
+
+def test_a_drop_says_the_ranks_of_its_recordings() -> None:
+    payload = Payload()
+    ranks = {"a": RankRange(3, 70), "b": None, "c": RankRange(11, 4000)}
+    offer = [replace(payload.shareable(payload.version(name)), ranks=found) for name, found in ranks.items()]
+    (plan,) = plan_drops(offer, {}, WIDE)
+    assert plan.ranks == cut(plan, HEADING.root_name, PIECE_BYTES, Announce(), NOW).drop.ranks == RankRange(3, 4000)
+    (unheard,) = plan_drops(offer[1:2], {}, WIDE)
+    assert unheard.ranks is None
+
+
+def test_corrections_of_what_is_out_are_in_drops_of_their_own() -> None:
+    payload = Payload()
+    old = payload.shareable(payload.version("a"), 0.5)
+    (out,) = plan_drops([old], {}, WIDE)
+    offer = [payload.shareable(payload.version("a", 2), 0.5), payload.shareable(payload.version("b"), 0.1)]
+    new, correction = plan_drops(offer, {member_of(old.version): out.id}, WIDE)
+    assert ([each.version.object_id.key for each in new.members], new.needs) == (["folder:b"], ())
+    assert ([each.version.object_id.key for each in correction.members], correction.needs) == (["folder:a"], (out.id,))
+
+
+def test_drops_are_packed_one_at_a_time() -> None:
+    payload = Payload()
+    given: list[str] = []
+
+    def members() -> Iterator[Shareable]:
+        for name in "abcdef":
+            given.append(name)
+            yield payload.shareable(payload.version(name))
+
+    plans = pack(DropKind.AUDIO, members(), lambda member: None, EditionSettings(drop_files_max=8))
+    assert len(next(plans).members) == 2
+    assert given == list("abc"), "one more than it holds"
 
 
 def test_a_version_whose_earlier_one_nobody_could_fetch_is_refused() -> None:

@@ -4,6 +4,7 @@ The way of a drop: `plan_drops` (or a `SnapshotPlan`) says what goes into it, `m
 out, `cut` makes the torrent from stored hashes, `Editions.publish` puts it out, and `read_edition` believes it elsewhere.
 """
 
+from fonoteca.editions.choice import Choice, Option, Situation, Verdict, Why, choose, options_of
 from fonoteca.editions.cutting import CutDrop, SnapshotPlan, cut, cut_snapshot, snapshot_of, snapshot_torrent_name
 from fonoteca.editions.following import ManifestedDrop, check_drops, list_members, read_drop, read_edition, read_index
 from fonoteca.editions.index import Heading, Index, IndexEntry, TargetFile
@@ -18,7 +19,7 @@ from fonoteca.editions.memberlist import (
     parse_drop_record,
     parse_member_list,
 )
-from fonoteca.editions.planning import DropPlan, member_list, plan_drops, restore_plan
+from fonoteca.editions.planning import DropPlan, Offered, line_up, member_list, pack, place_of, plan_drops, restore_plan
 from fonoteca.editions.publication import Editions, Publication, Terms
 from fonoteca.editions.trust import (
     FIRST_USE,
@@ -36,6 +37,7 @@ __all__ = [
     "FIRST_USE",
     "Anchor",
     "Asked",
+    "Choice",
     "CutDrop",
     "DropPlan",
     "DropRecord",
@@ -48,25 +50,35 @@ __all__ = [
     "ManifestRow",
     "ManifestedDrop",
     "MemberList",
+    "Offered",
+    "Option",
     "Publication",
     "Signatory",
+    "Situation",
     "SnapshotPlan",
     "TargetFile",
     "Terms",
     "TrustedEdition",
     "Unkept",
+    "Verdict",
+    "Why",
     "believe",
     "check_drops",
+    "choose",
     "cut",
     "cut_snapshot",
     "drop_record",
+    "line_up",
     "list_members",
     "listed",
     "member_list",
     "member_list_of",
     "no_passphrase",
+    "options_of",
+    "pack",
     "parse_drop_record",
     "parse_member_list",
+    "place_of",
     "plan_drops",
     "read_drop",
     "read_edition",

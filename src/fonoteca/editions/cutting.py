@@ -62,6 +62,7 @@ def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, cr
         coverage_share=plan.coverage_share,
         created_at=created_at,
         needs=plan.needs,
+        ranks=plan.ranks,
     )
     return CutDrop(drop, torrent.content)
 

@@ -157,11 +157,15 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Shareable:
-    """A stored version together with the admission that lets it be shared: the only thing `editions` cuts drops from."""
+    """A stored version together with the admission that lets it be shared: the only thing `editions` cuts drops from.
+
+    coverage_share: of all listening, carried by the object. ranks: of the recordings in it, None where none has a rank.
+    """
 
     version: StoredVersion
     admission: SharingAdmission
     coverage_share: float
+    ranks: RankRange | None = None
 
     def __post_init__(self) -> None:
         """Assert that the admission is this object's: another's would open the gate for anything."""
