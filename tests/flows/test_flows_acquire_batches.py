@@ -218,3 +218,20 @@ def test_a_run_that_is_dropped_leaves_what_it_acknowledged_and_nothing_else(fold
         assert archive.store.head(audio("a")) == 1
         assert leftovers(folder) == []
         assert [type(outcome) for outcome in take(archive, music)] == KINDS
+
+
+def test_an_object_that_lost_all_its_inventories_fails_alone(folder: Path, music: Path) -> None:
+    for name in ("d", "f"):
+        put_item(music, name, {"x.flac": track(3)})
+    with opened(folder) as archive:
+        take(archive, music / "d")
+        lost = folder / "store" / archive.store.read(audio("d")).object_path
+    for path in [*lost.glob("inventory.json*"), lost / "v1" / "inventory.json.sha256"]:
+        path.unlink()
+    with opened(folder) as archive:
+        outcomes = _in_batches(archive, music, Pace())
+        assert [type(each) for each in outcomes] == [*KINDS[:4], Failed, *KINDS[5:]]
+        assert isinstance(outcomes[4], Failed)
+        assert "Run `fonoteca audit`" in str(outcomes[4].error)
+        assert list((folder / "staging").iterdir()) == []
+        assert archive.store.head(audio("f")) == 1

@@ -27,13 +27,13 @@ from fonoteca.formats.objectjson import (
 )
 from fonoteca.formats.ocfl import INVENTORY, OBJECT_DECLARATION, SIDECAR, Inventory, InventoryVersion
 from fonoteca.model.corridor import StagedVersion, StoredFile, StoredVersion
-from fonoteca.model.errors import FixityError
+from fonoteca.model.errors import FixityError, TakenError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import Kind, RightsRecord
 from fonoteca.store.reading import describe, read_metadata, read_version
 from fonoteca.store.recovery import begun, enter_head, settled_head, under_way
-from fonoteca.store.root import Proved, Root, read_logical
+from fonoteca.store.root import DAMAGED_REMEDY, Proved, Root, read_logical
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,15 @@ def commit_staged(root: Root, staged: StagedVersion, salted: Sequence[str], mess
 def commit_many(root: Root, batch: Sequence[tuple[StagedVersion, Sequence[str]]], message: str) -> list[Commit | FixityError]:
     """Return what became of each staged item, in order: new objects at one durable point, further versions each at its own.
 
-    A damaged object that cannot take its version is an error in its place, and no matter of its neighbours.
+    A damaged object that cannot take its version, or has lost all that says it is there, is an error in its place, and no
+    matter of its neighbours.
     Raises: StoreError when the disk refuses; no new object of the batch is there then. Every staging folder is used up.
     """
     line = _Line(root)
     answers: list[Commit | FixityError] = []
     try:
         for staged, salted in batch:
-            if ObjectId.of(staged.admission.kind, staged.admission.item) in line.objects:
+            if ObjectId.of(staged.admission.kind, staged.admission.item) in line.trees:
                 line.adopt()  # the same item twice: the second is judged by what the first made
             try:
                 answers.append(_commit_one(root, line, staged, salted, message))
@@ -87,35 +88,46 @@ def commit_many(root: Root, batch: Sequence[tuple[StagedVersion, Sequence[str]]]
         line.discard()
         for staged, _ in batch:
             root.staging.discard(staged.folder)
-    return answers
+    return [answer if isinstance(answer, FixityError) else line.refused.get(answer.version.object_id, answer) for answer in answers]
 
 
 @dataclass(slots=True)
 class _Line:
-    """New objects that are built in staging and wait for their one durable point."""
+    """New objects that are built in staging and wait for their one durable point. refused: those that had something in the way."""
 
     root: Root
-    trees: list[tuple[Path, str]] = field(default_factory=list)
-    objects: set[ObjectId] = field(default_factory=set)
+    trees: dict[ObjectId, tuple[Path, str]] = field(default_factory=dict)
+    refused: dict[ObjectId, FixityError] = field(default_factory=dict)
 
     def build(self, new: NewVersion, content: bytes) -> None:
         """Write a new object's folder, without waiting for the disk. content: its inventory's bytes."""
         path = ocfl.object_path(new.inventory.object_id)
         hasty = replace(self.root, staging=self.root.staging.unsynced)
         tree = under_way(hasty, path)
-        self.trees.append((tree, path))
-        self.objects.add(new.inventory.object_id)
+        self.trees[new.inventory.object_id] = (tree, path)
         _build(hasty, new, content, tree)
 
     def adopt(self) -> None:
         """Bring in what waits."""
-        self.root.blobs.adopt_all(self.trees)
+        try:
+            self.root.blobs.adopt_all([*self.trees.values()])
+        except TakenError:
+            self._adopt_each()
         self.trees.clear()
-        self.objects.clear()
+
+    def _adopt_each(self) -> None:
+        """Bring in what waits, each alone, but for what has something in the way."""
+        for object_id, (tree, path) in self.trees.items():
+            try:
+                self.root.blobs.adopt(tree, path)
+            except TakenError as error:
+                problem = f"files of it are in the store, and no inventory that names them ({error.subject}: {error.problem})"
+                self.refused[object_id] = FixityError(object_id, problem, DAMAGED_REMEDY)
+                self.root.staging.discard(tree)
 
     def discard(self) -> None:
         """Remove from staging what did not come in, unless it is half in: its name is needed then."""
-        for tree, path in self.trees:
+        for tree, path in self.trees.values():
             if not begun(self.root, tree, path):
                 self.root.staging.discard(tree)
 

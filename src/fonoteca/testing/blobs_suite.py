@@ -12,7 +12,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.errors import BlobMissing, StoreError, TakenError
 from fonoteca.model.fixity import GONE
 from fonoteca.ports import Blobs, Staging
 
@@ -116,7 +116,7 @@ class BlobsSuite:
     def test_adoption_never_replaces(self, blobs: Blobs, staging: Staging) -> None:
         blobs.write("p/a", b"old")
         tree = _tree(staging, {"a": b"new", "b": b"new"})
-        _refused(blobs.adopt, tree, "p")
+        _refused(blobs.adopt, tree, "p", kind=TakenError)
         _refused(blobs.adopt, staging.folder("a") / "none", "q")
         assert [(key, blobs.read(key)) for key in blobs.keys()] == [("p/a", b"old")]
 
@@ -136,7 +136,7 @@ class BlobsSuite:
     def test_of_folders_adopted_together_none_arrives_when_one_cannot(self, blobs: Blobs, staging: Staging) -> None:
         blobs.write("p/b/x", b"old")
         trees = [(_tree(staging, {"x": b"new"}, name), f"p/{name}") for name in ("a", "b")]
-        _refused(blobs.adopt_all, trees)
+        _refused(blobs.adopt_all, trees, kind=TakenError)
         _refused(blobs.adopt_all, [trees[0], (staging.folder("d") / "none", "p/d")])
         (trees[1][0] / "link").symlink_to("/etc/hostname")
         _refused(blobs.adopt_all, [trees[0], (trees[1][0], "p/c")])

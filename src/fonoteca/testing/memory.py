@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fonoteca.formats.sightings import sight
-from fonoteca.model.errors import BlobMissing, StoreError
+from fonoteca.model.errors import BlobMissing, StoreError, TakenError
 from fonoteca.model.fixity import Sighting, Stamp
 
 
@@ -109,7 +109,7 @@ class MemoryBlobs:
         if not tree.is_dir() or tree.is_symlink():
             raise StoreError(str(tree), "expected a folder to move in, found none")
         if prefix in self._blobs or any(True for _ in self.keys(prefix)):
-            raise StoreError(prefix, "it is already there", "Nothing was changed.")
+            raise TakenError(prefix, "it is already there", "Nothing was changed.")
         paths = sorted(tree.rglob("*"))
         if any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in paths):
             raise StoreError(str(tree), "neither a file nor a folder is in it", "Only files and folders can be stored.")
