@@ -69,7 +69,7 @@ def restore_archive(backup: Path, folder: Path) -> Restored:
             try:
                 unpacked.put_parts({part: archive.blobs(part) for part in PARTS}, home)
                 archive.store.initialise()
-                archive.store.claim(archive.identity())
+                archive.claim()
                 newer = is_newer(archive.store, unpacked)
                 unpacked.adopt_documents(archive.store)
                 events = unpacked.append_log(archive.store)

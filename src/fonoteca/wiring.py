@@ -131,7 +131,13 @@ class Archive:
 
     @cached_property
     def register(self) -> Register:
-        """The record of what is held."""
+        """The record of what is held. Raises: ClaimedError when it is another archive's."""
+        if self._own_claim is not None:
+            self._register.check_owner(self._own_claim)
+        return self._register
+
+    @cached_property
+    def _register(self) -> Register:
         named = self.settings.register
         address = str(self.folder / "register.sqlite") if named == SQLITE else named
         return self._open.enter_context(Register.open(address, before_commit=self._before_commit))
@@ -188,7 +194,7 @@ class Archive:
         if lock.after_kill:
             # What that run wrote is seen and may not be on disk yet: who goes on from it would tell of what a power cut takes.
             make_durable(self.folder, self._calls)
-        self.store.claim(self.identity())
+        self.claim()
         self.store.recover()
         if lock.after_kill:
             for name in _SWEPT:
@@ -202,10 +208,27 @@ class Archive:
     def take_over(self) -> Claim | None:
         """Return whose the store was, None for nobody's, after making it this archive's. Raises: BusyError, FormatError."""
         with ArchiveLock(self.folder / LOCK_FILE):
-            return self.store.take_over(self.identity())
+            return self.hand_over()
+
+    def claim(self) -> None:
+        """Return when store and register are this archive's. Raises: ClaimedError when one belongs to another archive."""
+        self.store.claim(self.identity())
+        self._register.claim(self.identity())
+
+    def hand_over(self) -> Claim | None:
+        """Return whose the store was, None for nobody's, after making it and its register this archive's."""
+        before = self.store.take_over(self.identity())
+        self._register.hand_over(before, self.identity())
+        return before
+
+    @property
+    def _own_claim(self) -> Claim | None:
+        """Who this archive is, None where that was never said."""
+        own = DiskBlobs(self.folder, self._calls)
+        return parse_claim(own.read(CLAIM_FILE)) if own.size(CLAIM_FILE) is not None else None
 
     def identity(self) -> Claim:
-        """Return who this archive is to its store: told by a file in its folder, which is made where it is missing."""
+        """Return who this archive is to its store and register: told by a file in its folder, which is made where it is missing."""
         own = DiskBlobs(self.folder, self._calls)
         own.create(CLAIM_FILE, claim_json(Claim(secrets.token_hex(16), self.settings.name)))
         return parse_claim(own.read(CLAIM_FILE))
@@ -241,9 +264,9 @@ def create_archive(folder: Path, settings: Settings, calls: DurableCalls | None 
         try:
             archive.store.initialise()
             if how.take_over:
-                archive.store.take_over(archive.identity())
-            archive.store.claim(archive.identity())
-            _ = archive.register, archive.evidence
+                archive.hand_over()
+            archive.claim()
+            _ = archive.evidence
             if how.keys:
                 archive.keyring.make_missing()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -10,12 +11,22 @@ import pytest
 from fonoteca.flows.acquire import Acquired, acquire
 from fonoteca.flows.publish import publish
 from fonoteca.flows.rebuild import rebuild
-from fonoteca.model.errors import StoreError
+from fonoteca.formats.settings import FILE_NAME, settings_toml
+from fonoteca.model.errors import ClaimedError, StoreError
 from fonoteca.model.settings import Settings
 from fonoteca.ports import SILENCE
 from fonoteca.register import Register
 from fonoteca.testing.postgres import PASSWORD, Cluster
-from fonoteca.wiring import Archive, acquire_rooms, create_archive, load_settings, open_archive, publish_rooms, rebuild_rooms
+from fonoteca.wiring import (
+    Archive,
+    Founding,
+    acquire_rooms,
+    create_archive,
+    load_settings,
+    open_archive,
+    publish_rooms,
+    rebuild_rooms,
+)
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -37,6 +48,40 @@ def take(archive: Archive, item: Path) -> bool:
     (outcome,) = acquire(acquire_rooms(archive, SILENCE), "folder", str(item))
     assert isinstance(outcome, Acquired), outcome
     return outcome.made
+
+
+def test_a_second_archive_in_one_database_is_refused(tmp_path: Path, database: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = Settings("first", "First", workers=1, register=database)
+    create_archive(first, settings)
+    with open_archive(first, writing=True) as archive:
+        rows = list(archive.register.dump())
+    told = r"register: it belongs to the archive 'first' \(id [0-9a-f]{8}\), and this is 'second'.*database of its own"
+    with pytest.raises(ClaimedError, match=told):
+        create_archive(second, replace(settings, name="second"))
+    create_archive(second, replace(settings, name="second", register="sqlite"))
+    (second / FILE_NAME).write_text(settings_toml(replace(settings, name="second")))
+    with pytest.raises(ClaimedError, match=told), open_archive(second, writing=True):
+        pass
+    with pytest.raises(ClaimedError, match=told), open_archive(second) as archive:
+        archive.register.totals()
+    with pytest.raises(ClaimedError, match=told):
+        Archive(second, load_settings(second)).take_over()
+    with open_archive(first, writing=True) as archive:
+        assert list(archive.register.dump()) == rows
+
+
+def test_who_takes_a_store_over_has_its_register_too(tmp_path: Path, database: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings = Settings("first", "First", workers=1, register=database)
+    create_archive(first, settings)
+    second.mkdir()
+    (first / "store").rename(second / "store")
+    create_archive(second, settings, how=Founding(take_over=True))
+    with open_archive(second, writing=True) as archive:
+        rebuild(rebuild_rooms(archive, SILENCE))
+    with pytest.raises(ClaimedError), open_archive(first) as archive:
+        archive.register.totals()
 
 
 def test_flows_run_on_postgresql_and_a_register_lost_under_them_is_made_good(

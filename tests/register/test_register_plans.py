@@ -62,6 +62,7 @@ EXPECTED: dict[str, list[Case]] = {
     "decisions_about": [((KEY,), {"ix_decision_item_key"})],
     "events_newest": [((50, None), {"ix_event_at, whole"}), ((50, "a"), {"ix_event_subject_at"})],
     "events_with_digests": [(([b"A" * 16, b"B" * 16],), {"uq_event_digest"})],
+    "owned": [((), set())],
     "sums": [((None,), set()), (("audio",), set())],
     "unanalysed": [((0, 100), {"ix_file_unanalysed"})],
     "unanalysed_of": [((OBJECT,), OF_FILES)],

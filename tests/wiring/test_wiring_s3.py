@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -215,6 +217,8 @@ def test_an_archive_of_before_claims_gets_one(tmp_path: Path) -> None:
     create_archive(folder, Settings("wired", "Wired", workers=1))
     (folder / CLAIM_FILE).unlink()
     (folder / "store" / CLAIM).unlink()
+    with closing(sqlite3.connect(folder / "register.sqlite", isolation_level=None)) as register:
+        register.execute("DELETE FROM owner")
     with open_archive(folder) as archive:
         assert archive.store.check_root() == []
     assert not (folder / CLAIM_FILE).exists()

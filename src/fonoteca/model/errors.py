@@ -129,7 +129,7 @@ class UnsureError(StoreError):
 
 
 class ClaimedError(StoreError):
-    """The store belongs to another archive. Two that write in one store would undo each other's work."""
+    """The store or the register belongs to another archive. Two that write in one would undo each other's work."""
 
     code = "store.claimed"
 

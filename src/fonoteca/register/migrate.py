@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from fonoteca.model.errors import StoreError
 from fonoteca.register.engine import lock_migrations, reading, writing
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration. Known here so that a register that is at it is opened without Alembic, which is slow to import."""
 
 

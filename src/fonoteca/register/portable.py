@@ -2,7 +2,7 @@
 
 One JSON value a line: first `{"format": ..., "tables": version}`, then for each table `{"table": name, "columns": [...]}` and a
 list for each of its rows, in order of key. Values are as the database has them; bytes are `{"hex": ...}`, and numbers that not
-every reader of JSON can hold are `{"number": "..."}`.
+every reader of JSON can hold are `{"number": "..."}`. Whose the register is stays out: what is filled keeps its owner.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from sqlalchemy import table as plain_table
 from fonoteca.formats.strictjson import INTEGER_MAX, parse_json
 from fonoteca.model.errors import FormatError
 from fonoteca.register.migrate import HEAD
-from fonoteca.register.schema import metadata
+from fonoteca.register.schema import metadata, owner
 
 FORMAT = "fonoteca-register/1"
 LINE_BYTES_MAX = 64 << 20
 """A piece layer of a file of some 250 GB: no row is longer."""
 _ROWS_AT_ONCE = 1000
+_TABLES = [table for table in metadata.sorted_tables if table is not owner]
 _SUBJECT = "register.jsonl"
 _REMEDY = "Use another backup, or make the register anew from the store with `fonoteca rebuild`."
 
@@ -30,7 +31,7 @@ _REMEDY = "Use another backup, or make the register anew from the store with `fo
 def dump(connection: Connection) -> Iterator[bytes]:
     """Yield all rows of all tables as lines, from one state of the register. Cost: a pass over everything."""
     yield _line({"format": FORMAT, "tables": HEAD})
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         names = [each.name for each in table.c]
         yield _line({"table": table.name, "columns": names})
         plain = _plain(table)
@@ -51,7 +52,7 @@ def load(connection: Connection, lines: Iterable[bytes]) -> int:
     if str(head.get("tables")) > HEAD:
         problem = f"its tables are at version {head['tables']}, this Fonoteca knows up to {HEAD}"
         raise FormatError(_SUBJECT, problem, "Install the newest Fonoteca.")
-    for table in reversed(metadata.sorted_tables):
+    for table in reversed(_TABLES):
         connection.execute(delete(table))
     filler = _Filler(connection)
     for line in rest:
@@ -110,7 +111,7 @@ def _go_on_counting(connection: Connection) -> None:
     """Let PostgreSQL give keys after those that were filled in. SQLite does so by itself."""
     if connection.dialect.name != "postgresql":
         return
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         key = table.autoincrement_column
         if key is not None:
             named = {"table": f'"{table.name}"', "key": key.name}

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, delete, select, update
 
+from fonoteca.formats.claim import Claim
 from fonoteca.model.catalogue import HeldTrack
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
 from fonoteca.model.ids import DropId, ObjectId
@@ -23,6 +24,7 @@ from fonoteca.register.engine import insert_or, open_engine, write, writing
 from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
+from fonoteca.register.owner import check_owner, claim_register, hand_over, owner_of
 from fonoteca.register.recording import event_digest, forget_drop, record_checks, record_drop, record_events, split_path
 from fonoteca.register.rows import (
     Check,
@@ -48,6 +50,7 @@ from fonoteca.register.schema import (
     item,
     metadata,
     object_,
+    owner,
     withdrawal,
 )
 from fonoteca.register.versions import record_versions
@@ -91,6 +94,22 @@ class Register:
             engine.dispose()
             raise
         return cls(engine, before_commit)
+
+    def claim(self, own: Claim) -> None:
+        """Return when this register is the archive's: it was so, or was nobody's. Raises: ClaimedError when it is another's."""
+        if not self.check_owner(own):
+            self._write(lambda connection: claim_register(connection, own))
+
+    def check_owner(self, own: Claim) -> bool:
+        """Return whether this register is the archive's, False when it is nobody's. Raises: ClaimedError when it is another's."""
+        with self._reading() as connection:
+            found = owner_of(connection)
+        check_owner(found, own)
+        return found is not None
+
+    def hand_over(self, before: Claim | None, own: Claim) -> None:
+        """Make this register the archive's, if it is nobody's or belongs to the archive before. Raises: ClaimedError."""
+        self._write(lambda connection: hand_over(connection, before, own))
 
     def close(self) -> None:
         """Give back all connections. On SQLite the last one to leave folds the log into the database file."""
@@ -372,11 +391,11 @@ class Register:
         """Give a register with nothing held or published in it, which takes this one's place when the context ends well.
 
         All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions,
-        withdrawals and past events stay: here they may be known when nowhere else.
+        withdrawals and past events stay: here they may be known when nowhere else. So does whose the register is.
         """
         with writing(self._engine, self._before_commit, alone=True) as connection:
             for table in reversed(metadata.sorted_tables):
-                if table not in (decision, event, item, withdrawal):
+                if table not in (decision, event, item, owner, withdrawal):
                     connection.execute(delete(table))
             yield Register(self._engine, None, connection)
 

@@ -14,6 +14,7 @@ Grain and keys:
     withdrawal    one row an archive's word on an object object_id, authority
     fixity_check  one row a dated check                  object_id, version, tail, at
     event         one row an event                       digest of all its columns
+    owner         one row at most: whose the register is
     tally         sums over heads, kept as rows change, so that totals need no scan. 16 rows a kind: fewer writers wait.
 """
 
@@ -323,6 +324,14 @@ event = Table(
     Column("facts", Text, nullable=False),
     Index("ix_event_at", "at", "id"),
     Index("ix_event_subject_at", "subject", "at", "id"),
+)
+
+owner = Table(
+    "owner",
+    metadata,
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("archive_id", String, nullable=False),
+    Column("name", String, nullable=False),
 )
 
 tally = Table(
