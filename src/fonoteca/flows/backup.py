@@ -24,10 +24,10 @@ from fonoteca.model.errors import FixityError, FormatError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Blobs, Clock, Progress, Staging
 from fonoteca.register import Register
+from fonoteca.register.portable import LINE_BYTES_MAX
 from fonoteca.store import Store
 
 _LEVEL = 6
-_LINE_BYTES_MAX = 64 << 20
 _FOLDER = "backup"
 _DROP = "drop"
 BACKED_UP, BACKUP_SUBJECT = "backed-up", "archive"
@@ -233,7 +233,7 @@ class Unpacked:
         with (self.folder / REGISTER).open("rb") as packed:
             stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(packed))
             try:
-                while line := stream.readline(_LINE_BYTES_MAX + 1):
+                while line := stream.readline(LINE_BYTES_MAX + 1):
                     yield line
             except zstandard.ZstdError as error:
                 raise FormatError(REGISTER, f"cannot be unpacked: {error}", "Use another backup.") from error

@@ -20,8 +20,8 @@ from fonoteca.register.migrate import HEAD
 from fonoteca.register.schema import metadata, owner
 
 FORMAT = "fonoteca-register/1"
-LINE_BYTES_MAX = 64 << 20
-"""A piece layer of a file of some 250 GB: no row is longer."""
+LINE_BYTES_MAX = 256 << 20
+"""A row of hashes has 104 B a piece: no file is longer than 41 GB in the shortest pieces, or 660 GB in those of 256 KiB."""
 _ROWS_AT_ONCE = 1000
 _TABLES = [table for table in metadata.sorted_tables if table is not owner]
 _SUBJECT = "register.jsonl"
