@@ -181,6 +181,11 @@ def test_links_are_never_followed_out_of_the_root(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="link"):
             act()
     assert blobs.size("file") is None
+    assert [each.trouble for each in blobs.sight_all(["way/secret", "in/side"])] == [
+        "a symbolic link is in the way; links are never followed here",
+        "",
+    ]
+    assert blobs.stamp_all(["way/secret", "in/side"])[0] is None
     assert list(blobs.keys("way")) == []
     blobs.write("file", b"ours")
     blobs.delete("way")

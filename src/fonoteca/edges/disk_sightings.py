@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -28,20 +29,19 @@ class Sighter:
 
     def sight(self, key: str) -> Sighting:
         """Return a file's stamp and digest, or why it has none. Raises: StoreError for what is no key."""
-        path = self._path(key)
         try:
-            descriptor = os.open(path, _FLAGS)
+            descriptor = os.open(self._path(key), _FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             return Sighting(None, "", GONE)
         except OSError as error:
-            return self._trouble(error, path)
+            return self._trouble(error, key)
         try:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 return Sighting(None, "", GONE)
             return Sighting((found.st_size, found.st_mtime_ns), self._digest(descriptor, found.st_size), "")
         except OSError as error:
-            return self._trouble(error, path)
+            return self._trouble(error, key)
         finally:
             os.close(descriptor)
 
@@ -70,7 +70,7 @@ class Sighter:
         return digest.hexdigest()
 
     def _path(self, key: str) -> str:
-        """Return the path of a key. Raises: StoreError when it is none, or leads out of the root."""
+        """Return the path of a key. Raises: StoreError when it is none, OSError when a link leads out of the root."""
         folder, _, name = key.rpartition("/")
         if not _is_part(name):
             raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
@@ -85,21 +85,21 @@ class Sighter:
                 raise StoreError(repr(key), "not a key: expected a relative path without empty, '.' or '..' parts")
             if above:
                 self._folder(above, key)
-            self._check_inside(place, key)
+            self._check_inside(place)
             self._inside.add(place)
         return place
 
-    def _check_inside(self, place: str, key: str) -> None:
+    def _check_inside(self, place: str) -> None:
         try:
             linked = stat.S_ISLNK(os.lstat(place).st_mode)
         except OSError:
             return  # whoever opens what is below it is told
         away = os.path.realpath(place) if linked else place
         if not f"{away}/".startswith(f"{self._root}/"):
-            raise StoreError(key, f"a symbolic link leads out of the store to {away}", "Remove the link.")
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), place)
 
-    def _trouble(self, error: OSError, path: str) -> Sighting:
-        return Sighting(None, "", disk_error(error, Path(path)).problem)
+    def _trouble(self, error: OSError, key: str) -> Sighting:
+        return Sighting(None, "", disk_error(error, Path(key)).problem)
 
 
 def _is_part(part: str) -> bool:
