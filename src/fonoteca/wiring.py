@@ -37,7 +37,7 @@ from fonoteca.flows.audit import AuditRooms
 from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.follow import FollowRooms
-from fonoteca.flows.publish import PublishRooms
+from fonoteca.flows.press import PublishRooms
 from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed

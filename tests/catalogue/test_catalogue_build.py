@@ -89,7 +89,8 @@ def test_pages_follow_one_another(starter: Catalogue) -> None:
     assert [r.popularity.rank for r in first + second] == list(range(1, 201))
     assert starter.recordings(10_789, 10) == []
     assert starter.recording(first[3].id) == first[3]
-    assert starter.shares([first[3].id, "no id", RecordingId.of("no", "such")]) == {first[3].id: first[3].popularity.share}
+    found = starter.standings([first[3].id, "no id", RecordingId.of("no", "such")])
+    assert found == {first[3].id: (first[3].popularity.share, 4)}
 
 
 def test_threads_may_ask_at_once(starter: Catalogue) -> None:

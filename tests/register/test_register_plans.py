@@ -55,6 +55,7 @@ EXPECTED: dict[str, list[Case]] = {
     "members_damaged": [((100,), {"ix_member_file_damaged"})],
     "checks_newest": [((100,), {"ix_fixity_check_at, whole"})],
     "undropped": [(("audio", 0, 100), {"ix_version_undropped"})],
+    "versions_with_keys": [(([1, 2],), set())],
     "dropped_in": [((OBJECT, 1), set())],
     "dropped_among": [(([OBJECT, f"{OBJECT}c"],), set())],
     "members_of_drop": [(("audio-0000000000000000",), {"ix_drop_member_drop_id"})],

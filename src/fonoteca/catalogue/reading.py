@@ -208,11 +208,15 @@ class SnapshotReader:
         query = "SELECT name, track_count, held_count, best_rank, share FROM read_parquet($paths)"
         return (Artist(*row) for row in self._ask(self.table_paths(ARTISTS), query))
 
-    def shares(self, recording_ids: Collection[str]) -> dict[RecordingId, float]:
-        """Return the share of all listening of each of these recordings that the snapshot has. Cost: one scan of two columns."""
-        query = "SELECT id::VARCHAR, share FROM read_parquet($paths) WHERE id IN (SELECT unnest($ids::UUID[]))"
+    def standings(self, recording_ids: Collection[str]) -> dict[RecordingId, tuple[float, int]]:
+        """Return the share of all listening and the rank of each of these recordings that the snapshot has.
+
+        Cost: one scan of three columns.
+        """
+        query = "SELECT id::VARCHAR, share, rank FROM read_parquet($paths) WHERE id IN (SELECT unnest($ids::UUID[]))"
         wanted = sorted(recording for recording in set(recording_ids) if _UUID.fullmatch(recording))
-        return {RecordingId(found): share for found, share in self._ask(self.table_paths(RECORDINGS), query, ids=wanted)}
+        rows = self._ask(self.table_paths(RECORDINGS), query, ids=wanted)
+        return {RecordingId(found): (share, rank) for found, share, rank in rows}
 
     def coverage(self, points: int = COVERAGE_POINTS) -> Coverage:
         """Return the coverage curve, from (0, 0) to (1, 1), and where the archive stands.

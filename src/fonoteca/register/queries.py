@@ -319,6 +319,15 @@ def undropped(kind: str, after_key: int, limit: int) -> Select[Any]:
     )
 
 
+def versions_with_keys(keys: Collection[int]) -> Select[Any]:
+    """Select versions by their keys."""
+    return (
+        select(version.c.id, version.c.version, object_.c.object_id)
+        .join(object_, object_.c.id == version.c.object_key)
+        .where(version.c.id.in_(keys))
+    )
+
+
 def dropped_in(object_id: str, number: int) -> Select[Any]:
     """Select the drops that carry a version."""
     return select(drop_member.c.drop_id).where(drop_member.c.object_id == object_id, drop_member.c.version == number)

@@ -25,6 +25,7 @@ from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
 from fonoteca.register.owner import check_owner, claim_register, hand_over, owner_of
+from fonoteca.register.publishing import Publishing
 from fonoteca.register.recording import event_digest, forget_drop, record_checks, record_drop, record_events, split_path
 from fonoteca.register.rows import (
     Check,
@@ -309,15 +310,17 @@ class Register:
 
     def undropped(self, kind: str) -> Iterator[DropMember]:
         """Yield the versions of a kind that no drop carries, in order of recording. Cost: their number, not that of all."""
-        after_key = 0
-        while page := self._all(queries.undropped(kind, after_key, _ROWS_AT_ONCE), lambda row: row):
-            yield from (DropMember(ObjectId(row.object_id), row.version) for row in page)
-            after_key = page[-1].id
+        return (member for _, member in self.publishing.undropped(kind))
 
     @property
     def auditing(self) -> Auditing:
         """The register as audits know it: files by what is due, and quarantine."""
         return Auditing(self._reading, self._write)
+
+    @property
+    def publishing(self) -> Publishing:
+        """The register as publishing knows it: what is in no drop, by keys of few bytes."""
+        return Publishing(self._reading)
 
     @property
     def withdrawals(self) -> Withdrawals:
