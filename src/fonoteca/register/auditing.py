@@ -201,11 +201,14 @@ class Auditing:
 
     def damaged_files(self) -> Iterator[DueRow]:
         """Yield the files whose last check found damage. Cost: their number."""
-        after = -1
-        while page := self._due(due_damaged(after, PAGE_ROWS)):
-            whole = page if len(page) < PAGE_ROWS else [row for row in page if row.version_key != page[-1].version_key] or page
-            yield from whole
-            after = whole[-1].version_key
+        after, limit = -1, PAGE_ROWS
+        while page := self._due(due_damaged(after, limit)):
+            whole = page if len(page) < limit else [row for row in page if row.version_key != page[-1].version_key]
+            if whole:
+                yield from whole
+                after = whole[-1].version_key
+            else:
+                limit *= 2  # one version alone fills the page
 
     def files(self, keys: Iterable[int]) -> Iterator[DueRow]:
         """Yield the files with these keys."""
