@@ -38,6 +38,7 @@ from fonoteca.flows import checks
 from fonoteca.flows.audit import Audited, Scope, audit
 from fonoteca.flows.calendar import days_of_checks
 from fonoteca.model.errors import StoreError
+from fonoteca.register import auditing as register_auditing
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
 from fonoteca.testing.liars import Unreadable
@@ -152,6 +153,26 @@ def test_a_budget_takes_the_oldest_first_and_the_next_run_goes_on(folder: Path) 
         assert found.cut_short == (seen < total.file_count)
     assert (seen, runs > 2) == (total.file_count, True)
     assert _at(folder, 2, some).file_count == 0
+
+
+def test_a_sample_larger_than_the_archive_reads_each_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing, "BATCH_FILES", 1)
+    monkeypatch.setattr(checks, "FILES_AT_ONCE", 1)
+    total = _at(folder, 0, Scope()).file_count
+    with opened(folder, clock=SteppingClock(NOW)) as archive:
+        assert _due(archive, Scope(files_max=3 * total)).file_count == total
+
+
+def test_more_damaged_files_than_a_page_are_all_known(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(register_auditing, "PAGE_ROWS", 2)
+    for path in (folder / "store").rglob("v1/**/*"):
+        if path.is_file() and "events" not in str(path):
+            _rot(path)
+    _at(folder, 0)
+    with opened(folder) as archive:
+        known = sorted(row.path for row in archive.register.damaged(1000))
+        assert len(known) > 10
+        assert sorted(row.path for row in archive.register.auditing.damaged_files()) == known
 
 
 def test_a_budget_smaller_than_any_file_still_checks_one_a_run(folder: Path) -> None:
@@ -310,6 +331,12 @@ def test_checks_made_by_a_clock_that_was_far_ahead_are_due_a_cycle_after_it_was_
     assert _at(folder, 92).file_count == total  # and not never
     assert _at(folder, 93).file_count == 0
     assert _at(folder, 183).file_count == total
+
+
+def test_all_means_files_whose_check_is_dated_in_the_future_too(folder: Path) -> None:
+    total = _at(folder, 20_000).file_count
+    assert _at(folder, 1, Scope(bytes_max=10**9)).file_count == total
+    assert _at(folder, 2, Scope(files_max=1000)).file_count == total
 
 
 def test_a_clock_that_was_behind_for_a_while_has_nothing_read_again(folder: Path) -> None:

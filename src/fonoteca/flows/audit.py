@@ -263,18 +263,18 @@ class _Run:
 
     def _due(self) -> Iterator[DueRow]:
         """Yield the files to check, the most urgent first."""
-        auditing = self.rooms.register.auditing
+        auditing, older_than = self.rooms.register.auditing, self.scope.older_than
         if self.scope.files_max is not None:
             yield from auditing.never_checked()
             yield from auditing.checked_between(EPOCH, None)
-        elif self.scope.older_than is None and self.goes_on_from is None and self.scope.whole:
+        elif self.scope == EVERYTHING and self.goes_on_from is None:
             yield from auditing.every_file()
         else:
             yield from auditing.damaged_files()
             yield from self._changed()
             yield from auditing.never_checked()
             yield from auditing.checked_between(EPOCH, self._due_before())
-            if self.scope.older_than is not None and future_checks_are_due(self.rooms, self.began, self.scope.older_than):
+            if older_than is None or future_checks_are_due(self.rooms, self.began, older_than):
                 yield from auditing.checked_between(self.began + FUTURE_SLACK, None)
 
     def _due_before(self) -> datetime:
@@ -313,7 +313,8 @@ class _Run:
 
     def _judge(self, row: DueRow, stamp: tuple[int, int] | None, problem: str) -> None:
         """Enter the check of a file; one that does not look sound is looked at closely, down to its pieces."""
-        self._under_way.discard(row.key)
+        if self.scope.files_max is None:  # else its new date would bring it into the same sample again
+            self._under_way.discard(row.key)
         damage = None
         if problem:
             member = hashed_member(self.rooms.register, row)
