@@ -352,11 +352,13 @@ class Auditing:
             after = page[-1].key
 
     def _due(self, query: Select[Any]) -> list[DueRow]:
+        rows = self._rows(query)
+        ids = {text: ObjectId(text) for text in {row.object_id for row in rows}}
         return [
             DueRow(
                 row.id,
                 row.version_key,
-                ObjectId(row.object_id),
+                ids[row.object_id],
                 row.object_path,
                 row.version,
                 row.head_version,
@@ -366,7 +368,7 @@ class Auditing:
                 row.checked_at,
                 row.damage or "",
             )
-            for row in self._rows(query)
+            for row in rows
         ]
 
     def _in(self, query: Select[Any], column: Any, values: Iterable[Any]) -> Iterator[Any]:

@@ -79,7 +79,7 @@ class Digest(TypeDecorator[Sha256]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Sha256 | None:
         """Return the digest as text."""
-        return None if value is None else Sha256(bytes(value).hex())
+        return None if value is None else Sha256.of_bytes(bytes(value))
 
 
 def digest_key(sha256: str) -> int:
