@@ -199,7 +199,7 @@ def test_doctor_names_what_is_wrong(jukebox: Path, fonoteca: Fonoteca) -> None:
     assert healthy["backup"] == healthy["fixity"] == "advice", "never backed up, never checked"
     assert fonoteca("audit", "--archive", jukebox).status == 0
     assert findings(fonoteca, jukebox)["fixity"] == "sound"
-    (jukebox / "keys").mkdir()
+    (jukebox / "keys").mkdir(exist_ok=True)
     (jukebox / "keys" / "root.key").write_text("secret")
     assert findings(fonoteca, jukebox)["keys"] == "broken"
     song = next((jukebox / "store").rglob("content/*.wav"))
