@@ -59,6 +59,9 @@ class TimedSwarm:
     def address(self) -> tuple[str, int]:
         return self._swarm.address
 
+    def unseed(self, torrent: bytes) -> None:
+        self._swarm.unseed(torrent)
+
     def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
         self._swarm.seed(torrent, root, verify, without)
 

@@ -373,6 +373,10 @@ class Swarm(Protocol):
         """
         ...
 
+    def unseed(self, torrent: bytes) -> None:
+        """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
+        ...
+
     def fetch(
         self,
         torrent: bytes,
@@ -409,10 +413,6 @@ class Swarm(Protocol):
 
 class TendedSwarm(Swarm, Protocol):
     """A swarm that is taken part in for months: what a service looks after."""
-
-    def unseed(self, torrent: bytes) -> None:
-        """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
-        ...
 
     def limit(self, rates: Rates) -> None:
         """Let this much go each way from now on. Resting lets go of all peers until it ends."""

@@ -85,7 +85,7 @@ def _check_mirror(mirror: Path, origin: Path, validate: Callable[[Path], None]) 
     """Check that a mirror is a whole archive of its own with the same music and the same edition."""
     validate(mirror / "store")
     assert _held(mirror) == _held(origin)
-    given, own = (bytes_of(folder / "editions") for folder in (origin, mirror))
+    given, own = (bytes_of(folder / "editions", "mirror.json") for folder in (origin, mirror))
     assert own.items() <= given.items()  # all but the metadata of the edition before
     assert {
         path for path in given.keys() - own.keys() if not re.search(r"(^|/)(1\.[a-z]+|[0-9a-f]{64}\.index)\.json$", path)

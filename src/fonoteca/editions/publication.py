@@ -37,6 +37,7 @@ from fonoteca.editions.trust import (
 )
 from fonoteca.editions.trust.standing import superseded
 from fonoteca.formats import tombstones
+from fonoteca.formats.acknowledgement import MIRROR
 from fonoteca.model.corridor import Edition
 from fonoteca.model.errors import FixityError, StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
@@ -109,6 +110,14 @@ class Editions:
         if TargetFile.of(WITHDRAWALS, content).sha256 != digest:
             raise StoreError(f"editions/{WITHDRAWALS}", "it has not the digest that was signed", "Put it back from a backup.")
         return content
+
+    def acknowledgement(self) -> bytes | None:
+        """Return what this mirror says of itself beside the edition, None where it says nothing."""
+        return None if self._blobs.size(MIRROR) is None else self._blobs.read(MIRROR)
+
+    def put_acknowledgement(self, content: bytes) -> None:
+        """Say something of this mirror beside the edition: nobody signs it."""
+        self._blobs.write(MIRROR, content)
 
     def read(self) -> Edition | None:
         """Return the published edition, every file read and proved, or None before the first. Raises: TrustError."""

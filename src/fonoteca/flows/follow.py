@@ -3,10 +3,11 @@
 Rules of order:
   1. the index is believed when the keys of the archive that is followed signed for it (`trust/` keeps what was seen of them), and
      torrents, manifests and member lists prove each other;
-  2. a drop is fetched into staging, where a killed run carries on;
-  3. every file is read again and held against its inventory and the manifest before its version is renamed in;
-  4. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
-  5. the edition is copied last, so that whoever follows this mirror finds only what it has.
+  2. what was withdrawn is masked before anything is fetched, and none of it is fetched;
+  3. a drop is fetched into staging, where a killed run carries on;
+  4. every file is read again and held against its inventory and the manifest before its version is renamed in;
+  5. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
+  6. the edition is copied last, so that whoever follows this mirror finds only what it has.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from fonoteca.editions import Asked, Editions, Index, IndexEntry, ManifestedDrop, believe, check_drops, list_members, read_drop
 from fonoteca.flows.catalogue import CatalogueRooms, index_for_search
+from fonoteca.flows.heeding import acknowledge_edition, heed, stop_giving
+from fonoteca.flows.masks import Masks
 from fonoteca.flows.records import record_snapshots, record_stored, store_member_list
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.hashing import hash_stream
@@ -26,8 +29,9 @@ from fonoteca.formats.ocfl import object_path, version_folder
 from fonoteca.model.corridor import DropKind, DropMember
 from fonoteca.model.errors import TrustError
 from fonoteca.model.hashes import BLOCK_BYTES
-from fonoteca.model.ids import DropId, Sha256
+from fonoteca.model.ids import DropId, ObjectId, Sha256
 from fonoteca.model.settings import Settings
+from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs, Fetch, Staging, Swarm
 from fonoteca.register import Register
 from fonoteca.store import Claims, Store
@@ -61,6 +65,7 @@ class Followed:
     """What a run took. drops: new here. verified_count: files whose sha256 was computed from what arrived.
 
     signed_at and expired: of the edition. root_sha256: of the root that it is signed under; first_use: it was taken on trust now.
+    withdrawn: statements about withdrawals that are new.
     """
 
     number: int
@@ -71,6 +76,7 @@ class Followed:
     expired: bool
     root_sha256: Sha256
     first_use: bool
+    withdrawn: int
 
 
 def follow(rooms: FollowRooms) -> Followed:
@@ -85,11 +91,15 @@ def follow(rooms: FollowRooms) -> Followed:
     _check_same_archive(rooms.settings, index)
     if own is not None:
         _check_goes_on(own, index)
+    masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now())
+    stop_giving(rooms.register, rooms.editions, masked, rooms.swarm.unseed)
     wanted = _proved_entries(rooms, index, frozenset(own.entries if own else ()))
     taken = [_take(rooms, index, entry) for entry in wanted]
     rooms.editions.mirror(trusted, rooms.fetch.read)
     record_snapshots(rooms.register, index)
     index_for_search(rooms.catalogue)
+    times = (rooms.catalogue.clock.now(), trusted.expires_at)
+    acknowledge_edition(rooms.register, rooms.editions, trusted.withdrawals, times)
     return Followed(
         number=index.number,
         drops=tuple(entry.id for entry in wanted),
@@ -99,6 +109,7 @@ def follow(rooms: FollowRooms) -> Followed:
         expired=trusted.expired,
         root_sha256=trusted.root_sha256,
         first_use=trusted.first_use,
+        withdrawn=len(masked),
     )
 
 
@@ -133,6 +144,7 @@ def _proved_entries(rooms: FollowRooms, index: Index, seen: Set[IndexEntry]) -> 
     """
     rows = {row.id: row for row in rooms.register.drops()}
     superseded = {entry.supersedes for entry in index.entries}
+    lifted = _lifted(rooms.register)
     drops, wanted = [], []
     for entry in index.entries:
         row = rows.get(entry.id)
@@ -141,6 +153,8 @@ def _proved_entries(rooms: FollowRooms, index: Index, seen: Set[IndexEntry]) -> 
             raise TrustError(f"drop {entry.id}", problem, "Ask the archive's operator.")
         if row is not None:
             drops.append(entry.with_members(rooms.register.members_of_drop(entry.id)))
+            lacking = [m for m in drops[-1].members if m.object_id in lifted and rooms.store.head(m.object_id) < m.version]
+            wanted += [entry] if lacking else []
         elif entry.id in superseded and entry in seen:
             drops.append(entry.with_members(()))
         else:
@@ -148,6 +162,12 @@ def _proved_entries(rooms: FollowRooms, index: Index, seen: Set[IndexEntry]) -> 
             wanted += [] if entry.id in superseded else [entry]
     check_drops(drops)
     return wanted
+
+
+def _lifted(register: Register) -> set[ObjectId]:
+    """Return the objects that were withdrawn once and may be held now: what was not fetched of them, or purged, is fetched."""
+    said = register.withdrawals.all()
+    return {w.tombstone.object_id for w in said} - {w.tombstone.object_id for w in said if w.purged_at or w.masks(Purpose.SHARING)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +183,14 @@ def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken:
     manifested = read_drop(rooms.fetch.read, index, entry)
     drop = manifested.drop
     held = {member for member in drop.members if rooms.store.head(member.object_id) >= member.version}
-    without = {row.path for row in manifested.rows if row.object_id and DropMember(row.object_id, row.version) in held}
+    masks = Masks.now(rooms.register)
+    replaced = any(entry.id in each.replaces for each in index.entries)
+    left = {m for m in drop.members if m not in held and (replaced or masks.reason(m.object_id))}
+    missed = held | left
+    without = {row.path for row in manifested.rows if row.object_id and DropMember(row.object_id, row.version) in missed}
     folder = rooms.staging.kept_folder(f"{FOLLOW_PREFIX}{entry.id}")
+    for member in left:  # an earlier run may have fetched some of it
+        rooms.staging.discard(folder / object_path(member.object_id))
     wanted_bytes = sum(row.file_bytes for row in manifested.rows if row.path not in without)
     with rooms.catalogue.progress.task(f"fetching {entry.id}", wanted_bytes, "B") as advance:
         torrent = announced_also(manifested.torrent, Announce(web_seeds=rooms.whereabouts.web_seeds))
@@ -173,7 +199,7 @@ def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken:
         _check_files(folder, manifested)
         rooms.catalogue.catalogue.adopt_snapshot(folder)
     else:
-        _adopt(rooms, folder, manifested, held)
+        _adopt(rooms, folder, manifested, held, left)
     rooms.register.record_drop(drop)
     rooms.staging.discard(folder)
     return _Taken(entry.file_count - len(without), fetched_bytes)
@@ -188,14 +214,17 @@ def _check_files(folder: Path, manifested: ManifestedDrop) -> None:
             raise TrustError(row.path, f"expected sha256 {row.sha256}, found {found}", "Follow another mirror of this archive.")
 
 
-def _adopt(rooms: FollowRooms, folder: Path, manifested: ManifestedDrop, held: Set[DropMember]) -> None:
-    """Take the versions of a drop into the store and the register, and then keep its member list."""
+def _adopt(rooms: FollowRooms, folder: Path, manifested: ManifestedDrop, held: Set[DropMember], left: Set[DropMember]) -> None:
+    """Take the versions of a drop into the store and the register, and then keep its member list.
+
+    held: those that are there already. left: those that are not taken.
+    """
     drop = manifested.drop
     claims = Claims(rooms.settings.piece_bytes, {row.path: row.sha256 for row in manifested.rows})
     arrived = [
         (folder / object_path(m.object_id) / version_folder(m.version), m.object_id, m.version)
         for m in drop.members
-        if m not in held
+        if m not in held and m not in left
     ]
     for member in held:
         stored = rooms.store.read(member.object_id, member.version)

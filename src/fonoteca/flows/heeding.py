@@ -1,0 +1,100 @@
+"""What a mirror makes of the withdrawals of the archive that it follows: masked at once, its bytes kept until its operator decides.
+
+Rules of order, at each refresh:
+  1. the withdrawals that are signed for are heard before anything is fetched; none that was heard before may be missing or older;
+  2. from then on nothing that they mask goes out, and none of it is fetched;
+  3. the mirror says so in `mirror.json` beside its edition, where anyone may read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+
+from fonoteca.editions import Editions
+from fonoteca.flows.events import EventRooms
+from fonoteca.flows.withdrawn import record_statements, statement_event
+from fonoteca.formats import tombstones
+from fonoteca.formats.acknowledgement import Acknowledgement, Answered, acknowledgement_json, parse_acknowledgement
+from fonoteca.model.errors import FormatError, StoreError, TrustError
+from fonoteca.model.ids import Sha256
+from fonoteca.model.withdrawal import Answer, Authority, Tombstone
+from fonoteca.register import Register
+
+_REMEDY = "Follow another mirror of this archive, or ask its operator; what was masked stays masked."
+
+
+def heed(rooms: EventRooms, content: bytes | None, at: datetime) -> list[Tombstone]:
+    """Return the statements that are new, after they are recorded and in force here. content: of withdrawals.json, None without.
+
+    Raises: TrustError for what is no such list, or takes back what was heard before.
+    """
+    try:
+        said = () if content is None else tombstones.parse(content)
+    except FormatError as error:
+        raise TrustError(error.subject, error.problem, _REMEDY) from None
+    known = {w.tombstone.object_id: w.tombstone for w in rooms.register.withdrawals.all() if w.authority is Authority.FOLLOWED}
+    heard = {each.object_id: each for each in said}
+    for object_id, before in known.items():
+        now = heard.get(object_id)
+        if now is None or now.number < before.number or (now.number == before.number and now != before):
+            problem = f"statement {before.number} about {object_id} was heard already, and is missing or another one now"
+            raise TrustError(tombstones.WITHDRAWALS, problem, _REMEDY)
+    fresh = [each for each in said if known.get(each.object_id) != each]
+    record_statements(rooms, Authority.FOLLOWED, [(statement_event(each, Authority.FOLLOWED, at), each) for each in fresh])
+    return fresh
+
+
+def stop_giving(register: Register, editions: Editions, masked: Sequence[Tombstone], unseed: Callable[[bytes], None]) -> None:
+    """Take the drops that carry what was just masked out of the swarm: they come back without it when seeding is begun again."""
+    index = editions.index()
+    named = {infohash for each in masked for infohash in register.withdrawals.drops_with(each.object_id)}
+    for entry in index.entries if index else ():
+        if entry.infohash_v2 in named:
+            unseed(editions.torrent_of(entry))
+
+
+def acknowledge(register: Register, editions: Editions, told: Acknowledgement) -> None:
+    """Say beside the edition what is in force here."""
+    followed = [each for each in register.withdrawals.all() if each.authority is Authority.FOLLOWED]
+    masked = [each for each in followed if each.masks()]
+    answers = [
+        Answered(each.tombstone.object_id, each.tombstone.number, each.answer, each.answered_at, each.answer_ground)
+        for each in followed
+        if each.answer is not Answer.PENDING and each.answered_at is not None
+    ]
+    pending = sum(each.answer is Answer.PENDING for each in masked)
+    editions.put_acknowledgement(acknowledgement_json(replace(told, masked=len(masked), pending=pending, answers=tuple(answers))))
+
+
+def acknowledge_edition(register: Register, editions: Editions, content: bytes | None, times: tuple[datetime, datetime]) -> None:
+    """Say beside the edition that is out now what is in force here. times: of this refresh, and until when it is good."""
+    index = editions.index()
+    digest = Sha256(sha256(tombstones.write(()) if content is None else content).hexdigest())
+    acknowledge(register, editions, Acknowledgement(index.number if index else 0, *times, digest))
+
+
+def acknowledge_again(register: Register, editions: Editions) -> None:
+    """Say beside the edition what changed since: for when the operator has decided something. Nothing where this is no mirror."""
+    told = acknowledged(editions)
+    if told is not None:
+        acknowledge(register, editions, told)
+
+
+def acknowledged(editions: Editions) -> Acknowledgement | None:
+    """Return what this mirror says of itself, None where it is none. Raises: StoreError when that is damaged."""
+    content = editions.acknowledgement()
+    try:
+        return None if content is None else parse_acknowledgement(content)
+    except FormatError as error:
+        raise StoreError(f"editions/{error.subject}", error.problem, "Run `fonoteca follow` again: it is written anew.") from None
+
+
+def staleness(editions: Editions, now: datetime) -> str:
+    """Return why nobody can tell here what was withdrawn lately, "" where that is known, as in any archive that is no mirror."""
+    told = acknowledged(editions)
+    if told is None or now <= told.good_until:
+        return ""
+    return f"what was withdrawn is known as of {told.refreshed_at:%Y-%m-%d}, which was good until {told.good_until:%Y-%m-%d}"
