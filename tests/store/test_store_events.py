@@ -39,6 +39,15 @@ def test_what_was_appended_last_is_the_newest_whatever_the_clock_says(world: Wor
     assert list(world.store.events()) == [_event(30), _event(-100), _event(2)]
 
 
+def test_a_stranger_s_file_in_the_log_hides_nothing(world: World) -> None:
+    world.store.append_events([_event(30)])
+    (path,) = [p for p in world.bytes_of() if p.endswith(".jsonl")]
+    (world.folder / path).with_name("thumbs.db").write_bytes(b"?")
+    assert World(world.root).store.newest_events() == [_event(30)]
+    World(world.root).store.append_events([_event(2)])
+    assert list(world.store.events()) == [_event(30), _event(2)]
+
+
 def test_the_same_events_again_change_nothing(world: World) -> None:
     world.store.append_events([_event(0)])
     before = world.bytes_of()

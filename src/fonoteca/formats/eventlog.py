@@ -35,6 +35,11 @@ def segment_name(events: Sequence[Event], content: bytes, after: datetime | None
     return f"{moment:%Y/%m/%d/%H%M%S.%f}-{hashlib.sha256(content).hexdigest()}.jsonl"
 
 
+def is_segment_name(name: str) -> bool:
+    """Whether a segment can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def moment_of(name: str) -> datetime:
     """Return the time in the name of a segment. Raises: FormatError."""
     if _NAME.fullmatch(name) is None:

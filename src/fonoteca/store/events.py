@@ -17,7 +17,7 @@ from fonoteca.model.errors import FixityError, FormatError, StoreError, UsageErr
 from fonoteca.model.ids import LogicalPath
 from fonoteca.store import fixity
 from fonoteca.store.commit import commit_document
-from fonoteca.store.logs import CLAIM, EVENTS, LOGS, newest_folder, segment_keys
+from fonoteca.store.logs import EVENTS, LOGS, newest_folder, segment_keys
 from fonoteca.store.root import DAMAGED_REMEDY, Root
 
 _ABOUT = """This object holds the archive's event log.
@@ -59,12 +59,8 @@ def append_events(root: Root, events: Sequence[Event], after: datetime | None) -
 
 def log_end(root: Root) -> datetime | None:
     """Return the moment of the log's last segment, None of an empty log. Cost: four listings."""
-    folder = newest_folder(root)
-    moments = (f"{folder}/{name}".removeprefix(f"{LOGS}/") for name in root.blobs.children(folder) if f"{folder}/{name}" != CLAIM)
-    try:
-        return max((eventlog.moment_of(name) for name in moments), default=None)
-    except FormatError:  # what is no segment is an audit's matter
-        return None
+    names = _newest_names(root)
+    return eventlog.moment_of(names[-1]) if names else None
 
 
 def segments(root: Root) -> Iterator[Segment]:
@@ -96,11 +92,17 @@ def newest_events(root: Root) -> list[Event]:
 
     A damaged segment is passed over here; an audit names it.
     """
-    folder = newest_folder(root)
-    names = [name for name in root.blobs.children(folder) if f"{folder}/{name}" != CLAIM]
+    names = _newest_names(root)
     moment = names[-1].partition("-")[0] if names else ""
-    newest = (_segment(root, f"{folder}/{name}") for name in names if name.startswith(f"{moment}-"))
+    newest = (_segment(root, f"{LOGS}/{name}") for name in names if name.startswith(f"{moment}-"))
     return [event for segment in newest for event in segment.events]
+
+
+def _newest_names(root: Root) -> list[str]:
+    """Return the names of the newest day's segments, in order. What else lies there is an audit's matter."""
+    folder = newest_folder(root)
+    names = (f"{folder}/{name}".removeprefix(f"{LOGS}/") for name in root.blobs.children(folder))
+    return [name for name in names if eventlog.is_segment_name(name)]
 
 
 def _segment(root: Root, key: str) -> Segment:
