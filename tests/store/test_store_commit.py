@@ -12,10 +12,13 @@ import pytest
 from store_world import FILES, ITEM, OBJECT, PIECE_BYTES, SALTED, THEN, World
 
 from fonoteca.formats import ocfl
+from fonoteca.formats.claim import Claim
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.model.errors import FixityError, StoreError, UsageError
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import Act
+from fonoteca.store import Store
+from fonoteca.testing.liars import ReplacesOnCreate
 
 
 def test_a_commit_is_read_back_as_it_was_acknowledged(world: World) -> None:
@@ -186,6 +189,16 @@ def test_initialise_again_changes_nothing_and_respects_strangers(world: World, t
     (world.folder / "ocfl_layout.json").write_text("{}")
     with pytest.raises(StoreError, match="not as Fonoteca writes it"):
         world.store.initialise()
+
+
+def test_a_medium_that_replaces_what_is_there_is_refused_and_stays_nobody_s(world: World) -> None:
+    liar = Store(ReplacesOnCreate(world.blobs), world.staging, world.clock, PIECE_BYTES)
+    own = Claim("0" * 32, "ours")
+    for _ in range(2):
+        with pytest.raises(StoreError, match="although told not to"):
+            liar.claim(own)
+    world.store.claim(own)
+    liar.claim(own)
 
 
 def test_an_item_named_like_our_own_files_is_left_out_with_a_reason(world: World) -> None:

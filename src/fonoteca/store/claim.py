@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fonoteca.formats.claim import Claim, claim_json, parse_claim
-from fonoteca.model.errors import BlobMissing, ClaimedError, FormatError
+from fonoteca.model.errors import BlobMissing, ClaimedError, FormatError, StoreError
 from fonoteca.store.logs import CLAIM
 from fonoteca.store.root import Root
 
@@ -13,13 +13,24 @@ _REMEDY = "Give this archive a store of its own. If the other one is gone for go
 def claim_store(root: Root, own: Claim) -> None:
     """Return when the store is this archive's: it was already, or was nobody's, as all are that an older Fonoteca made.
 
-    Raises: ClaimedError when it is another's, FormatError when a newer Fonoteca wrote it or the file is damaged.
+    Raises: ClaimedError when it is another's, FormatError when a newer Fonoteca wrote it or the file is damaged, StoreError
+    when two archives could both take it: of a medium that puts a blob in place of another although told not to.
     """
     found = _found(root)
-    if found is None and not root.blobs.create(CLAIM, claim_json(own)):
+    if found is None and root.blobs.create(CLAIM, claim_json(own)):
+        _check_keeps(root, own)
+    elif found is None:
         found = _found(root)  # another archive was faster
     if found is not None and found.archive_id != own.archive_id:
         raise ClaimedError("store", f"it belongs to the archive {found}, and this is {own}", _REMEDY)
+
+
+def _check_keeps(root: Root, own: Claim) -> None:
+    """Raise StoreError unless a blob that is there is left when it is made again. Older S3 servers put it anew, and say nothing."""
+    if root.blobs.create(CLAIM, claim_json(own)):
+        root.blobs.delete(CLAIM)
+        problem = "its server puts blobs in place of others although told not to (`If-None-Match: *`)"
+        raise StoreError("store", problem, "Bring the server up to date, or use another: two archives would harm each other here.")
 
 
 def take_over(root: Root, own: Claim) -> Claim | None:

@@ -106,6 +106,15 @@ class FailsOnNthCall(_Honest):
         return counted
 
 
+class ReplacesOnCreate(_Honest):
+    """Puts what `create` is given in place of what is there, as an S3 does that knows no conditions."""
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Put the blob and say that it was not there."""
+        self._inner.write(key, content)
+        return True
+
+
 class AnswersTwice(_Honest):
     """Does every `create` twice and gives the second answer, as a retry after a lost answer does."""
 
