@@ -203,10 +203,15 @@ def test_a_missing_library_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> 
         open_s3(S3Place("music"), S3Keys("me", "secret"))
 
 
-def test_an_s3_that_will_not_list_uploads_is_left_alone(seaweed: Seaweed, liar: LyingS3, lied_to: S3Blobs) -> None:
+def test_an_s3_that_will_not_list_uploads_or_end_them_is_left_alone(seaweed: Seaweed, liar: LyingS3, lied_to: S3Blobs) -> None:
     for status, code in ((403, "AccessDenied"), (501, "NotImplemented")):
         liar.lies = [Lie("GET", "uploads=", status=status, code=code)]
         assert lied_to.sweep() == 0
+    place, keys = lied_to._calls.place, keys_of(seaweed)
+    assert s3_requests._send(place, keys, "POST", f"{place.prefix}/x", {"uploads": ""}).status_code == 200
+    liar.lies = [Lie("DELETE", "uploadId=", status=403, code="AccessDenied")]
+    assert lied_to.sweep() == 0
+    assert [method for method, _ in liar.seen].count("DELETE") == 1
     liar.lies = [Lie("GET", "uploads=", status=503, code="SlowDown")]
     with pytest.raises(StoreError, match="answered 503 when asked for unfinished uploads"):
         lied_to.sweep()

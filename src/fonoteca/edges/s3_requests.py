@@ -53,15 +53,17 @@ class S3Keys:
 def give_up_uploads(place: S3Place, keys: S3Keys, prefix: str) -> int:
     """Return how many uploads in parts below a prefix were given up. Only for a time when nobody uploads there.
 
-    Raises: StoreError when the S3 cannot be reached or is ill. Of one that will not say which there are, none is given up.
+    Raises: StoreError when the S3 cannot be reached or is ill. Of one that will not say which there are, or lets only others
+    end them, none is given up.
     """
     start = "/".join(part for part in (place.prefix, prefix) if part)
     given_up = 0
     for _ in range(_ROUNDS_MAX):
         found = _uploads(place, keys, start)
         for key, upload in found:
-            _send(place, keys, "DELETE", key, {"uploadId": upload})
-        given_up += len(found)
+            if _send(place, keys, "DELETE", key, {"uploadId": upload}).status_code in _NOT_ANSWERED:
+                return given_up
+            given_up += 1
         if not found:
             return given_up
     raise StoreError(place.uri(prefix), f"more than {given_up} uploads that nobody ended", "Give them up by other means.")
