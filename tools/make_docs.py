@@ -84,6 +84,17 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca torrents check ~/Downloads/*.torrent --json",
         ),
         "seed": ("fonoteca seed", "fonoteca seed --host 192.0.2.7 --port 6881 --private", "fonoteca seed --health 8421 --json"),
+        "withdraw": (
+            "fonoteca withdraw urn:fonoteca:audio:folder:kitchen-songs --reason rights-holder"
+            " --ground 'notice under article 16' --notice letter.pdf --review 2027-05-03",
+            "fonoteca withdraw folder:kitchen-songs --state restricted --scope DE --scope sharing --reason court-order"
+            " --ground 'interim order of 3 May'",
+            "fonoteca withdraw urn:fonoteca:audio:folder:kitchen-songs --purge",
+            "fonoteca withdraw urn:fonoteca:audio:folder:kitchen-songs --reinstate --ground 'the claim was withdrawn'",
+            "fonoteca withdraw --list",
+            "fonoteca withdraw urn:fonoteca:audio:folder:kitchen-songs --decide keep --archive mirror",
+            "fonoteca withdraw --mirror https://mirror.example/editions/",
+        ),
         "export bagit": (
             "fonoteca export bagit urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-bags",
             "fonoteca export bagit urn:fonoteca:audio:folder:a urn:fonoteca:artwork:folder:a --into /mnt/deposit/a --json",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from fonoteca.edges.http import open_fetch
 from fonoteca.flows.withdraw import WithdrawRooms
+from fonoteca.formats.acknowledgement import MIRROR, MIRROR_BYTES_MAX, Acknowledgement, parse_acknowledgement
+from fonoteca.model.errors import FormatError, TrustError
 from fonoteca.model.settings import FOLDER_STORE
+from fonoteca.neighbours import edition_place
 from fonoteca.wiring import Archive
 
 
@@ -17,5 +21,17 @@ def withdraw_rooms(archive: Archive) -> WithdrawRooms:
         staging=archive.staging,
         policy=archive.settings.rights,
         evidence=archive.evidence,
-        contact="",
+        contact=archive.settings.editions.contact,
     )
+
+
+def read_acknowledgement(place: str) -> Acknowledgement:
+    """Return what a mirror says of itself. place: its folder, or the URL of its edition.
+
+    Raises: SourceError when it says nothing, TrustError when that is no such thing.
+    """
+    content = open_fetch(edition_place(place)).read(MIRROR, MIRROR_BYTES_MAX)
+    try:
+        return parse_acknowledgement(content)
+    except FormatError as error:
+        raise TrustError(f"{place}: {error.subject}", error.problem, "Ask the mirror's operator.") from None

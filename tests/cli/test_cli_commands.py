@@ -42,6 +42,7 @@ BUILT = {
         "export bagit",
         "export ro-crate",
         "torrents check",
+        "withdraw",
     ),
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
@@ -51,7 +52,7 @@ BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "an
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, and a store that
 outlived its archive."""
 
-NOT_BUILT = ("keys", "withdraw", "export files")
+NOT_BUILT = ("export files")
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from fonoteca.cli import (
     seed,
     serve,
     torrents,
+    withdraw,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "seed",
     "serve",
     "torrents",
+    "withdraw",
 ]

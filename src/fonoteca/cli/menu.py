@@ -25,6 +25,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Decode the audio that was acquired with `--later`, on all workers, and say in a new version what each file is.",
     ),
     "rights": ("rights", "Why something may be held, what waits for a person, and their word on it."),
+    "withdraw": (
+        "withdraw",
+        "Withdraw an item: it is served, found, exported and seeded no more, here at once, and at mirrors when they look next.",
+    ),
     "audit": ("audit", "Hold every byte that is due against its digest, and say which pieces are damaged."),
     "repair": ("audit", "Heal what the last audit found damaged: fetch only the damaged pieces, from any mirror, and prove them."),
     "rebuild": ("audit", "Make the register anew from the store's own bytes. It changes when all of it is made, or not at all."),

@@ -195,7 +195,10 @@ def _own(rooms: WithdrawRooms, object_id: ObjectId) -> Withdrawal | None:
 def _state(rooms: WithdrawRooms, object_id: ObjectId, order: Order) -> Stated:
     """Return what was said of one object; what the last statement said already is not said again, and its purge is gone on with."""
     before = _own(rooms, object_id)
-    tombstone = _tombstone(rooms, object_id, order, before)
+    try:
+        tombstone = _tombstone(rooms, object_id, order, before)
+    except FormatError as error:
+        raise UsageError(object_id, error.problem, "See `fonoteca withdraw --help`.") from error
     made = before is None or not _says_the_same(before.tombstone, tombstone)
     if made:
         if order.notice:

@@ -38,15 +38,21 @@ def _check_range(setting: str, value: int, least: int, most: int | None = None) 
 
 @dataclass(frozen=True, slots=True)
 class EditionSettings:
-    """How drops are cut and announced. trackers: announce URLs. web_seeds: BEP 19 base URLs."""
+    """How drops are cut and announced. trackers: announce URLs. web_seeds: BEP 19 base URLs.
+
+    contact: whom to write to about a withdrawal, as every tombstone says; an address or a page, of a role and not a person.
+    """
 
     drop_bytes_max: int = DROP_BYTES_MAX_DEFAULT
     drop_files_max: int = DROP_FILES_MAX_DEFAULT
     trackers: tuple[str, ...] = ()
     web_seeds: tuple[str, ...] = ()
+    contact: str = ""
 
     def __post_init__(self) -> None:
-        """Check that a drop can hold something."""
+        """Check that a drop can hold something, and that the contact is a line."""
+        if len(self.contact) > TITLE_CHARS_MAX or not self.contact.isprintable():
+            raise UsageError(f"editions.contact {self.contact!r:.60}", "not a line of text", "Correct it in fonoteca.toml.")
         _check_range("drop_bytes_max", self.drop_bytes_max, 1)
         _check_range("drop_files_max", self.drop_files_max, 1)
 
