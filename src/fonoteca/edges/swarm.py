@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,17 @@ _STATUS_INTERVAL_S = 0.2
 _PRIORITY = 4
 """libtorrent's default, of 1 to 7; 0 is not wanted."""
 
+_FAILED_BYTES_MAX = 256 * 2**20
+"""Of bytes that failed their hash, so many count as news: a piece that is fetched again took as long as a good one. No more do,
+or liars, of whom there may be ever more, could keep a fetch busy for ever."""
+
+_OVERHEAD_BYTES_MAX = 16 * 2**20
+"""Of messages that are no blocks, and of blocks that nobody asked for, beside a quarter of what was asked for. Honest peers need a
+thousandth."""
+
+_LOOK_SHARE = 0.1
+"""How much of `idle_timeout_s` passes between two looks at what idle peers promise, once half of it has passed."""
+
 _CHECKING = (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data)
 
 
@@ -65,10 +76,11 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """How a fetch from some peers went."""
+    """How a fetch from some peers went. mixed: whether honest ones may have been kept from it by liars."""
 
     payload_bytes: int
     failure: SourceError | TrustError | None
+    mixed: bool
 
 
 class _Reached:
@@ -158,17 +170,18 @@ class LibtorrentSwarm:
         advance: called with payload bytes as they arrive or are found in `folder`, in all what is wanted.
         Returns: payload bytes downloaded, of pads at most what fills the last 16 KiB block of each file.
         Raises: SourceError when nothing new arrives for `idle_timeout_s`; TrustError when that is because peers sent bytes
-            that fail the torrent's hashes, or for a torrent that cannot be used; StoreError when the disk fails.
+            that fail the torrent's hashes, broke the protocol, or promised pieces and sent none, or for a torrent that
+            cannot be used; StoreError when the disk fails.
         """
         together = check_peers(peers)
         wanted = _Wanted(torrent, folder, frozenset(without))
         reached = _Reached(advance)
         tries = [self._try_fetch(wanted, together, reached)]
-        # libtorrent may ban an honest peer for a piece that a liar had a part in. So after a ban each is asked by itself:
-        # then who sent what is beyond doubt.
-        alone = together if isinstance(tries[0].failure, TrustError) and len(together) > 1 else []
+        # libtorrent may ban an honest peer for a piece that a liar had a part in, and one that floods us leaves it no time for
+        # others. So then each is asked by itself, where who sent what is beyond doubt.
+        alone = together if tries[0].failure is not None and tries[0].mixed and len(together) > 1 else []
         for peer in alone:
-            tries.append(self._try_fetch(wanted, [peer], reached))
+            tries.append(self._try_fetch(wanted, [peer], reached, alone=True))
             if tries[-1].failure is None:
                 break
         if tries[-1].failure is not None:
@@ -199,9 +212,7 @@ class LibtorrentSwarm:
             _want_only(params, missing)
             params.peers = group
             if group:
-                params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
-                params.trackers = []
-                params.url_seeds = []
+                _ask_nobody_else(params)
             with self._fetching(params, folder) as fetching:
                 try:
                     fetching.await_finish(_Reached(_nothing))
@@ -229,11 +240,13 @@ class LibtorrentSwarm:
         """Leave the swarm."""
         self.close()
 
-    def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: _Reached) -> _Try:
+    def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: _Reached, *, alone: bool = False) -> _Try:
         params = load_torrent(wanted.torrent, wanted.folder)
         if wanted.without:
             mask_paths(params, wanted.without)
         params.peers = peers
+        if alone:
+            _ask_nobody_else(params)
         failure: SourceError | TrustError | None = None
         with self._fetching(params, wanted.folder) as fetching:
             try:
@@ -241,7 +254,7 @@ class LibtorrentSwarm:
                 fetching.flush()
             except (SourceError, TrustError) as error:
                 failure = error
-            return _Try(fetching.payload_bytes, failure)
+            return _Try(fetching.payload_bytes, failure, fetching.saw_bad_bytes or fetching.flooded)
 
     def _add_seed(self, params: lt.add_torrent_params, verify: bool, without: frozenset[str]) -> lt.torrent_handle:
         params.flags |= lt.torrent_flags.upload_mode
@@ -296,7 +309,14 @@ class _Fetching:
         # Whether nobody but these peers can turn up.
         self._alone = not (settings.dht or settings.lsd or params.trackers or params.url_seeds)
         self._report = Report()
+        self._promised: set[Peer] = set()
+        self.flooded = False
         self.handle = session.add(params)
+
+    @property
+    def saw_bad_bytes(self) -> bool:
+        """Whether somebody sent bytes that fail the torrent's hashes."""
+        return bool(self._report.hash_failures or self._report.banned)
 
     @property
     def payload_bytes(self) -> int:
@@ -307,7 +327,7 @@ class _Fetching:
         """Wait until all that is wanted is here and proved."""
         news_bytes, checked_ppm = 0, 0
         last_news = time.monotonic()
-        next_status = 0.0
+        next_status, next_look = 0.0, 0.5
         while True:
             self._session.listen_to(self.handle, self._report)
             now = time.monotonic()
@@ -320,13 +340,19 @@ class _Fetching:
             reached.reach(status.total_wanted_done)
             if status.is_finished:
                 return
-            # What failed its hash is no news, or a peer could keep us busy with rubbish for ever.
-            useful_bytes = status.total_wanted_done + status.total_payload_download - status.total_failed_bytes
+            # Whole blocks are news, and no others: bytes that nobody asked for, half a block over and over, or a byte now and
+            # then could keep us busy for ever.
+            useful_bytes = status.total_wanted_done + min(status.total_failed_bytes, _FAILED_BYTES_MAX)
             if useful_bytes > news_bytes or (status.state in _CHECKING and status.progress_ppm != checked_ppm):
                 news_bytes, checked_ppm, last_news = max(useful_bytes, news_bytes), status.progress_ppm, now
+                next_look = 0.5
             elif self._session.resting:
                 last_news = now
-            if now - last_news > self._settings.idle_timeout_s or self._all_banned():
+            elif now - last_news > next_look * self._settings.idle_timeout_s:
+                next_look += _LOOK_SHARE
+                self._note_promises()
+            self.flooded = _is_flooded(status)
+            if now - last_news > self._settings.idle_timeout_s or self._all_banned() or (self.flooded and self._peers):
                 raise self._given_up(status)
 
     def flush(self) -> None:
@@ -368,17 +394,37 @@ class _Fetching:
     def _all_banned(self) -> bool:
         return self._alone and bool(self._peers) and self._report.banned >= set(self._peers)
 
+    def _note_promises(self) -> None:
+        """Take note of peers that let us ask (BEP 3, unchoked) for pieces that they say they have and that we lack.
+
+        Cost: O(pieces) a peer, so it is done a few times in a fetch that gets nothing, and not in others.
+        """
+        here = self.handle.status(lt.torrent_handle.query_pieces).pieces
+        wanted = self.handle.get_piece_priorities()
+        lacking = [piece for piece, priority in enumerate(wanted) if priority and not here[piece]]
+        for peer in self.handle.get_peer_info():
+            if not peer.flags & (lt.peer_info.remote_choked | lt.peer_info.connecting | lt.peer_info.handshake):
+                offered = peer.pieces
+                if any(offered[piece] for piece in lacking):
+                    self._promised.add(peer.ip)
+
     def _given_up(self, status: lt.torrent_status) -> FonotecaError:
+        """Return why nothing new comes. Lies are told first: they are what a person should know."""
         have = f"{status.num_pieces} of {self._wanted_count} pieces are here"
-        if self._report.hash_failures or self._report.banned:
-            who = ", ".join(sorted(f"{host}:{port}" for host, port in self._report.banned)) or "a peer"
-            return TrustError(
-                self._subject,
-                f"{who} sent bytes that fail the torrent's hashes; {have}",
-                "Try other peers; what is here was proved and is kept.",
-            )
-        lost = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
-        why = f" ({'; '.join(sorted(lost))})" if lost else ""
+        waited = f"for {self._settings.idle_timeout_s:g} s"
+        lies = (
+            (self.saw_bad_bytes, self._report.banned, "sent bytes that fail the torrent's hashes"),
+            (bool(self._report.broken), self._report.broken, f"broke the protocol ({_last(self._report.broken)})"),
+            (self.flooded, (), f"sent {status.total_download} bytes, nearly all of which nobody asked for"),
+            (bool(self._promised), self._promised, f"promised pieces and sent none of them {waited}"),
+        )
+        for happened, peers, lie in lies:
+            if happened:
+                who = ", ".join(sorted(f"{host}:{port}" for host, port in peers)) or "a peer"
+                return TrustError(self._subject, f"{who} {lie}; {have}", "Try other peers; what is here was proved and is kept.")
+        reasons = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
+        reasons |= {f"{address}: {why}" for address, why in self._report.web_seeds.items()}
+        why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
         return SourceError(
             self._subject,
             f"nothing new from any of {len(self._peers)} known peers{why}; {have}",
@@ -387,6 +433,13 @@ class _Fetching:
 
     def _disk_error(self, problem: str) -> StoreError:
         return StoreError(self._subject, problem, "Make room or mend the disk; then run the same command again.")
+
+
+def _ask_nobody_else(params: lt.add_torrent_params) -> None:
+    """Keep to the peers that are named: an honest one would else tell us of liars that it knows (PEX), from us maybe."""
+    params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
+    params.trackers = []
+    params.url_seeds = []
 
 
 def _want_only(params: lt.add_torrent_params, pieces: Sequence[int]) -> None:
@@ -409,3 +462,14 @@ def _key(params: lt.add_torrent_params) -> str:
 
 def _nothing(_: int) -> None:
     """Take no notice of progress."""
+
+
+def _is_flooded(status: lt.torrent_status) -> bool:
+    """Return whether peers sent far more than blocks that were asked for."""
+    useful_bytes = status.total_payload_download - status.total_redundant_bytes
+    return bool(status.total_download - useful_bytes > _OVERHEAD_BYTES_MAX + useful_bytes // 4)
+
+
+def _last(reasons: Mapping[Peer, str]) -> str:
+    """Return the reason that was given last, "" when none was."""
+    return [*reasons.values(), ""][len(reasons) - 1]

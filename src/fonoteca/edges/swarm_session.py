@@ -47,7 +47,7 @@ class SwarmSettings:
     listen_host: "" is all addresses of this machine, of IPv6 too with `ipv6`. listen_port: 0 takes a free one.
     dht, lsd: look for peers in the public DHT, on the local network. upnp: ask the router to let peers in (UPnP and NAT-PMP).
     utp: also talk uTP; see docs/decisions/swarm-settings.md for what it costs.
-    idle_timeout_s: without a single new byte, after which a fetch is given up.
+    idle_timeout_s: without a whole new block of 16 KiB, after which a fetch is given up.
     rates: as `Session.limit` takes them; peers on the local network are not limited, unless `limit_local`.
     queued_bytes_max: what may wait in memory for the disk.
     """
@@ -119,6 +119,7 @@ class Report:
     """What libtorrent has told of one torrent since the last look.
 
     pieces: that were read, or why not. banned: peers that sent bad bytes. lost: the last reason of each lost connection.
+    broken: peers that broke the protocol, and how. web_seeds: addresses of those that did not give what was asked, and why.
     """
 
     finished: bool = False
@@ -129,6 +130,8 @@ class Report:
     pieces: dict[int, bytes | str] = field(default_factory=dict)
     banned: set[Peer] = field(default_factory=set)
     lost: dict[Peer, str] = field(default_factory=dict)
+    broken: dict[Peer, str] = field(default_factory=dict)
+    web_seeds: dict[str, str] = field(default_factory=dict)
 
 
 class Session:
@@ -265,6 +268,10 @@ def _note(alert: lt.torrent_alert, report: Report) -> None:
         report.hash_failures += 1
     elif isinstance(alert, lt.peer_ban_alert):
         report.banned.add(alert.endpoint)
+    elif isinstance(alert, lt.peer_error_alert):
+        report.broken[alert.endpoint] = alert.error.message()
+    elif isinstance(alert, lt.url_seed_alert):
+        report.web_seeds[alert.server_url] = alert.error_message or alert.error.message()
     elif isinstance(alert, lt.peer_disconnected_alert):
         report.lost[alert.endpoint] = alert.error.message()
     elif isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
