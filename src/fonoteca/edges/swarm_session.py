@@ -271,7 +271,7 @@ def _note(alert: lt.torrent_alert, report: Report) -> None:
     elif isinstance(alert, lt.peer_error_alert):
         report.broken[alert.endpoint] = alert.error.message()
     elif isinstance(alert, lt.url_seed_alert):
-        report.web_seeds[alert.server_url] = alert.error_message or alert.error.message()
+        report.web_seeds[alert.server_url()] = alert.error_message() or alert.error.message()
     elif isinstance(alert, lt.peer_disconnected_alert):
         report.lost[alert.endpoint] = alert.error.message()
     elif isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
