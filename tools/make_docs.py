@@ -77,7 +77,15 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
     },
     "Give out": {
-        "publish": ("fonoteca publish",),
+        "publish": ("fonoteca publish", "fonoteca publish --stage to-sign", "fonoteca publish --finish to-sign"),
+        "keys show": ("fonoteca keys show",),
+        "keys make": ("fonoteca keys make timestamp", "fonoteca keys make targets --out /media/stick/ana.pem --encrypt"),
+        "keys add": ("fonoteca keys add targets ana.pem.pub",),
+        "keys rotate": ("fonoteca keys rotate timestamp", "fonoteca keys rotate root --with new.pem.pub --stage to-sign"),
+        "keys revoke": ("fonoteca keys revoke 3f1c29a0b7de",),
+        "keys threshold": ("fonoteca keys threshold targets 2",),
+        "keys offline": ("fonoteca keys offline root /media/stick --encrypt",),
+        "keys sign": ("fonoteca keys sign to-sign/targets.json --key /media/stick/ana.pem",),
         "torrents": ("fonoteca torrents", "fonoteca torrents --json"),
         "torrents check": (
             "fonoteca torrents check drop.torrent",

@@ -413,8 +413,9 @@ def mirrors_at(places: Sequence[str]) -> Iterator[Whereabouts]:
 
 def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> FollowRooms:
     """Return what a mirror needs."""
+    settings = archive.settings
     return FollowRooms(
-        settings=archive.settings,
+        settings=settings,
         store=archive.store,
         register=archive.register,
         editions=archive.editions,
@@ -422,7 +423,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         staging=archive.staging,
         fetch=open_fetch(edition_place(mirroring.place)),
         trust=archive.blobs("trust"),
-        asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor),
+        asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor, archive=(settings.name, settings.piece_bytes)),
         swarm=mirroring.swarm,
         whereabouts=mirroring.whereabouts,
     )

@@ -10,12 +10,17 @@ import typer
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.keeping import HealthOption, HostOption, PortOption, PrivateOption, keep_running, own_port
 from fonoteca.cli.output import TerminalProgress, print_json, say
+from fonoteca.editions import FIRST_USE, Anchor
 from fonoteca.flows.follow import Followed, follow
 from fonoteca.flows.keep import Taken
+from fonoteca.formats.instants import instant
 from fonoteca.formats.quantities import show_bytes
 from fonoteca.formats.settings import FILE_NAME
+from fonoteca.model.errors import UsageError
+from fonoteca.model.ids import Sha256
 from fonoteca.model.settings import Settings
 from fonoteca.ports import TendedSwarm
+from fonoteca.vault import read_root
 from fonoteca.wiring import (
     Founding,
     Mirroring,
@@ -35,6 +40,19 @@ PeersOption = Annotated[
 ]
 
 
+AsOfOption = Annotated[
+    bool,
+    typer.Option("--as-of", help="Take an expired edition, too, as when its origin is gone; never one older than seen."),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="FILE", help="The root of trust to begin with: an N.root.json that you trust."),
+]
+RootSha256Option = Annotated[
+    str, typer.Option("--root-sha256", metavar="HEX", help="The same by its digest, as the archive's operator tells it.")
+]
+
+
 @app.command("follow")
 def follow_command(
     place: Annotated[str, typer.Argument(help="The edition: an http(s) URL, or an archive's folder.", metavar="URL")],
@@ -46,23 +64,28 @@ def follow_command(
     port: PortOption = None,
     private: PrivateOption = False,
     health: HealthOption = "",
+    as_of: AsOfOption = False,
+    root: RootOption = None,
+    root_sha256: RootSha256Option = "",
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Become a mirror of an archive: fetch its drops, prove every byte, and hold them.
 
     The folder is made into an archive if it is none. Run again to take what is new, or to carry on after an interruption.
+    The first root of trust is the one that the edition has, unless you say which; later ones only follow from that.
     With `--keep` it goes on as a service: it gives out what is here, and looks for a new edition every hour
     (`swarm.refresh_minutes`), and at once at SIGHUP, which reads the settings anew. With `--json` each thing that happens is one
     line of JSON then. SIGTERM and Ctrl-C end it with status 0. `--host`, `--port`, `--private` and `--health` are for `--keep`.
     """
     progress = TerminalProgress(quiet=as_json)
-    ensure_mirror(archive, place)
+    anchor = _anchor(root, root_sha256)
+    ensure_mirror(archive, place, anchor)
     found = [place] if "://" in place or (Path(place) / FILE_NAME).is_file() else []
 
     def take_with(swarm: TendedSwarm) -> Followed:
         with open_archive(archive, writing=True) as opened, mirrors_at([*found, *(peers or [])]) as whereabouts:
-            return follow(follow_rooms(opened, Mirroring(place, swarm, whereabouts), progress))
+            return follow(follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of), progress))
 
     def take(swarm: TendedSwarm) -> Taken:
         followed = take_with(swarm)
@@ -79,12 +102,29 @@ def follow_command(
     else:
         say(f"edition {followed.number}: {len(followed.drops)} new drops, {show_bytes(followed.fetched_bytes)} fetched", "bold")
         say(f"{followed.verified_count} files proved; give them on with: fonoteca seed --archive {archive}", "green")
+        _say_trust(followed)
 
 
-def ensure_mirror(folder: Path, place: str) -> None:
+def _say_trust(followed: Followed) -> None:
+    """Print what a person should know of an edition's signatures."""
+    if followed.expired:
+        signed = f"{followed.signed_at:%Y-%m-%d %H:%M} UTC"
+        say(f"as of {signed}, when it was last signed: it is expired, and may not be the newest", "yellow")
+    if followed.first_use:
+        say(f"its root was trusted on first use; compare with what its operator tells: sha256 {followed.root_sha256}", "yellow")
+
+
+def _anchor(root: Path | None, sha256: str) -> Anchor:
+    """Return how a mirror comes to its first root. Raises: UsageError for a digest that is none, and for two ways at once."""
+    if root is not None and sha256:
+        raise UsageError("--root and --root-sha256", "one of them", "Give the file, or its digest.")
+    return Anchor(None if root is None else read_root(root), Sha256(sha256.lower()) if sha256 else "")
+
+
+def ensure_mirror(folder: Path, place: str, anchor: Anchor = FIRST_USE) -> None:
     """Make the folder an archive of the same name, so that its torrents are the same, unless it is an archive already."""
     if not (folder / FILE_NAME).is_file():
-        heading = edition_heading(place)
+        heading = edition_heading(place, anchor)
         settings = Settings(name=heading.root_name, title=heading.archive, piece_bytes=heading.piece_bytes)
         create_archive(folder, settings, how=Founding(keys=False))
 
@@ -96,4 +136,8 @@ def followed_json(followed: Followed) -> dict[str, Any]:
         "drops": list(followed.drops),
         "verified": followed.verified_count,
         "bytes_fetched": followed.fetched_bytes,
+        "signed_at": instant(followed.signed_at),
+        "expired": followed.expired,
+        "root_sha256": followed.root_sha256,
+        "root_on_first_use": followed.first_use,
     }

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "restore": ("backup", "Make an archive again from its backup; then `repair` fetches the music from mirrors."),
     "publish": ("publish", "Put out an edition: metadata first, then audio in order of popularity, then artwork."),
+    "keys": ("keys", "Who may sign editions: see, make, rotate and revoke keys, and sign elsewhere."),
     "torrents": ("torrents", "List the drops of the edition that is out, or `check` the torrent files of others."),
     "follow": ("follow", "Become a mirror of an archive: fetch its drops, prove every byte, and hold them."),
     "seed": ("seed", "Give every drop that may be shared to whoever asks, from the store in place, until interrupted."),

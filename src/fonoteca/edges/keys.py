@@ -13,9 +13,10 @@ KEY_FILE_MODE, KEY_FOLDER_MODE = 0o600, 0o700
 
 
 class KeyFolder:
-    """`KeyFiles` in one folder, which is made with the first key."""
+    """`KeyFiles` in one folder, which is made with the first key. private: whether the folder is for keys alone."""
 
-    def __init__(self, folder: Path, calls: DurableCalls | None = None) -> None:
+    def __init__(self, folder: Path, calls: DurableCalls | None = None, *, private: bool = True) -> None:
+        self._private = private
         self._folder = folder
         self._calls = calls or SystemCalls()
 
@@ -42,7 +43,8 @@ class KeyFolder:
         path = self._folder / name
         with in_words(path):
             make_folders(self._folder, self._calls)
-            self._folder.chmod(KEY_FOLDER_MODE)
+            if self._private:
+                self._folder.chmod(KEY_FOLDER_MODE)
             made = write_durably(path, fill, self._calls, replace=False)
         if not made:
             raise TakenError(str(path), "there is such a file already", "Name another one.")

@@ -7,7 +7,7 @@ those of the edition before: whoever reads that finds it whole. The files of tho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,18 +24,27 @@ from fonoteca.editions.index import (
 )
 from fonoteca.editions.manifest import to_jsonl, to_parquet
 from fonoteca.editions.trust import (
+    CONTENTS,
     WITHDRAWALS,
+    Change,
     Content,
     Draft,
     Role,
     Signatory,
+    Survey,
     TrustedEdition,
     committed_target,
+    document_path,
+    expiry,
+    gather,
+    is_signed,
     newest_root,
     read_standing,
+    staged_files,
     stamped_path,
+    superseded,
+    survey,
 )
-from fonoteca.editions.trust.standing import superseded
 from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import MIRROR
 from fonoteca.model.corridor import Edition
@@ -61,6 +70,7 @@ class Publication:
     index_content: bytes
     made: bool
     withdrawals: bytes
+    index: Index = field(repr=False)
     draft: Draft = field(repr=False)
     at: datetime
 
@@ -181,10 +191,45 @@ class Editions:
             raise StoreError(error.subject, error.problem, "The edition that is out was not changed.") from None
         return publication
 
+    def renewed(self, terms: Terms, change: Change | None = None) -> Publication:
+        """Return the edition that is out with what is about to expire signed anew, and not out yet.
+
+        change: of the keys that sign it. Raises: UsageError before the first edition, and for a change that cannot be.
+        """
+        self._check_own()
+        current = self.index()
+        if current is None:
+            raise UsageError("editions", "nothing is published yet", "Run `fonoteca publish` first.")
+        return self._publication(current, terms, made=False, change=change)
+
+    def staged(self, publication: Publication) -> dict[str, bytes]:
+        """Return the files to carry to where the keys are, by path."""
+        return staged_files(publication.draft, read_standing(self._blobs), publication.index_content)
+
+    def finish(self, stages: Sequence[Mapping[str, bytes]], terms: Terms) -> Publication:
+        """Return the edition of stages that came back signed, and not out yet.
+
+        stages: their files by name. Raises: UsageError when they are of another edition, StoreError when what they bind is gone.
+        """
+        self._check_own()
+        before, standing = newest_root(self._blobs), read_standing(self._blobs)
+        draft = gather(before, standing, stages)
+        wanted = draft.targets.signed.targets
+        contents = [files[f"{CONTENTS}/{INDEX}"] for files in stages if f"{CONTENTS}/{INDEX}" in files]
+        content = next((each for each in contents if TargetFile.of(INDEX, each).sha256 == wanted[INDEX].hashes["sha256"]), None)
+        if content is None:
+            raise UsageError(f"{CONTENTS}/{INDEX}", "it is not the one that was signed", "Name the folder that was staged.")
+        index, current = parse_index(content), self.index()
+        self._check_written(index, current)
+        bound = _content(index, content, self._withdrawn(terms))
+        draft = self._signer.finish(draft, standing, bound, terms.at)
+        made = current is None or index.number > current.number
+        return Publication(index.number, bound.files, content, made, bound.withdrawals, index, draft, terms.at)
+
     def commit(self, publication: Publication) -> None:
         """Put a staged edition out. The write of timestamp.json is what does it; one that is out already changes nothing.
 
-        Raises: UsageError when it is signed by too few keys.
+        Private keys that no root names any more are removed then. Raises: UsageError when it is signed by too few keys.
         """
         standing = read_standing(self._blobs)
         sealed = self._signer.seal(publication.draft, standing, publication.at)
@@ -195,6 +240,15 @@ class Editions:
         for path, content in sealed:
             self._blobs.write(path, content)
         self._tidy(contents)
+        self._signer.keyring.drop(publication.draft.retired(standing))
+
+    def good_until(self) -> datetime | None:
+        """Return until when mirrors take the edition that is out, None before one is."""
+        return expiry(self._blobs)
+
+    def survey(self) -> Survey:
+        """Return who may sign, where the keys are, and for how long what they signed is good."""
+        return survey(self._blobs, self._signer.keyring)
 
     def mirror(self, edition: TrustedEdition, fetch_read: FetchRead) -> None:
         """Put out another archive's edition as it is: the same bytes under the same names, each proved, timestamp.json last.
@@ -213,7 +267,17 @@ class Editions:
         for path, content in edition.metadata:
             if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
                 self._blobs.write(path, content)
+        self._blobs.delete(document_path(Role.ROOT, edition.root_version + 1))  # of a chain that is not believed any more
         self._tidy(contents)
+
+    def binds(self, edition: TrustedEdition) -> bool:
+        """Return whether the keys that sign somebody's targets now have signed those of the edition that is out here, too.
+
+        Where they have not, the root put other keys in their place: what the old ones said binds nobody any more, since they may
+        have been stolen.
+        """
+        standing = read_standing(self._blobs)
+        return standing is not None and is_signed(standing.targets, dict(edition.metadata), edition.root_version)
 
     @property
     def _signer(self) -> Signatory:
@@ -230,19 +294,24 @@ class Editions:
             problem = "its edition is signed with keys that are not in this archive's keys/"
             raise UsageError("editions", problem, "Publish where the keys are, or put them back from a backup.")
 
-    def _publication(self, index: Index, terms: Terms, made: bool) -> Publication:
-        """Return an index as the set of its files, signed."""
+    def _publication(self, index: Index, terms: Terms, made: bool, change: Change | None = None) -> Publication:
+        """Return an index as the set of its files, signed by the keys that are here."""
         content = index_bytes(index)
-        files = [file for entry in index.entries for file in entry.files]
-        files.append(TargetFile.of(INDEX, content))
-        files.sort(key=lambda file: file.path)
-        withdrawals = terms.withdrawals if terms.withdrawals is not None else self.withdrawals()
-        withdrawals = NOTHING_WITHDRAWN if withdrawals is None else withdrawals
-        root = newest_root(self._blobs)
-        bound = Content(tuple(files), withdrawals)
-        standing = read_standing(self._blobs)
-        draft = self._signer.draft(root, standing, bound, terms.at)
-        return Publication(index.number, bound.files, content, made, withdrawals, draft, terms.at)
+        bound = _content(index, content, self._withdrawn(terms))
+        draft = self._signer.draft(newest_root(self._blobs), read_standing(self._blobs), bound, terms.at, change)
+        return Publication(index.number, bound.files, content, made, bound.withdrawals, index, draft, terms.at)
+
+    def _withdrawn(self, terms: Terms) -> bytes:
+        """Return what withdrawals.json is to be."""
+        found = terms.withdrawals if terms.withdrawals is not None else self.withdrawals()
+        return NOTHING_WITHDRAWN if found is None else found
+
+    def _check_written(self, index: Index, current: Index | None) -> None:
+        """Raise StoreError unless all files of drops that are not out yet are here as an index says."""
+        known = set(current.entries) if current else set()
+        for file in (file for entry in index.entries if entry not in known for file in entry.files):
+            if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
+                raise StoreError(f"editions/{file.path}", "it was changed since it was staged", "Stage the edition again.")
 
     def _tidy(self, contents: dict[str, bytes]) -> None:
         """Lay the copies for people, and remove what no edition but older ones than the last two names."""
@@ -267,6 +336,13 @@ class Editions:
         if found is not None and found > bytes_max:
             raise TrustError(path, f"{found} bytes, expected at most {bytes_max}")
         return self._blobs.read(path)
+
+
+def _content(index: Index, content: bytes, withdrawals: bytes) -> Content:
+    """Return what an edition binds. content: of index.json."""
+    files = [file for entry in index.entries for file in entry.files]
+    files.append(TargetFile.of(INDEX, content))
+    return Content(tuple(sorted(files, key=lambda file: file.path)), withdrawals)
 
 
 def _check_heading(heading: Heading, current: Index | None) -> None:

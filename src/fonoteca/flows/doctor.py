@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from fonoteca.editions import Editions
+from fonoteca.editions import Asked, Editions, Unkept, believe
+from fonoteca.editions.trust import Role, Survey
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
 from fonoteca.formats.quantities import show_bytes
-from fonoteca.model.errors import FonotecaError
+from fonoteca.model.errors import FonotecaError, TrustError
 from fonoteca.model.settings import Settings
 from fonoteca.ports import Clock
 from fonoteca.register import Register
@@ -19,6 +20,8 @@ from fonoteca.store import Store
 FREE_SHARE_MIN = 0.05
 BACKUP_AGE_MAX = timedelta(days=30)
 CLOCK_SKEW_MAX = timedelta(minutes=5)
+SIGN_ELSEWHERE_BEFORE = timedelta(days=60)
+"""Who must fetch keys from a safe is told in time."""
 _SHOWN_MAX = 20
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -164,6 +167,45 @@ def _editions(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
         yield Finding(question, Health.SOUND, f"edition {index.number}, {len(index.entries)} drops, every torrent whole")
 
 
+def _signatures(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
+    """Whether mirrors take the edition, and for how long."""
+    now, seen = rooms.clock.now(), rooms.editions.survey()
+    until = rooms.editions.good_until()
+    if not seen.root_version or until is None:
+        yield Finding(question, Health.ADVICE, "no edition is signed yet", "Run `fonoteca publish`.")
+        return
+    try:
+        believe(rooms.editions.read_at_most, Unkept(), Asked(now, as_of=True))
+    except TrustError as error:
+        remedy = "Restore `editions/` and `keys/` from a backup, or run `fonoteca publish`, before mirrors see it."
+        yield Finding(question, Health.BROKEN, f"{error.subject}: {error.problem}", remedy)
+        return
+    own = seen.of(Role.TIMESTAMP).signs_here
+    yield from _expiries(question, seen, now) if own else ()
+    for key in (key for role in seen.roles for key in role.keys if key.here and not key.named):
+        said = f"the key {key.name} may not sign"
+        yield Finding(question, Health.ADVICE, said, "Remove the file, or let it sign: `fonoteca keys`.")
+    whose = "its own keys" if own else "the archive that it follows"
+    if own or until > now:
+        yield Finding(question, Health.SOUND, f"signed by {whose}, good until {until:%Y-%m-%d}")
+    else:
+        remedy = "Run `fonoteca follow`, or with `--as-of` if the origin is gone."
+        yield Finding(question, Health.ADVICE, f"signed by {whose}, expired on {until:%Y-%m-%d}", remedy)
+
+
+def _expiries(question: str, seen: Survey, now: datetime) -> Iterator[Finding]:
+    """Yield what is expired, so that mirrors refuse the edition, and what soon is and is signed elsewhere."""
+    for role in seen.roles:
+        if role.expires_at is None:
+            continue
+        remedy = "Run `fonoteca publish`." if role.signs_here else "Run `fonoteca publish --stage DIR`, and sign there."
+        if role.expires_at <= now:
+            yield Finding(question, Health.BROKEN, f"{role.role} is expired since {role.expires_at:%Y-%m-%d}", remedy)
+        elif not role.signs_here and role.expires_at <= now + SIGN_ELSEWHERE_BEFORE:
+            said = f"{role.role} is good until {role.expires_at:%Y-%m-%d}, and its keys are elsewhere"
+            yield Finding(question, Health.ADVICE, said, remedy)
+
+
 def _search(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     snapshot, indexed = rooms.current()
     if snapshot != indexed:
@@ -192,6 +234,7 @@ _QUESTIONS: tuple[tuple[str, Callable[[DoctorRooms, str], Iterator[Finding]]], .
     ("clock", _clock),
     ("fixity", _fixity),
     ("editions", _editions),
+    ("signatures", _signatures),
     ("search", _search),
     ("backup", _backup),
 )

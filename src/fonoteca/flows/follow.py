@@ -88,8 +88,7 @@ def follow(rooms: FollowRooms) -> Followed:
     trusted = believe(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
     index = trusted.index
     own = rooms.editions.index()
-    _check_same_archive(rooms.settings, index)
-    if own is not None:
+    if own is not None and rooms.editions.binds(trusted):
         _check_goes_on(own, index)
     masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now())
     stop_giving(rooms.register, rooms.editions, masked, rooms.swarm.unseed)
@@ -111,15 +110,6 @@ def follow(rooms: FollowRooms) -> Followed:
         first_use=trusted.first_use,
         withdrawn=len(masked),
     )
-
-
-def _check_same_archive(settings: Settings, index: Index) -> None:
-    """Raise TrustError when the edition is another archive's than the one that this folder mirrors."""
-    heading = index.heading
-    if (heading.root_name, heading.piece_bytes) != (settings.name, settings.piece_bytes):
-        problem = f"an edition of {heading.root_name!r} in pieces of {heading.piece_bytes} bytes, but this folder mirrors "
-        problem += f"{settings.name!r} in pieces of {settings.piece_bytes}"
-        raise TrustError("index.json", problem, "Follow another archive in another folder.")
 
 
 def _check_goes_on(own: Index, index: Index) -> None:

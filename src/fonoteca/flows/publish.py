@@ -11,12 +11,17 @@ Killed in between, the next run puts out what was recorded and not published, re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from fonoteca.editions import (
     Heading,
+    IndexEntry,
+    Publication,
     Terms,
 )
+from fonoteca.editions.trust import Lack, Role
 from fonoteca.flows.catalogue import refresh
 from fonoteca.flows.press import Press, PublishRooms, Withheld
 from fonoteca.flows.records import record_snapshots
@@ -24,35 +29,110 @@ from fonoteca.formats import tombstones
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.corridor import Drop
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.model.withdrawal import Authority
+from fonoteca.model.withdrawal import Authority, Purpose
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a run put out. number: of the edition in force. drops: new in it, without members. made: whether anything was new."""
+    """What a run put out. number: of the edition in force. drops: new in it, without members. made: whether anything was new.
+
+    good_until: when mirrors refuse it unless it is signed anew. waits: what has too few signatures, so that what is new is not out;
+    waiting_count: how many drops that is.
+    """
 
     number: int
     made: bool
     drops: tuple[Drop, ...]
     withheld: tuple[Withheld, ...]
+    good_until: datetime | None = None
+    waits: tuple[Lack, ...] = ()
+    waiting_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """An edition to carry to where its keys are. files: by path. waits: what has too few signatures."""
+
+    number: int
+    drops: tuple[Drop, ...]
+    waits: tuple[Lack, ...]
+    files: Mapping[str, bytes]
 
 
 def publish(rooms: PublishRooms) -> Published:
-    """Return the edition that has everything which may be shared, after it is out. With nothing new, nothing changes.
+    """Return the edition that has everything which may be shared, after it is out. With nothing new, only its date is signed anew.
 
-    Raises: StoreError when the register does not know a drop that is out: its members would go out a second time.
+    Where keys that must sign what is new are elsewhere, the edition that is out is kept from expiring, and the rest waits.
+    Raises: StoreError when the register does not know a drop that is out: its members would go out a second time. UsageError when
+    there is no edition yet and keys are elsewhere.
     """
+    press, publication, terms = _prepared(rooms)
+    waits = tuple(publication.draft.lacks())
+    if waits and rooms.editions.index() is not None:
+        withdrawable = all(lack.role is not Role.WITHDRAWALS for lack in waits)
+        publication = rooms.editions.renewed(terms if withdrawable else replace(terms, withdrawals=None))
+    rooms.editions.commit(publication)
+    published = _published(rooms, press, publication)
+    if not waits:
+        return published
+    return replace(published, drops=(), waits=waits, waiting_count=len(press.made))
+
+
+def stage(rooms: PublishRooms) -> Staged:
+    """Return what must be signed elsewhere before everything which may be shared is out. Raises: as `publish`."""
+    press, publication, _ = _prepared(rooms)
+    waits = tuple(publication.draft.lacks())
+    return Staged(publication.number, tuple(press.made), waits, rooms.editions.staged(publication))
+
+
+def finish(rooms: PublishRooms, stages: Sequence[Mapping[str, bytes]]) -> Published:
+    """Return the edition that was staged and signed, after it is out.
+
+    stages: the files of its folder, or of copies that were signed apart, by path. Raises: UsageError when signatures are missing
+    still, or when something was published since.
+    """
+    before = rooms.editions.index()
+    publication = rooms.editions.finish(stages, Terms(rooms.catalogue.clock.now(), _withdrawals(rooms)))
+    known = {entry.id for entry in before.entries} if before else set()
+    drops = tuple(_still_good(rooms, entry) for entry in publication.index.entries if entry.id not in known)
+    rooms.editions.commit(publication)
+    record_snapshots(rooms.register, publication.index)
+    return Published(publication.number, publication.made, drops, (), rooms.editions.good_until())
+
+
+def _still_good(rooms: PublishRooms, entry: IndexEntry) -> Drop:
+    """Return a drop that was staged, if nothing happened since that keeps it from going out. Raises: UsageError."""
+    drop = entry.with_members(rooms.register.members_of_drop(entry.id))
+    gone = next((m.object_id for m in drop.members if m.object_id in rooms.register.withdrawn(Purpose.SHARING)), None)
+    if gone is not None or (not drop.members and not drop.kind.is_snapshot):
+        problem = f"{gone} was withdrawn since it was staged" if gone else "it was taken back since it was staged"
+        raise UsageError(f"drop {entry.id}", problem, "Run `fonoteca publish --stage` again.")
+    return drop
+
+
+def _prepared(rooms: PublishRooms) -> tuple[Press, Publication, Terms]:
+    """Return the edition that has everything which may be shared, signed by the keys that are here, and not out yet."""
     _check_known(rooms)
     snapshot = _snapshot(rooms)
     press = Press(rooms, snapshot.name)
     settings = rooms.settings
-    withdrawals = tombstones.write(said.tombstone for said in rooms.register.withdrawals.all() if said.authority is Authority.OWN)
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
-    publication = rooms.editions.publish(heading, press.drops(), Terms(rooms.catalogue.clock.now(), withdrawals))
+    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms))
+    return press, rooms.editions.stage(heading, press.drops(), terms), terms
+
+
+def _withdrawals(rooms: PublishRooms) -> bytes:
+    """Return what this archive has withdrawn, as mirrors are told."""
+    return tombstones.write(said.tombstone for said in rooms.register.withdrawals.all() if said.authority is Authority.OWN)
+
+
+def _published(rooms: PublishRooms, press: Press, publication: Publication) -> Published:
+    """Return what a run put out, after the register knows its snapshots."""
     index = rooms.editions.index()
     assert index is not None, "an edition is out"
     record_snapshots(rooms.register, index)
-    return Published(publication.number, publication.made, tuple(press.made), tuple(dict.fromkeys(press.withheld)))
+    withheld = tuple(dict.fromkeys(press.withheld))
+    return Published(publication.number, publication.made, tuple(press.made), withheld, rooms.editions.good_until())
 
 
 def _snapshot(rooms: PublishRooms) -> Snapshot:

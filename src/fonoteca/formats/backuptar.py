@@ -3,7 +3,7 @@
 Members, in this order, each at most once:
     backup.json               format, archive, when, by which version
     fonoteca.toml, archive.json
-    keys/**, private/**, editions/**
+    keys/**, private/**, editions/**, trust/**
     documents/<path>/vN/**    versions of documents that the store keeps of drops, by their path below its root
     log/yyyy/mm/dd/...        segments of the event log, as the store names them
     register.jsonl.zst        all rows of the register
@@ -31,7 +31,7 @@ FORMAT = "fonoteca-backup/1"
 ABOUT, SUMS, REGISTER = "backup.json", "SHA256SUMS", "register.jsonl.zst"
 DOCUMENTS, LOG = "documents", "log"
 SETTINGS_FILES = ("fonoteca.toml", "archive.json")
-PARTS = ("keys", "private", "editions")
+PARTS = ("keys", "private", "editions", "trust")
 """Folders of an archive that are kept whole."""
 
 MEMBERS_MAX = 10_000_000

@@ -106,11 +106,15 @@ FIRST_USE = Anchor()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How an edition is to be believed. as_of: expired metadata are taken, too. anchor: for a mirror that trusts no root yet."""
+    """How an edition is to be believed. as_of: expired metadata are taken, too. anchor: for a mirror that trusts no root yet.
+
+    archive: the root name and piece length that it must have, None for any.
+    """
 
     now: datetime
     as_of: bool = False
     anchor: Anchor = FIRST_USE
+    archive: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,7 @@ class _Believer:
         self._fetch = fetch_read
         self._own = own_read
         self._first_use = not _newest_kept(kept)
+        self._on_trust = self._first_use and asked.anchor == FIRST_USE
         self._kept = Unkept() if self._first_use else kept
         self._lasting = kept
         self._asked = asked
@@ -186,7 +191,7 @@ class _Believer:
             expired=expires_at <= self._asked.now,
             root_version=known.root.version,
             root_sha256=Sha256(sha256(self._signed[document_path(Role.ROOT, known.root.version)]).hexdigest()),
-            first_use=self._first_use,
+            first_use=self._on_trust,
             metadata=tuple(self._signed.items()),
         )
 
@@ -194,6 +199,8 @@ class _Believer:
 
     def _root(self) -> TrustedMetadataSet:
         """Return what is known once the newest root is."""
+        if self._first_use and self._asked.anchor == FIRST_USE:
+            self._take_own_roots()
         seen = _newest_kept(self._kept)
         content = self._kept.read(f"{seen}.root.json") if seen else self._first_root()
         known = self._begin(content)
@@ -206,12 +213,33 @@ class _Believer:
             try:
                 content = self._fetch(path, ROOT_BYTES_MAX)
             except SourceMissing:
+                self._check_anchor()
                 return known
             with _judged(path):
                 known.update_root(content)
             self._kept.write(f"{version}.root.json", content)
             self._sign_for(Role.ROOT, version, content)
         raise TrustError("root", f"more than {ROOTS_MAX} roots at once", "Run it again to go on from the last of them.")
+
+    def _take_own_roots(self) -> None:
+        """Begin with the roots of one's own edition, where there is one: an origin that follows its mirrors trusts itself."""
+        if self._own is None:
+            return
+        for version in range(1, ROOTS_MAX):
+            try:
+                own = self._own(document_path(Role.ROOT, version), ROOT_BYTES_MAX)
+            except FonotecaError:
+                return
+            self._kept.write(f"{version}.root.json", own)
+            self._on_trust = False
+
+    def _check_anchor(self) -> None:
+        """Raise TrustError unless the root that a person named is one of those that led here."""
+        anchor = self._asked.anchor
+        named = sha256(anchor.root).hexdigest() if anchor.root is not None else anchor.sha256
+        if named and named not in {sha256(content).hexdigest() for content in self._signed.values()}:
+            remedy = "To begin anew with the one that you named, remove the folder trust/ of this mirror first."
+            raise TrustError("root", f"none that this mirror trusts has the sha256 {named}", remedy)
 
     def _begin(self, content: bytes) -> TrustedMetadataSet:
         with _judged("root"):
@@ -320,6 +348,12 @@ class _Believer:
         if INDEX not in files:
             raise TrustError(INDEX, "the edition's targets do not name it", _REMEDY)
         index = parse_index(self._target(files[INDEX], INDEX_BYTES_MAX))
+        heading = (index.heading.root_name, index.heading.piece_bytes)
+        expected = self._asked.archive or heading
+        if expected != heading:
+            problem = "an edition of {!r} in pieces of {} bytes, but this folder mirrors {!r} in pieces of {}"
+            problem = problem.format(*heading, *expected)
+            raise TrustError(INDEX, problem, "Follow another archive in another folder.")
         for entry in index.entries:
             for file in entry.files:
                 if files.get(file.path) != file:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from fonoteca.editions.trust.roles import Role
-from fonoteca.model.errors import UsageError
+from fonoteca.formats.strictjson import json_bytes, parse_json
+from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.ports import KeyFiles
 
 SEED_BYTES = 32
@@ -74,6 +75,37 @@ def open_key(name: str, content: bytes, passphrase: Passphrase = no_passphrase) 
     if not isinstance(private, Ed25519PrivateKey):
         raise UsageError(name, "not an Ed25519 key", "Name a file that `fonoteca keys make` wrote.")
     return CryptoSigner(private)
+
+
+PublicKey = SSlibKey
+"""The half of a key that is shown."""
+
+
+def public_json(key: PublicKey) -> bytes:
+    """Return the public half of a key as a file."""
+    return json_bytes({"keyid": key.keyid, **key.to_dict()}, "key")
+
+
+def parse_public(name: str, content: bytes) -> PublicKey:
+    """Return the public half that a file holds. Raises: UsageError for anything else than `public_json` writes."""
+    try:
+        found = parse_json(content, name)
+        key = SSlibKey.from_dict(found.pop("keyid"), found)
+        other = key.keytype != "ed25519" or key.scheme != "ed25519" or key.unrecognized_fields
+        known = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"])))
+        if other or known.keyid != key.keyid:
+            raise ValueError("its id is not that of its key")
+    except (FormatError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(name, f"not a public key: {error}", "Name a .pub file that `fonoteca keys make --out` wrote.") from None
+    return key
+
+
+def locked(name: str, content: bytes, passphrase: str, ask: Passphrase = no_passphrase) -> bytes:
+    """Return a key file with another passphrase, "" for none. ask: gives the one that it has."""
+    opened = open_key(name, content, ask)
+    lock: KeySerializationEncryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    private = load_pem_private_key(opened.private_bytes, None)
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
 
 
 class Keyring:

@@ -9,7 +9,7 @@ Rules of order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,9 +30,10 @@ from tuf.api.metadata import (
 )
 
 from fonoteca.editions.index import TargetFile
+from fonoteca.editions.trust.changes import ID_SHOWN, Change, changed_delegations, changed_root
 from fonoteca.editions.trust.keys import Keyring
 from fonoteca.editions.trust.roles import SIGNED_AT, WITHDRAWALS, Role, document_path
-from fonoteca.editions.trust.standing import Standing, serialized
+from fonoteca.editions.trust.standing import Standing, parse_document, serialized
 from fonoteca.formats.instants import instant
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import SigningSettings
@@ -81,6 +82,14 @@ class Draft:
         """Whether there is a new root."""
         return self.root is not self.before
 
+    def retired(self, standing: Standing | None) -> set[str]:
+        """Return the keys that no role has any more. standing: what was out before."""
+        if standing is None or self.before is None:
+            return set()
+        delegations = (each.signed.delegations for each in (standing.targets, self.targets))
+        before, after = (set(each.keys) if each else set() for each in delegations)
+        return (before | set(self.before.signed.keys)) - (after | set(self.root.signed.keys))
+
     def lacks(self) -> list[Lack]:
         """Return which documents have not enough signatures."""
         found: list[Lack] = []
@@ -93,6 +102,12 @@ class Draft:
         found += _lack(Role.TARGETS, _verdict(root, Role.TARGETS, self.targets))
         found += _lack(Role.WITHDRAWALS, _verdict(self.targets.signed, Role.WITHDRAWALS, self.withdrawals))
         return list(dict.fromkeys(found))
+
+
+def is_signed(targets: Metadata[Targets], metadata: Mapping[str, bytes], root_version: int) -> bool:
+    """Return whether targets are signed by enough keys of a root. metadata: has the root, believed, by its path."""
+    path = document_path(Role.ROOT, root_version)
+    return bool(_verdict(parse_document(path, metadata[path], Root).signed, Role.TARGETS, targets))
 
 
 def _verdict(delegator: Root | Targets, role: Role, document: Metadata[Any]) -> VerificationResult:
@@ -127,26 +142,51 @@ class Signatory:
         self._sign(document, root.roles[Role.ROOT].keyids)
         return document
 
-    def draft(self, root: Metadata[Root] | None, standing: Standing | None, content: Content, now: datetime) -> Draft:
-        """Return what is to be out, signed by the keys that are here. root: the one that is out, None before the first."""
-        wanted = self.first_root(now) if root is None else self._renewed_root(root, now)
-        return self.draft_under(Draft(root, wanted, *_blank(standing)), standing, content, now)
+    def draft(
+        self,
+        before: Metadata[Root] | None,
+        standing: Standing | None,
+        content: Content,
+        now: datetime,
+        change: Change | None = None,
+    ) -> Draft:
+        """Return what is to be out, signed by the keys that are here.
 
-    def draft_under(self, draft: Draft, standing: Standing | None, content: Content, now: datetime) -> Draft:
-        """Return the same with targets and withdrawals as they are to be. draft: its root and the delegation hold."""
-        old, root = standing, draft.root.signed
-        targets = draft.targets
-        delegation = targets.signed.delegations or self._delegation()
+        before: the root that is out, None before the first. standing: the rest that is. What is past the half of its life is
+        signed anew where the keys for that are here and take no passphrase. Raises: UsageError for a change that cannot be.
+        """
+        root = self.first_root(now) if before is None else self._next_root(before, now, change)
+        delegation = (standing.targets.signed.delegations if standing else None) or self._delegation()
+        if change is not None and not change.of_root:
+            delegation = changed_delegations(delegation, change)
         wanted = {file.path: _tuf_file(file) for file in content.files}
-        stale = targets.signed.targets != wanted or targets.signed.delegations != delegation or old is None
-        if old is not None and not stale and draft.rooted_anew:
-            stale = not _verdict(root, Role.TARGETS, targets)
-        if stale or (self._is_due(Role.TARGETS, targets, now) and self._can_sign(root, Role.TARGETS)):
-            version = old.targets.signed.version + 1 if old else 1
-            targets = Metadata(Targets(version, None, self._expiry(Role.TARGETS, now), wanted, delegation))
-            self._sign(targets, _key_ids(Role.TARGETS, draft.before, draft.root))
-        withdrawals = self._withdrawals(targets.signed, old, content, now)
-        return replace(draft, targets=targets, withdrawals=withdrawals)
+        targets = self._targets(Draft(before, root, *_blank(standing)), standing, wanted, delegation, now)
+        return Draft(before, root, targets, self._withdrawals(targets.signed, standing, content, now))
+
+    def finish(self, draft: Draft, standing: Standing | None, content: Content, now: datetime) -> Draft:
+        """Return a draft that others have signed, with the withdrawals as they are now, signed by the keys that are here."""
+        return replace(draft, withdrawals=self._withdrawals(draft.targets.signed, standing, content, now))
+
+    def _targets(
+        self,
+        draft: Draft,
+        old: Standing | None,
+        wanted: dict[str, tuf.TargetFile],
+        delegation: Delegations,
+        now: datetime,
+    ) -> Metadata[Targets]:
+        """Return the targets as they are to be: those that stand when they say it, under this root and not for too short."""
+        root = draft.root.signed
+        if old is not None:
+            standing = old.targets
+            due = self._is_due(Role.TARGETS, standing, now) and self._can_sign(root, Role.TARGETS)
+            same = standing.signed.targets == wanted and standing.signed.delegations == delegation
+            if same and not due and (not draft.rooted_anew or _verdict(root, Role.TARGETS, standing)):
+                return standing
+        version = old.targets.signed.version + 1 if old else 1
+        targets = Metadata(Targets(version, None, self._expiry(Role.TARGETS, now), wanted, delegation))
+        self._sign(targets, _key_ids(Role.TARGETS, draft.before, draft.root))
+        return targets
 
     def seal(self, draft: Draft, standing: Standing | None, now: datetime) -> Written:
         """Return the files to write, in order, so that the draft is out; none when all stands as it is.
@@ -198,13 +238,15 @@ class Signatory:
         self._sign(timestamp, _key_ids(Role.TIMESTAMP, draft.before, draft.root))
         return timestamp
 
-    def _renewed_root(self, root: Metadata[Root], now: datetime) -> Metadata[Root]:
-        """Return the root, or one of a later date when it is due and the keys for that are here."""
-        if not self._is_due(Role.ROOT, root, now) or not self._can_sign(root.signed, Role.ROOT):
-            return root
-        return self.root_after(root, deepcopy(root.signed), now)
+    def _next_root(self, before: Metadata[Root], now: datetime, change: Change | None) -> Metadata[Root]:
+        """Return the root with a change, or of a later date when it is due; else the one that is out."""
+        if change is not None and change.of_root:
+            return self._root_after(before, changed_root(before.signed, change), now)
+        if self._is_due(Role.ROOT, before, now) and self._can_sign(before.signed, Role.ROOT):
+            return self._root_after(before, deepcopy(before.signed), now)
+        return before
 
-    def root_after(self, root: Metadata[Root], wanted: Root, now: datetime) -> Metadata[Root]:
+    def _root_after(self, root: Metadata[Root], wanted: Root, now: datetime) -> Metadata[Root]:
         """Return the next root, as it is wanted, signed by the keys of both that are here."""
         wanted.version = root.signed.version + 1
         wanted.expires = self._expiry(Role.ROOT, now)
@@ -216,7 +258,8 @@ class Signatory:
         wanted = {WITHDRAWALS: _tuf_file(content.withdrawals_file)}
         if old is not None:
             standing = old.withdrawals
-            due = self._is_due(Role.WITHDRAWALS, standing, now)
+            named = targets.get_delegated_role(Role.WITHDRAWALS)
+            due = self._is_due(Role.WITHDRAWALS, standing, now) and self._has_enough(named)
             if standing.signed.targets == wanted and not due and _verdict(targets, Role.WITHDRAWALS, standing):
                 return standing
         version = old.withdrawals.signed.version + 1 if old else 1
@@ -231,9 +274,12 @@ class Signatory:
         return Delegations(keys, {str(Role.WITHDRAWALS): role})
 
     def _can_sign(self, root: Root, role: Role) -> bool:
-        """Return whether as many keys of a role are here as it takes."""
-        held = {key.key_id for key in self.keyring.held()}
-        return len(held.intersection(root.roles[role].keyids)) >= root.roles[role].threshold
+        """Return whether as many keys of a role are here as it takes, so that nobody need be asked for a passphrase."""
+        return self._has_enough(root.roles[role])
+
+    def _has_enough(self, named: tuf.Role) -> bool:
+        held = {key.key_id for key in self.keyring.held() if not key.encrypted}
+        return len(held.intersection(named.keyids)) >= named.threshold
 
     def _sign(self, document: Metadata[Any], key_ids: Iterable[str]) -> None:
         for signer in self.keyring.signers(key_ids):
@@ -268,6 +314,6 @@ def _meta(document: Metadata[Any]) -> MetaFile:
 def _check_whole(lacks: list[Lack]) -> None:
     if lacks:
         lack = lacks[0]
-        problem = f"signed by too few of its keys: {lack.missing} more of {', '.join(each[:12] for each in lack.key_ids)}"
+        problem = f"signed by too few of its keys: {lack.missing} more of {', '.join(each[:ID_SHOWN] for each in lack.key_ids)}"
         remedy = "Run `fonoteca publish --stage DIR`, sign there with `fonoteca keys sign`, then `fonoteca publish --finish DIR`."
         raise UsageError(f"the {lack.role} of the edition", problem, remedy)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from tuf.api.exceptions import RepositoryError
@@ -96,6 +97,11 @@ def committed_target(blobs: Blobs, path: str, role: Role = Role.TARGETS) -> str 
         return str(_signed(blobs, document)["targets"][path]["hashes"]["sha256"])
     except (FormatError, KeyError, TypeError) as error:
         raise StoreError(f"editions/{TIMESTAMP}", f"the metadata does not name {path}: {error}", _REMEDY) from error
+
+
+def expiry(blobs: Blobs) -> datetime | None:
+    """Return until when the timestamp that is out is good, None where nothing was signed yet."""
+    return None if blobs.size(TIMESTAMP) is None else read_document(blobs, TIMESTAMP, Timestamp).signed.expires
 
 
 def superseded(blobs: Blobs) -> list[str]:
