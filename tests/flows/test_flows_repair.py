@@ -21,6 +21,7 @@ from flows_world import (
     leftovers,
     opened,
     put_item,
+    put_out,
     take,
     track,
 )
@@ -172,6 +173,22 @@ def test_files_of_the_storage_root_are_written_anew(
         assert repaired.mended == (name,)
         assert check(archive).root_files == ()
     validate(damaged / "store")
+
+
+def test_what_an_audit_found_damaged_goes_into_no_new_drop_until_it_is_healed(damaged: Path, tmp_path: Path) -> None:
+    put_item(tmp_path / "music", "unpublished", {"u.flac": track(40)})
+    with opened(damaged) as archive:
+        take(archive, tmp_path / "music")
+    _flip(next(_object(damaged, "unpublished").rglob("*.flac")))
+    with opened(damaged) as archive:
+        check(archive)
+        done = put_out(archive)
+        assert "audio" not in {drop.kind for drop in done.drops}
+        assert [each.reason for each in done.withheld if each.member.object_id == audio("unpublished")] == [
+            "its last audit found it damaged: run `fonoteca repair`"
+        ]
+        take(archive, tmp_path / "music")
+        assert "audio" in {drop.kind for drop in put_out(archive).drops}
 
 
 def test_damage_that_no_mirror_has_is_named_as_left_and_the_rest_is_healed(damaged: Path, given: Given, tmp_path: Path) -> None:
