@@ -197,6 +197,8 @@ class Press:
         owner = rooms.register.object(member.object_id)
         if owner is not None and owner.quarantined_at is not None:
             return Withheld(member, f"it is in quarantine until it is healed: {owner.quarantine}")
+        if not rooms.register.auditing.is_sound(member.object_id):
+            return Withheld(member, "its last audit found it damaged: run `fonoteca repair`")
         if rooms.register.waits(member.object_id):
             return Withheld(member, "its audio waits for its analysis: run `fonoteca analyse`")
         if owner is not None and not owner.file_count:
