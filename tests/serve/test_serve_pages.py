@@ -269,7 +269,7 @@ def test_health_answers_get_and_head(client: httpx.Client) -> None:
 
 def test_api_describes_itself(client: httpx.Client) -> None:
     described = client.get("/api/openapi.json").json()
-    assert set(described["paths"]) == {"/api/search", "/api/coverage", "/api/drops", "/health"}
+    assert set(described["paths"]) == {"/api/search", "/api/coverage", "/api/drops", "/api/withdrawals", "/health"}
 
 
 def test_style_and_script_may_be_kept_for_their_address_changes_with_them(client: httpx.Client) -> None:

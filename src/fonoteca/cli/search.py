@@ -15,7 +15,8 @@ from fonoteca.cli.rights import IdArgument, parse_object_id
 from fonoteca.formats.ocfl_history import VersionChange
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.model.errors import UsageError
-from fonoteca.register import FileRow, ObjectRow, Register
+from fonoteca.model.withdrawal import Purpose
+from fonoteca.register import FileRow, ObjectRow, Register, Sieve
 from fonoteca.search import Hit, HitKind
 from fonoteca.wiring import open_archive
 
@@ -32,12 +33,14 @@ def search_command(
 ) -> None:
     """Find tracks, artists and releases, the most heard first among those that match as well."""
     with open_archive(archive) as opened:
-        hits = opened.search.search(" ".join(words), limit)
-        held = {hit.id: _objects(opened.register, hit) for hit in hits if hit.held}
+        found = opened.search.search(" ".join(words), limit)
+        sieve = opened.register.withdrawals.sieve(Purpose.FINDING)
+        hits = [hit for hit in found if not _is_withdrawn(opened.register, sieve, hit)]
+        held = {hit.id: _objects(opened.register, sieve, hit) for hit in hits if hit.held}
         synthetic = is_synthetic(opened.catalogue)
     if as_json:
-        found = [hit_json(hit, held.get(hit.id, ())) for hit in hits]
-        print_json({"query": " ".join(words), "synthetic": synthetic, "hits": found})
+        shown = [hit_json(hit, held.get(hit.id, ())) for hit in hits]
+        print_json({"query": " ".join(words), "synthetic": synthetic, "hits": shown})
     else:
         print_hits(hits, synthetic)
         for object_id in sorted({o for objects in held.values() for o in objects}):
@@ -65,13 +68,21 @@ def hit_json(hit: Hit, objects: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def _objects(register: Register, hit: Hit) -> list[str]:
-    """Return the ids of the objects that hold what was found."""
-    if hit.kind is HitKind.TRACK:
-        return sorted({file.object_id for file in register.files_of_recording(hit.id)})
-    if hit.kind is HitKind.ARTIST:
-        return sorted({file.object_id for file in register.files_by_artist(hit.title)})
-    return [hit.id] if hit.id.startswith("urn:fonoteca:") else []
+def _objects(register: Register, sieve: Sieve, hit: Hit) -> list[str]:
+    """Return the ids of the objects that hold what was found, but for what is withdrawn."""
+    if hit.kind is HitKind.RELEASE:
+        return [hit.id] if hit.id.startswith("urn:fonoteca:") else []
+    return sorted({file.object_id for file in sieve.files(_files(register, hit))})
+
+
+def _is_withdrawn(register: Register, sieve: Sieve, hit: Hit) -> bool:
+    """Whether all that is held of what was found was withdrawn. Of a release only its tracks are."""
+    return hit.kind is not HitKind.RELEASE and sieve.hides(hit.held, _files(register, hit) if hit.held else [])
+
+
+def _files(register: Register, hit: Hit) -> list[FileRow]:
+    """Return the files that hold what was found: a track, or those of an artist."""
+    return register.files_of_recording(hit.id) if hit.kind is HitKind.TRACK else register.files_by_artist(hit.title)
 
 
 @app.command("show")
@@ -89,6 +100,7 @@ def show_command(
         files = opened.register.files(row.object_id)
         versions = opened.register.versions(row.object_id)
         changes = opened.store.history(row.object_id) if with_versions else []
+        mask = opened.register.withdrawals.mask(row.object_id)
     if with_versions:
         bytes_of = {version.version: version.version_bytes for version in versions}
         if as_json:
@@ -108,6 +120,7 @@ def show_command(
                 "folder": row.object_path,
                 "quarantined_at": row.quarantined_at.isoformat() if row.quarantined_at else None,
                 "quarantine": row.quarantine,
+                "withdrawn": mask.tombstone.state if mask else None,
                 "versions": [{"version": v.version, "created_at": v.created_at.isoformat()} for v in versions],
                 "files": [file_json(file) for file in files],
             }
@@ -118,6 +131,10 @@ def show_command(
     say(f"licence {row.licence_uri}; {row.attribution}")
     if row.quarantined_at is not None:
         say(f"in quarantine since {row.quarantined_at:%Y-%m-%d}, neither served nor published: {row.quarantine}", "red")
+    if mask is not None:
+        said = mask.tombstone
+        part = "" if said.whole else " in part"
+        say(f"withdrawn{part} since {said.dates.effective_at:%Y-%m-%d} ({said.state}): {said.reason.words}; {said.ground}", "red")
     say(f"versions: {', '.join(f'v{v.version} of {v.created_at:%Y-%m-%d}' for v in versions)}")
     table = [
         (

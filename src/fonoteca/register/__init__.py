@@ -16,6 +16,7 @@ from fonoteca.register.rows import (
     Totals,
     VersionRow,
 )
+from fonoteca.register.sieve import Sieve
 
 __all__ = [
     "Auditing",
@@ -33,6 +34,7 @@ __all__ = [
     "Quarantined",
     "Register",
     "SeenRow",
+    "Sieve",
     "Totals",
     "Verdict",
     "VersionRow",

@@ -30,6 +30,7 @@ from fonoteca.register.schema import (
     version,
     withdrawal,
 )
+from fonoteca.register.sieve import Sieve
 
 _T = TypeVar("_T")
 
@@ -72,6 +73,12 @@ class Withdrawals:
     def masked(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
         """Return what is not given out for a purpose; None: for any at all. Cost: the number of statements."""
         return {each.tombstone.object_id: each.tombstone for each in self.all() if each.masks(purpose)}
+
+    def sieve(self, purpose: Purpose) -> Sieve:
+        """Return what takes out of lists what is not given out for a purpose. Cost: the number of statements."""
+        said = self.all()
+        withdrawn = {each.tombstone.object_id: each.tombstone for each in said if each.masks(purpose)}
+        return Sieve(withdrawn, any(each.purged_at and each.authority is Authority.OWN for each in said))
 
     def newest_number(self, authority: Authority) -> int:
         """Return the number of an archive's newest statement, 0 before the first."""

@@ -1,4 +1,4 @@
-"""The JSON API: search, coverage, drops, health. Described by /api/openapi.json; errors are problem+json."""
+"""The JSON API: search, coverage, drops, withdrawals, health. Described by /api/openapi.json; errors are problem+json."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fonoteca.serve.latest import Latest
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.views import drop_views
+from fonoteca.serve.withdrawals import MirrorAnswer, WithdrawalsAnswer, mirror_answer, withdrawals_answer
 
 LIMIT_MAX = 100
 
@@ -67,7 +68,7 @@ class DropAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HealthAnswer:
-    """That the archive answers: its register was asked."""
+    """That the archive answers: its register was asked. withdrawn: objects masked. mirror: how it stands to what it follows."""
 
     status: str
     archive: str
@@ -75,6 +76,8 @@ class HealthAnswer:
     objects: int
     files: int
     bytes: int
+    withdrawn: int
+    mirror: MirrorAnswer | None
 
 
 def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
@@ -134,6 +137,11 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     def health(response: Response) -> HealthAnswer:
         response.headers["Cache-Control"] = "no-store"
         totals = rooms.register.totals()
-        return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes)
+        masked, mirror = len(rooms.register.withdrawn()), mirror_answer(rooms)
+        return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes, masked, mirror)
+
+    @router.get("/api/withdrawals", summary="What was withdrawn, why, and what mirrors made of it")
+    def withdrawals() -> WithdrawalsAnswer:
+        return withdrawals_answer(rooms)
 
     return router

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fonoteca.formats.ocfl import OBJECT_DEPTH, object_id_at
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.ids import ObjectId
+from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs
 from fonoteca.register import ObjectRow
 from fonoteca.serve.delivery import Parcel, deliver
 from fonoteca.serve.padding import Zeros, pad_bytes_of
-from fonoteca.serve.passage import judge_passage
+from fonoteca.serve.passage import judge_passage, refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
@@ -58,6 +60,8 @@ class Files:
         object_id = object_id_of(parts[0]) if len(parts) > 1 else None
         logical_path = logical_path_of(parts[1:])
         row = self._rooms.register.file(object_id, logical_path) if object_id and logical_path else None
+        if object_id:
+            refuse_withdrawn(self._rooms, object_id, Purpose.LISTENING, row.stored.hashes.sha256 if row else "")
         owner = self._rooms.register.object(row.object_id) if row else None
         if row is None or owner is None:
             raise Problem(404, _NO_SUCH_FILE)
@@ -103,6 +107,9 @@ class Files:
     def _seed_member(self, request: Request, path: str) -> Response:
         """Return a file of a stored version that may be shared."""
         row = self._rooms.register.file_by_path(path)
+        object_id = row.object_id if row else object_id_at("/".join(path.split("/")[:OBJECT_DEPTH]))
+        if object_id:
+            refuse_withdrawn(self._rooms, object_id, Purpose.SHARING, row.sha256 if row else "")
         owner = self._rooms.register.object(row.object_id) if row else None
         if row is None or owner is None or owner.item is None:
             raise Problem(404, _NO_SUCH_FILE)

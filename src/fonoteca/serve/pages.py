@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.rights import Kind
+from fonoteca.model.withdrawal import Purpose
+from fonoteca.register import ObjectRow
 from fonoteca.serve.curve import curve_view
 from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, find
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rendering import Pages
 from fonoteca.serve.rooms import ServeRooms
-from fonoteca.serve.views import card, drop_views, object_view, share_of
+from fonoteca.serve.views import Card, card, drop_views, object_view, share_of
+from fonoteca.serve.withdrawals import withdrawals_answer
 
 CARDS_MAX = 24
 FOUND_MAX = 20
@@ -46,6 +51,7 @@ class SitePages:
             "/coverage": self.coverage,
             "/coverage.png": self.coverage_picture,
             "/drops": self.drops,
+            "/withdrawals": self.withdrawals,
             "/about": self.about,
         }
         return [Route(path, endpoint) for path, endpoint in readable.items()]
@@ -55,7 +61,7 @@ class SitePages:
         facts = {
             "totals": self._rooms.register.totals(Kind.AUDIO),
             "coverage": self._coverage(),
-            "cards": [card(self._rooms, row) for row in self._rooms.register.newest(Kind.AUDIO, CARDS_MAX)],
+            "cards": self._cards(self._rooms.register.newest(Kind.AUDIO, CARDS_MAX)),
             "words": "",
         }
         return self._page(request, "home.html", facts)
@@ -75,6 +81,8 @@ class SitePages:
         """Return a release's page, or an artwork's."""
         object_id = object_id_of(request.path_params["rest"])
         row = self._rooms.register.object(object_id) if object_id else None
+        if object_id:
+            refuse_withdrawn(self._rooms, object_id, Purpose.LISTENING)
         if row is None or row.item is None:
             raise Problem(404, "There is no such release in this archive.")
         return self._page(request, "object.html", {"view": object_view(self._rooms, row)})
@@ -83,8 +91,9 @@ class SitePages:
         """Return what is held of an artist, by releases."""
         name = request.path_params["rest"]
         rows = self._rooms.register.objects_by_artist(name, ARTIST_ROWS_MAX)
-        cards = [card(self._rooms, row) for row in rows if row.kind == Kind.AUDIO]
-        tracks = self._rooms.register.files_by_artist(name, ARTIST_ROWS_MAX)
+        cards = self._cards([row for row in rows if row.kind == Kind.AUDIO])
+        sieve = self._rooms.register.withdrawals.sieve(Purpose.FINDING)
+        tracks = sieve.files(self._rooms.register.files_by_artist(name, ARTIST_ROWS_MAX))
         if not cards and not tracks:
             raise Problem(404, "Nothing of an artist with this name is held here.")
         cards.sort(key=lambda each: each.row.title.casefold())
@@ -96,7 +105,7 @@ class SitePages:
         after = object_id_of(request.query_params.get("after", ""))
         rows = self._rooms.register.objects(Kind.AUDIO, after, CARDS_MAX + 1)
         following = rows[CARDS_MAX - 1].object_id if len(rows) > CARDS_MAX else None
-        cards = [card(self._rooms, row) for row in rows[:CARDS_MAX]]
+        cards = self._cards(rows[:CARDS_MAX])
         return self._page(request, "releases.html", {"cards": cards, "following": following, "first": after is None})
 
     def coverage(self, request: Request) -> Response:
@@ -130,6 +139,18 @@ class SitePages:
     def about(self, request: Request) -> Response:
         """Return what this archive takes, what it never does, and how to ask for a correction."""
         return self._page(request, "about.html", {"totals": self._rooms.register.totals(Kind.AUDIO)})
+
+    def withdrawals(self, request: Request) -> Response:
+        """Return what was withdrawn, with counts: a page, or JSON for those who ask for that."""
+        found = withdrawals_answer(self._rooms)
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(asdict(found), headers={"Cache-Control": "no-cache", "Vary": "Accept"})
+        return self._page(request, "withdrawals.html", {"found": found})
+
+    def _cards(self, rows: Sequence[ObjectRow]) -> list[Card]:
+        """Return the releases of these rows that were not withdrawn."""
+        sieve = self._rooms.register.withdrawals.sieve(Purpose.FINDING)
+        return [card(self._rooms, row) for row in sieve.objects(rows)]
 
     def _page(self, request: Request, template: str, facts: Mapping[str, Any]) -> Response:
         page = self._pages.render(request, template, facts)

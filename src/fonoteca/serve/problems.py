@@ -22,6 +22,7 @@ _TITLES: Mapping[int, str] = {
     403: "Kept, not shared",
     404: "Not here",
     405: "Not that way",
+    410: "Withdrawn",
     422: "That was not understood",
     451: "Not available for legal reasons",
     500: "Something broke here",

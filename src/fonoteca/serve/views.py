@@ -10,6 +10,7 @@ from fonoteca.formats.metainfo import Announce, Metainfo, magnet
 from fonoteca.model.corridor import DropKind, Event
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.rights import Act, Kind
+from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import DropRow, FileRow, ObjectRow, VersionRow
 from fonoteca.rights import describe
 from fonoteca.serve.passage import Passage, judge_passage
@@ -109,8 +110,10 @@ def licence_view(passage: Passage) -> LicenceView:
 def object_view(rooms: ServeRooms, row: ObjectRow) -> ObjectView:
     """Return what an object's page says. Raises: StoreError when its rights cannot be read."""
     passage = judge_passage(rooms, row.object_id)
-    siblings = [] if row.item is None else [s for s in rooms.register.objects_of(row.item) if s.object_id != row.object_id]
-    files = rooms.register.files(row.object_id)
+    sieve = rooms.register.withdrawals.sieve(Purpose.FINDING)
+    others = [] if row.item is None else rooms.register.objects_of(row.item)
+    siblings = sieve.objects(other for other in others if other.object_id != row.object_id)
+    files = sieve.files(rooms.register.files(row.object_id))
     pictures = _shown(row, files, passage) if row.kind == Kind.ARTWORK else pictures_beside(rooms, siblings)
     return ObjectView(
         row=row,
@@ -157,14 +160,14 @@ def _shown(row: ObjectRow, files: Sequence[FileRow], passage: Passage) -> tuple[
     return tuple(
         Picture(file_url(row.object_id, each.logical_path), row.object_id, each.logical_path, passage.record.attribution)
         for each in files
-        if not each.damage
+        if not each.damage and passage.lets(each.stored.hashes.sha256)
     )
 
 
 def drop_views(rooms: ServeRooms) -> list[DropView]:
-    """Return all drops in order of publication, those that a later snapshot replaced last."""
+    """Return all drops in order of publication, those that a later one replaced last."""
     rows = rooms.register.drops()
-    replaced = {row.supersedes for row in rows if row.supersedes}
+    replaced = {old for row in rows for old in (row.supersedes, *row.replaces)}
     views = [DropView(row, f"/editions/drops/{row.id}.torrent", magnet_of(rooms, row), row.id in replaced) for row in rows]
     return sorted(views, key=lambda view: view.superseded)
 
