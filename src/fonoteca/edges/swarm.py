@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import libtorrent as lt
 
+from fonoteca.edges.swarm_fetching import Fetching, Reached, infohash_of
 from fonoteca.edges.swarm_masks import mask_paths, mask_seed
+from fonoteca.edges.swarm_resume import Resume
 from fonoteca.edges.swarm_session import (
     Peer,
     Report,
@@ -25,35 +27,16 @@ from fonoteca.edges.swarm_session import (
     check_peers,
     info_of,
     load_torrent,
-    piece_payload,
-    wrapped,
 )
 from fonoteca.model.corridor import FetchedPieces
-from fonoteca.model.errors import FonotecaError, SourceError, StoreError, TrustError, UsageError
+from fonoteca.model.errors import FonotecaError, SourceError, TrustError, UsageError
 from fonoteca.model.swarming import Rates, SwarmNow
 
 __all__ = ["LibtorrentSwarm", "SwarmSettings"]
 
-_FLUSH_TIMEOUT_S = 600.0
-"""Far more than a disk needs for the 100 MB that libtorrent lets wait (`max_queued_disk_bytes`)."""
-
 _LEAVE_TIMEOUT_S = 30.0
-_STATUS_INTERVAL_S = 0.2
 _PRIORITY = 4
 """libtorrent's default, of 1 to 7; 0 is not wanted."""
-
-_FAILED_BYTES_MAX = 256 * 2**20
-"""Of bytes that failed their hash, so many count as news: a piece that is fetched again took as long as a good one. No more do,
-or liars, of whom there may be ever more, could keep a fetch busy for ever."""
-
-_OVERHEAD_BYTES_MAX = 16 * 2**20
-"""Of messages that are no blocks, and of blocks that nobody asked for, beside a quarter of what was asked for. Honest peers need a
-thousandth."""
-
-_LOOK_SHARE = 0.1
-"""How much of `idle_timeout_s` passes between two looks at what idle peers promise, once half of it has passed."""
-
-_CHECKING = (lt.torrent_status.states.checking_files, lt.torrent_status.states.checking_resume_data)
 
 
 @dataclass(slots=True)
@@ -81,20 +64,6 @@ class _Try:
     payload_bytes: int
     failure: SourceError | TrustError | None
     mixed: bool
-
-
-class _Reached:
-    """Progress that only goes on, over several tries."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-        self._bytes = 0
-
-    def reach(self, position_bytes: int) -> None:
-        """Advance to this many bytes if that is further than before."""
-        if position_bytes > self._bytes:
-            self._advance(position_bytes - self._bytes)
-            self._bytes = position_bytes
 
 
 class LibtorrentSwarm:
@@ -134,7 +103,7 @@ class LibtorrentSwarm:
         params = load_torrent(torrent, root)
         if not root.is_dir():
             raise UsageError(str(root), "expected a folder to seed from", "Give the storage root.")
-        key, masked = _key(params), frozenset(without)
+        key, masked = infohash_of(params), frozenset(without)
         with self._lock:
             self._check_open()
             before = self._seeds.get(key)
@@ -149,7 +118,7 @@ class LibtorrentSwarm:
         """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
         with self._lock:
             self._check_open()
-            seed = self._seeds.pop(_key(load_torrent(torrent, Path())), None)
+            seed = self._seeds.pop(infohash_of(load_torrent(torrent, Path())), None)
             if seed is not None:
                 self._leave(seed.handle)
 
@@ -163,8 +132,9 @@ class LibtorrentSwarm:
     ) -> int:
         """Fetch a whole torrent into `folder` (its own name left out), every byte handed to the file system on return.
 
-        What `folder` already holds is checked and kept, so that a fetch that was interrupted goes on; what is there and
-        wrong is replaced. Pad files are not written. Synchronising to the medium is for whoever adopts the folder.
+        What `folder` already holds is kept, so that a fetch that was interrupted goes on: what it proved is not read again
+        (`swarm_resume`), what else is there is checked, and what is wrong replaced. Pad files are not written. Synchronising to the
+        medium is for whoever adopts the folder.
         without: paths of files that are not wanted; all of them wants no peer. Pieces of a hybrid hold one file each, so
             nothing of these arrives.
         advance: called with payload bytes as they arrive or are found in `folder`, in all what is wanted.
@@ -175,7 +145,7 @@ class LibtorrentSwarm:
         """
         together = check_peers(peers)
         wanted = _Wanted(torrent, folder, frozenset(without))
-        reached = _Reached(advance)
+        reached = Reached(advance)
         tries = [self._try_fetch(wanted, together, reached)]
         # libtorrent may ban an honest peer for a piece that a liar had a part in, and one that floods us leaves it no time for
         # others. So then each is asked by itself, where who sent what is beyond doubt.
@@ -215,7 +185,7 @@ class LibtorrentSwarm:
                 _ask_nobody_else(params)
             with self._fetching(params, folder) as fetching:
                 try:
-                    fetching.await_finish(_Reached(_nothing))
+                    fetching.await_finish(Reached(_nothing))
                 except (SourceError, TrustError) as failure:
                     error = failure
                 got.update(fetching.read_pieces(missing))
@@ -240,7 +210,7 @@ class LibtorrentSwarm:
         """Leave the swarm."""
         self.close()
 
-    def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: _Reached, *, alone: bool = False) -> _Try:
+    def _try_fetch(self, wanted: _Wanted, peers: list[Peer], reached: Reached, *, alone: bool = False) -> _Try:
         params = load_torrent(wanted.torrent, wanted.folder)
         if wanted.without:
             mask_paths(params, wanted.without)
@@ -248,10 +218,13 @@ class LibtorrentSwarm:
         if alone:
             _ask_nobody_else(params)
         failure: SourceError | TrustError | None = None
-        with self._fetching(params, wanted.folder) as fetching:
+        resume = Resume(params, wanted.folder, infohash_of(params))
+        resume.recall(params)
+        with self._fetching(params, wanted.folder, resume) as fetching:
             try:
                 fetching.await_finish(reached)
                 fetching.flush()
+                fetching.forget()
             except (SourceError, TrustError) as error:
                 failure = error
             return _Try(fetching.payload_bytes, failure, fetching.saw_bad_bytes or fetching.flooded)
@@ -265,15 +238,15 @@ class LibtorrentSwarm:
         return self._session.add(params)
 
     @contextmanager
-    def _fetching(self, params: lt.add_torrent_params, folder: Path) -> Iterator[_Fetching]:
+    def _fetching(self, params: lt.add_torrent_params, folder: Path, resume: Resume | None = None) -> Iterator[Fetching]:
         """Add a torrent for as long as the context lasts; a seed of the same torrent rests meanwhile."""
         with self._lock:
             self._check_open()
             folder.mkdir(parents=True, exist_ok=True)
-            resting = self._seeds.pop(_key(params), None)
+            resting = self._seeds.pop(infohash_of(params), None)
             if resting is not None:
                 self._leave(resting.handle)
-            fetching = _Fetching(self._session, self._settings, params)
+            fetching = Fetching(self._session, self._settings, params, resume)
             try:
                 yield fetching
             finally:
@@ -296,145 +269,6 @@ class LibtorrentSwarm:
             raise UsageError("swarm", "it was closed", "Open a new one.")
 
 
-class _Fetching:
-    """A torrent on its way in."""
-
-    def __init__(self, session: Session, settings: SwarmSettings, params: lt.add_torrent_params) -> None:
-        self._session = session
-        self._settings = settings
-        self._info = info_of(params)
-        self._subject = f"torrent {self._info.name()} ({_key(params)[:16]})"
-        self._wanted_count = len([p for p in params.piece_priorities if p]) or self._info.num_pieces()
-        self._peers = list(params.peers)
-        # Whether nobody but these peers can turn up.
-        self._alone = not (settings.dht or settings.lsd or params.trackers or params.url_seeds)
-        self._report = Report()
-        self._promised: set[Peer] = set()
-        self.flooded = False
-        self.handle = session.add(params)
-
-    @property
-    def saw_bad_bytes(self) -> bool:
-        """Whether somebody sent bytes that fail the torrent's hashes."""
-        return bool(self._report.hash_failures or self._report.banned)
-
-    @property
-    def payload_bytes(self) -> int:
-        """Payload bytes downloaded so far, those that failed their hash among them."""
-        return int(self.handle.status().total_payload_download)
-
-    def await_finish(self, reached: _Reached) -> None:
-        """Wait until all that is wanted is here and proved."""
-        news_bytes, checked_ppm = 0, 0
-        last_news = time.monotonic()
-        next_status, next_look = 0.0, 0.5
-        while True:
-            self._session.listen_to(self.handle, self._report)
-            now = time.monotonic()
-            if now < next_status and not self._report.finished:
-                continue
-            next_status = now + _STATUS_INTERVAL_S
-            status = self.handle.status()
-            if self._report.disk_error or status.errc.value():
-                raise self._disk_error(self._report.disk_error or status.errc.message())
-            reached.reach(status.total_wanted_done)
-            if status.is_finished:
-                return
-            # Whole blocks are news, and no others: bytes that nobody asked for, half a block over and over, or a byte now and
-            # then could keep us busy for ever.
-            useful_bytes = status.total_wanted_done + min(status.total_failed_bytes, _FAILED_BYTES_MAX)
-            if useful_bytes > news_bytes or (status.state in _CHECKING and status.progress_ppm != checked_ppm):
-                news_bytes, checked_ppm, last_news = max(useful_bytes, news_bytes), status.progress_ppm, now
-                next_look = 0.5
-            elif self._session.resting:
-                last_news = now
-            elif now - last_news > next_look * self._settings.idle_timeout_s:
-                next_look += _LOOK_SHARE
-                self._note_promises()
-            self.flooded = _is_flooded(status)
-            if now - last_news > self._settings.idle_timeout_s or self._all_banned() or (self.flooded and self._peers):
-                raise self._given_up(status)
-
-    def flush(self) -> None:
-        """Wait until all that has arrived is written: a torrent counts as finished somewhat earlier."""
-        if not self._written(_FLUSH_TIMEOUT_S):
-            raise self._disk_error(self._report.disk_error or f"not written after {_FLUSH_TIMEOUT_S:g} s")
-
-    def stop(self) -> None:
-        """Take no more from peers, and give what has arrived a while to be written. A disk that fails has been told of."""
-        self.handle.pause()
-        self._written(_LEAVE_TIMEOUT_S)
-
-    def _written(self, timeout_s: float) -> bool:
-        self._report.flushed = False
-        self.handle.flush_cache()
-        deadline = time.monotonic() + timeout_s
-        while not self._report.flushed and not self._report.disk_error and time.monotonic() < deadline:
-            self._session.listen_to(self.handle, self._report)
-        return self._report.flushed and not self._report.disk_error
-
-    def read_pieces(self, pieces: Sequence[int]) -> dict[int, bytes]:
-        """Return those of the pieces that are here and proved, without pads."""
-        here = [piece for piece in pieces if self.handle.have_piece(piece)]
-        for piece in here:
-            self.handle.read_piece(piece)
-        deadline = time.monotonic() + _FLUSH_TIMEOUT_S
-        while not self._report.pieces.keys() >= set(here):
-            self._session.listen_to(self.handle, self._report)
-            if time.monotonic() > deadline:
-                raise self._disk_error(f"pieces not read back after {_FLUSH_TIMEOUT_S:g} s")
-        found = {}
-        for piece in here:
-            content = self._report.pieces[piece]
-            if isinstance(content, str):
-                raise self._disk_error(content)
-            found[piece] = piece_payload(self._info, piece, content)
-        return found
-
-    def _all_banned(self) -> bool:
-        return self._alone and bool(self._peers) and self._report.banned >= set(self._peers)
-
-    def _note_promises(self) -> None:
-        """Take note of peers that let us ask (BEP 3, unchoked) for pieces that they say they have and that we lack.
-
-        Cost: O(pieces) a peer, so it is done a few times in a fetch that gets nothing, and not in others.
-        """
-        here = self.handle.status(lt.torrent_handle.query_pieces).pieces
-        wanted = self.handle.get_piece_priorities()
-        lacking = [piece for piece, priority in enumerate(wanted) if priority and not here[piece]]
-        for peer in self.handle.get_peer_info():
-            if not peer.flags & (lt.peer_info.remote_choked | lt.peer_info.connecting | lt.peer_info.handshake):
-                offered = peer.pieces
-                if any(offered[piece] for piece in lacking):
-                    self._promised.add(peer.ip)
-
-    def _given_up(self, status: lt.torrent_status) -> FonotecaError:
-        """Return why nothing new comes. Lies are told first: they are what a person should know."""
-        have = f"{status.num_pieces} of {self._wanted_count} pieces are here"
-        waited = f"for {self._settings.idle_timeout_s:g} s"
-        lies = (
-            (self.saw_bad_bytes, self._report.banned, "sent bytes that fail the torrent's hashes"),
-            (bool(self._report.broken), self._report.broken, f"broke the protocol ({_last(self._report.broken)})"),
-            (self.flooded, (), f"sent {status.total_download} bytes, nearly all of which nobody asked for"),
-            (bool(self._promised), self._promised, f"promised pieces and sent none of them {waited}"),
-        )
-        for happened, peers, lie in lies:
-            if happened:
-                who = ", ".join(sorted(f"{host}:{port}" for host, port in peers)) or "a peer"
-                return TrustError(self._subject, f"{who} {lie}; {have}", "Try other peers; what is here was proved and is kept.")
-        reasons = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
-        reasons |= {f"{address}: {why}" for address, why in self._report.web_seeds.items()}
-        why = f" ({'; '.join(sorted(reasons))})" if reasons else ""
-        return SourceError(
-            self._subject,
-            f"nothing new from any of {len(self._peers)} known peers{why}; {have}",
-            "Run the same command again when a peer is up; what is here is kept.",
-        )
-
-    def _disk_error(self, problem: str) -> StoreError:
-        return StoreError(self._subject, problem, "Make room or mend the disk; then run the same command again.")
-
-
 def _ask_nobody_else(params: lt.add_torrent_params) -> None:
     """Keep to the peers that are named: an honest one would else tell us of liars that it knows (PEX), from us maybe."""
     params.flags |= lt.torrent_flags.disable_dht | lt.torrent_flags.disable_lsd | lt.torrent_flags.disable_pex
@@ -453,23 +287,5 @@ def _want_only(params: lt.add_torrent_params, pieces: Sequence[int]) -> None:
     params.piece_priorities = priorities
 
 
-def _key(params: lt.add_torrent_params) -> str:
-    """Return the torrent's best infohash, in hexadecimal: by it libtorrent knows duplicates."""
-    with wrapped("torrent"):
-        hashes = info_of(params).info_hashes()
-        return str(hashes.v2 if hashes.has_v2() else hashes.v1)
-
-
 def _nothing(_: int) -> None:
     """Take no notice of progress."""
-
-
-def _is_flooded(status: lt.torrent_status) -> bool:
-    """Return whether peers sent far more than blocks that were asked for."""
-    useful_bytes = status.total_payload_download - status.total_redundant_bytes
-    return bool(status.total_download - useful_bytes > _OVERHEAD_BYTES_MAX + useful_bytes // 4)
-
-
-def _last(reasons: Mapping[Peer, str]) -> str:
-    """Return the reason that was given last, "" when none was."""
-    return [*reasons.values(), ""][len(reasons) - 1]
