@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -64,7 +65,11 @@ class Ranged:
 
 
 class _TransientError(Exception):
-    """A failure that may be gone at the next try."""
+    """A failure that may be gone at the next try. lie: when it is not, the server does not send what it says."""
+
+    def __init__(self, problem: str, *, lie: bool = False) -> None:
+        self.lie = lie
+        super().__init__(problem)
 
 
 class HttpFetch:
@@ -91,7 +96,8 @@ class HttpFetch:
         """Return the whole body of the file at `path` below the base.
 
         path: relative, `/`-separated, as it is spelt on disk: what an address may not hold is escaped here.
-        Raises: TrustError when the body is longer than bytes_max, or a redirect leads from https to http, in circles or
+        Raises: TrustError when the body is longer than bytes_max, shorter than it says at every try, compressed, or slower
+            than `HttpLimits` allow, or a redirect leads from https to http, from outside into our own network, in circles or
             to another scheme; SourceError when it cannot be had; UsageError for a path that leaves the base.
         Cost: at most bytes_max and one network read of memory, and `HttpLimits` of time.
         """
@@ -102,7 +108,8 @@ class HttpFetch:
         """Return bytes of the file at `path` from `start` on, at most `length`, fewer at its end.
 
         start: from 0; or `-length`, for the last `length` bytes of a file whose size is not known yet.
-        Raises: as `read`, and SourceError from a server that does not serve ranges, before it has sent the whole file.
+        Raises: as `read`; TrustError for another range than was asked for; SourceError from a server that does not serve ranges,
+            before it has sent the whole file.
         """
         url = self._base + quote(_check_path(path))
         wanted = f"bytes={start}" if start < 0 else f"bytes={start}-{start + length - 1}"
@@ -119,7 +126,8 @@ class HttpFetch:
             except _TransientError as error:
                 if attempt == self._limits.attempts_max:
                     tries = f"{attempt} {'try' if attempt == 1 else 'tries'}"
-                    raise SourceError(url, f"not to be had after {tries}: {error}", "Try again later.") from error
+                    problem, remedy = f"not to be had after {tries}: {error}", "Try again later, or another mirror."
+                    raise (TrustError if error.lie else SourceError)(url, problem, remedy) from error
                 time.sleep(self._limits.retry_wait_s * 2 ** (attempt - 1))
         raise AssertionError("attempts_max is at least 1")
 
@@ -135,10 +143,12 @@ class HttpFetch:
         try:
             with self._follow(httpx.URL(url), headers) as response:
                 return take(response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, _TransientError) as error:
             if cut.is_set():
                 waited = f"still not whole after {self._limits.fetch_timeout_s:g} s"
-                raise SourceError(url, waited, "Try again, or another mirror.") from error
+                raise TrustError(url, waited, "It is too slow to be of use, or keeps us waiting: try another mirror.") from error
+            if isinstance(error, _TransientError):
+                raise
             raise _TransientError(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:
             raise SourceError(url, f"not an address: {error}") from error
@@ -149,9 +159,11 @@ class HttpFetch:
     def _follow(self, start: httpx.URL, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         """Give the answer at the end of the redirects."""
         url = start
+        self._wire.begin()
         for _ in range(self._limits.redirects_max + 1):
             request = self._client.build_request("GET", url, headers=dict(headers), extensions={"trace": self._wire.watch})
             response = self._client.send(request, stream=True)
+            self._wire.answered(response)
             try:
                 if response.next_request is None:
                     yield response
@@ -161,6 +173,7 @@ class HttpFetch:
                 response.close()
             if target.scheme not in ("http", "https") or (url.scheme, target.scheme) == ("https", "http"):
                 raise TrustError(str(start), f"redirects to {target}", "Ask whoever publishes it for a safe address.")
+            self._wire.check_target(target.host)
             url = target
         raise TrustError(
             str(start), f"redirects more than {self._limits.redirects_max} times", "Give the address that it leads to."
@@ -168,7 +181,7 @@ class HttpFetch:
 
 
 class _Wire:
-    """The one connection of a client, so that a whole try can be limited.
+    """The one connection of a client, so that a whole try can be limited, and where it leads to is seen.
 
     httpx limits single reads only: with them alone a byte now and then could last for ever.
     """
@@ -176,9 +189,33 @@ class _Wire:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
+        self._outside = False
+
+    def begin(self) -> None:
+        """Forget where earlier requests led: the first hop of each may be anywhere."""
+        self._outside = False
+
+    def answered(self, response: httpx.Response) -> None:
+        """Take note of who answered; the connection may be an older one."""
+        address = response.extensions["network_stream"].get_extra_info("server_addr")
+        self._outside = self._outside or is_outside(str(address[0]))
+
+    def check_target(self, host: str) -> None:
+        """Raise TrustError when somebody outside redirects to an address of our own network. A name's is seen once it is known."""
+        try:
+            inside = not is_outside(host)
+        except ValueError:
+            return
+        if self._outside and inside:
+            raise TrustError(host, "a host outside redirects into our own network", "Do not trust that host.")
 
     def watch(self, event: str, facts: dict[str, Any]) -> None:
-        """Take note of a new socket; httpcore calls this at each step of a request."""
+        """Take note of a new socket; httpcore calls this at each step of a request, before anything of it is sent.
+
+        Raises: TrustError when somebody outside redirects into our own network, where a request alone may do harm.
+        """
+        if event.endswith("connect_tcp.complete"):
+            self.check_target(str(facts["return_value"].get_extra_info("server_addr")[0]))
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             with self._lock:
                 self._socket = facts["return_value"].get_extra_info("socket")
@@ -190,6 +227,12 @@ class _Wire:
             if self._socket is not None and self._socket.fileno() >= 0:
                 # The plain shutdown: that of an SSL socket would take the reader's TLS state away under its hands.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+def is_outside(address: str) -> bool:
+    """Return whether an IP address is one of the public internet."""
+    found = ip_address(address.partition("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_global
 
 
 def _read_body(url: str, response: httpx.Response, bytes_max: int) -> bytes:
@@ -207,10 +250,10 @@ def _read_part(url: str, response: httpx.Response, start: int, length: int) -> R
     first, last, whole = map(int, match.groups()) if match else (0, -1, 0)
     expected = max(0, whole - length) if start < 0 else start
     if not match or first != expected or last != min(whole, expected + length) - 1:
-        raise SourceError(url, f"the server sends {stated!r} for {length} bytes from {start}", "Try another mirror.")
+        raise TrustError(url, f"the server sends {stated!r} for {length} bytes from {start}", "Try another mirror.")
     content = _read_plain(url, response, last - first + 1)
     if len(content) != last - first + 1:
-        raise _TransientError(f"expected {last - first + 1} bytes, found {len(content)}")
+        raise _TransientError(f"expected {last - first + 1} bytes, found {len(content)}", lie=True)
     return Ranged(content, whole, response.headers.get("ETag", "") or response.headers.get("Last-Modified", ""))
 
 
@@ -219,6 +262,8 @@ def _check_status(url: str, response: httpx.Response, expected: int) -> None:
         raise _TransientError(f"the server answers {_status(response)}")
     if response.status_code in _ABSENT_STATUSES:
         raise SourceMissing(url, f"the server answers {_status(response)}", "Check the address.")
+    if response.status_code == 206 != expected:
+        raise TrustError(url, "the server sends a part, though all was asked for", "Try another mirror.")
     if response.status_code != expected:
         raise SourceError(url, f"the server answers {_status(response)}", "Check the address.")
 
@@ -226,15 +271,18 @@ def _check_status(url: str, response: httpx.Response, expected: int) -> None:
 def _read_plain(url: str, response: httpx.Response, bytes_max: int) -> bytes:
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
-        raise SourceError(url, f"sent as {encoding!r} though only the plain bytes were asked for", "Try another mirror.")
+        raise TrustError(url, f"sent as {encoding!r} though only the plain bytes were asked for", "Try another mirror.")
     stated = response.headers.get("Content-Length", "")
     if stated.isascii() and stated.isdigit() and int(stated) > bytes_max:
         raise _too_long(url, f"{int(stated)} bytes", bytes_max)
     body = bytearray()
-    for chunk in response.iter_raw():
-        body += chunk
-        if len(body) > bytes_max:
-            raise _too_long(url, "more", bytes_max)
+    try:
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > bytes_max:
+                raise _too_long(url, "more", bytes_max)
+    except httpx.RemoteProtocolError as error:
+        raise _TransientError(str(error), lie=True) from error
     return bytes(body)
 
 
