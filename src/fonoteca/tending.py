@@ -41,12 +41,17 @@ def tended(folder: Path, choice: SwarmChoice, take: Callable[[TendedSwarm], Take
                 index = opened.editions.index()
                 return Taken(index.number if index else None)
 
+        def withdrawn() -> object:
+            with open_archive(folder) as opened:
+                return [(each.tombstone, each.masks()) for each in opened.register.withdrawals.all()]
+
         yield KeepRooms(
             swarm=swarm,
             settings=lambda: load_settings(folder).swarm,
             give=give,
             take=look if take is None else lambda: take(swarm),
             follows=take is not None,
+            withdrawn=withdrawn,
         )
 
 

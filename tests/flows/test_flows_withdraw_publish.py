@@ -32,6 +32,7 @@ from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.formats.ocfl import object_path
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import SourceError
+from fonoteca.model.ids import DropId
 from fonoteca.model.withdrawal import Reason, WithdrawalState
 from fonoteca.stewardship import withdraw_rooms
 from fonoteca.wiring import Archive
@@ -59,7 +60,7 @@ def later(folder: Path) -> Iterator[Archive]:
         yield archive
 
 
-def store_drops(archive: Archive) -> list[str]:
+def store_drops(archive: Archive) -> list[DropId]:
     index = archive.editions.index()
     assert index is not None
     return [entry.id for entry in index.entries if entry.kind is DropKind.AUDIO]

@@ -89,7 +89,7 @@ def follow_command(
 
     def take(swarm: TendedSwarm) -> Taken:
         followed = take_with(swarm)
-        return Taken(followed.number, len(followed.drops), followed.fetched_bytes)
+        return Taken(followed.number, len(followed.drops), followed.fetched_bytes, followed.withdrawn)
 
     if keeping:
         keep_running(archive, SwarmChoice(host, own_port(archive, port), public=not private), health, as_json, take)
@@ -102,6 +102,8 @@ def follow_command(
     else:
         say(f"edition {followed.number}: {len(followed.drops)} new drops, {show_bytes(followed.fetched_bytes)} fetched", "bold")
         say(f"{followed.verified_count} files proved; give them on with: fonoteca seed --archive {archive}", "green")
+        if followed.withdrawn:
+            say(f"{followed.withdrawn} new withdrawals are masked here; decide about them: fonoteca withdraw --list", "yellow")
         _say_trust(followed)
 
 
@@ -136,6 +138,7 @@ def followed_json(followed: Followed) -> dict[str, Any]:
         "drops": list(followed.drops),
         "verified": followed.verified_count,
         "bytes_fetched": followed.fetched_bytes,
+        "withdrawn": followed.withdrawn,
         "signed_at": instant(followed.signed_at),
         "expired": followed.expired,
         "root_sha256": followed.root_sha256,

@@ -29,6 +29,9 @@ PULSE_S = 5.0
 STATUS_S = 60.0
 """How often a status is told while bytes flow."""
 
+WATCH_S = 5.0
+"""How soon a withdrawal here, by another command, is heeded: nobody gets what was withdrawn until the next look."""
+
 RETRY_S = 300.0
 """After a look that failed: a host that is away for a moment is asked again sooner than in an hour."""
 
@@ -38,11 +41,12 @@ JITTER_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a look for what is new brought. edition: its number, None where there is none yet."""
+    """What a look for what is new brought. edition: its number, None where there is none yet. withdrawn: new statements."""
 
     edition: int | None
     drops: int = 0
     fetched_bytes: int = 0
+    withdrawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class KeepRooms:
 
     settings: reads them anew. give: gives out what may be, told what was given before. take: looks for what is new, takes it, and
     says what there is. follows: whether it takes from somebody else; without an edition of its own it is not ready then.
+    withdrawn: says what is withdrawn, in a form that differs when that does.
     """
 
     swarm: TendedSwarm
@@ -68,6 +73,7 @@ class KeepRooms:
     give: Callable[[Seeding], Seeding]
     take: Callable[[], Taken]
     follows: bool
+    withdrawn: Callable[[], object] = lambda: None
 
 
 class Board:
@@ -139,10 +145,27 @@ class _Service:
         wait_s = min(self._settings.refresh_minutes * 60.0, RETRY_S if failed else float("inf"))
         wait_s *= 1 + JITTER_SHARE * (2 * self._outside.chance() - 1)
         self._board.put(stage=Stage.WAITING, due_at=now + timedelta(seconds=wait_s))
-        order = self._outside.orders.wait(wait_s)
+        order = self._watch(wait_s)
         if order is Order.RELOAD:
             self._reload()
         return order
+
+    def _watch(self, wait_s: float) -> Order:
+        """Wait so long for an order, or until something is withdrawn here."""
+        before = self._withdrawn(None)
+        while wait_s > 0:
+            order = self._outside.orders.wait(min(wait_s, WATCH_S))
+            wait_s -= WATCH_S
+            if order is not Order.GO_ON or self._withdrawn(before) != before:
+                return order
+        return Order.GO_ON
+
+    def _withdrawn(self, before: object) -> object:
+        """Return what is withdrawn; as before when nobody can say, of which the next look tells."""
+        try:
+            return self._rooms.withdrawn()
+        except FonotecaError:
+            return before
 
     def tell(self, what: str, **facts: str | int | float | bool | None) -> None:
         """Say that something happened."""
@@ -165,7 +188,7 @@ class _Service:
         self._board.put(stage=Stage.REFRESHING, due_at=None)
         self._give()
         taken = self._rooms.take()
-        if taken.edition != self._seeding.edition:
+        if taken.edition != self._seeding.edition or taken.withdrawn:
             self._give()
         self._board.put(refreshed_at=self._outside.clock.now(), trouble=None)
         self.tell("refreshed", edition=taken.edition, new_drops=taken.drops, bytes_fetched=taken.fetched_bytes)
