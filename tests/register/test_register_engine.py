@@ -39,16 +39,17 @@ with Register.open(sys.argv[1]) as register:
 
 
 def test_migrations_make_what_the_schema_says(address: str) -> None:
-    Register.open(address).close()
     engine = open_engine(address)
+    migrate.migrate(engine, from_the_first=True)
     with reading(engine) as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
 
 
 def test_migrated_indexes_on_sqlite_are_the_schemas_to_the_letter(tmp_path: Path) -> None:
+    engine = open_engine(str(tmp_path / "register.sqlite"))
+    migrate.migrate(engine, from_the_first=True)
     with Register.open(tmp_path / "register.sqlite"):
-        engine = open_engine(str(tmp_path / "register.sqlite"))
         with sqlite3.connect(tmp_path / "register.sqlite") as plain:
             migrated = {row[0]: row[1] for row in plain.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")}
         for table in metadata.sorted_tables:
@@ -67,8 +68,8 @@ _MADE = """
 
 @pytest.mark.xdist_group("postgresql")
 def test_migrated_columns_and_indexes_on_postgresql_are_the_schemas_to_the_letter(database: str) -> None:
-    Register.open(database).close()
     engine = open_engine(database)
+    migrate.migrate(engine, from_the_first=True)
     with engine.connect() as connection:
         migrated = connection.exec_driver_sql(_MADE).all()
         connection.exec_driver_sql("CREATE SCHEMA said; SET LOCAL search_path = said")
@@ -108,11 +109,11 @@ def test_migration_that_fails_leaves_an_empty_database(database: str, monkeypatc
     def fails(*_: object) -> None:
         raise SQLAlchemyError("no more")
 
+    engine = open_engine(database)
     monkeypatch.setattr("alembic.op.create_index", fails)
     with pytest.raises(StoreError, match="no more"):
-        Register.open(database)
+        migrate.migrate(engine, from_the_first=True)
     monkeypatch.undo()
-    engine = open_engine(database)
     with reading(engine) as connection:
         assert inspect(connection).get_table_names() == []
     engine.dispose()
