@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
 import libtorrent as lt
@@ -26,6 +26,9 @@ TORRENT_BYTES_MAX = 256 * 2**20
 """libtorrent's own default limit is 10 MB; a drop of 200 GB in pieces of 256 KiB has a torrent of 40 MB."""
 
 _LISTEN_TIMEOUT_S = 10.0
+_OTHER_LISTENERS_S = 1.0
+"""How long after a failure another of this machine's addresses may still be had: libtorrent opens all at once."""
+
 _PREPARE_TIMEOUT_S, _PREPARE_INTERVAL_S = 0.5, 0.002
 _WAIT_MS = 200
 
@@ -213,20 +216,19 @@ class Session:
         del self._session
 
     def _await_port(self, settings: SwarmSettings) -> int:
-        """Return the port when it is listened on. A machine need not have both kinds of addresses, IPv4 comes first."""
+        """Return the port when it is listened on. A machine need not have both kinds of addresses, but no port may be another's."""
         deadline = time.monotonic() + _LISTEN_TIMEOUT_S
         reason = f"no answer within {_LISTEN_TIMEOUT_S:g} s"
-        failures_left = settings.interfaces.count(",") + 1
-        while time.monotonic() < deadline:
+        taken = False
+        while time.monotonic() < deadline and not taken:
             self._session.wait_for_alert(_WAIT_MS)
-            for alert in self._session.pop_alerts():
-                if isinstance(alert, lt.listen_failed_alert):
-                    reason = alert.error.message()
-                    failures_left -= 1
-                    taken = alert.error.value() in (errno.EADDRINUSE, errno.EACCES)
-                    deadline = 0 if taken or not failures_left else deadline
-                elif isinstance(alert, lt.listen_succeeded_alert):
-                    return self._session.listen_port()
+            alerts = self._session.pop_alerts()
+            for failed in (alert for alert in alerts if isinstance(alert, lt.listen_failed_alert)):
+                reason = failed.error.message()
+                taken = taken or failed.error.value() in (errno.EADDRINUSE, errno.EACCES)
+                deadline = min(deadline, time.monotonic() + _OTHER_LISTENERS_S)
+            if not taken and any(isinstance(alert, lt.listen_succeeded_alert) for alert in alerts):
+                return self._session.listen_port()
         raise UsageError(
             f"{settings.listen_host}:{settings.listen_port}",
             f"cannot listen for peers there: {reason}",
@@ -304,11 +306,12 @@ def payload_files(params: lt.add_torrent_params) -> Iterator[tuple[int, str, int
         flags = layout.file_flags(index)
         if flags & lt.file_storage.flag_pad_file:
             continue
-        whole = PurePosixPath(layout.file_path(index))
-        path = PurePosixPath(*whole.parts[1:]) if len(whole.parts) > 1 else whole
-        if flags & lt.file_storage.flag_symlink or path.is_absolute() or ".." in path.parts:
-            raise TrustError(f"torrent {layout.name()}", f"{path}: a link, or a path that leaves its folder", "Do not use it.")
-        yield index, str(path), layout.file_size(index)
+        whole = layout.file_path(index).split("/")
+        parts = whole[1:] or whole
+        if flags & lt.file_storage.flag_symlink or "" in whole or ".." in whole:
+            problem = f"{'/'.join(parts)}: a link, or a path that leaves its folder"
+            raise TrustError(f"torrent {layout.name()}", problem, "Do not use it.")
+        yield index, "/".join(parts), layout.file_size(index)
 
 
 def info_of(params: lt.add_torrent_params) -> lt.torrent_info:
