@@ -110,7 +110,7 @@ def keep_part(rooms: SplitRooms, withdrawal: Withdrawal) -> ObjectId | None:
     commit = rooms.store.commit(staged, salted, "Keep what was not withdrawn")
     rooms.register.record(*entry_of(rooms.store, commit.version))
     kept = commit.version.object_id
-    if commit.made:
+    if not any(event.what == KEPT_PART for event in rooms.register.events(subject=kept)):
         record_events(rooms, [Event(rooms.clock.now(), KEPT_PART, kept, (("of", tombstone.object_id), ("files", len(left))))])
     return kept
 

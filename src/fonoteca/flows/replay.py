@@ -1,4 +1,4 @@
-"""Past events entered in the register again: decisions of rights and of people, withdrawals, and what checks of bytes found."""
+"""Past events entered in the register again: decisions of rights and of people, and what checks of bytes found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from fonoteca.flows.checks import DAMAGED, HEALED, QUARANTINED, RELEASED
 from fonoteca.flows.rulings import RULED, settlement
-from fonoteca.flows.withdrawn import ENTER
 from fonoteca.formats.checklists import CHECKED, parse_checked
 from fonoteca.model.corridor import Event
 from fonoteca.model.rights import Hold, Refusal
@@ -71,5 +70,4 @@ _ENTER: Mapping[str, Callable[[Register, Event], None]] = {
     HEALED: _healed,
     QUARANTINED: _quarantined,
     RELEASED: _released,
-    **ENTER,
 }

@@ -229,9 +229,10 @@ def _tombstone(rooms: WithdrawRooms, object_id: ObjectId, order: Order, before: 
     """Return the statement that an order makes about an object. What the order leaves open is as it was said before."""
     at = rooms.clock.now()
     old = before.tombstone if before else None
-    whole, digests = not order.files, _digests(rooms, object_id, order.files)
-    if old is not None and (order.as_before or not (digests or order.files)):
+    if old is not None and (order.as_before or rooms.register.object(object_id) is None):
         whole, digests = old.whole, old.sha256s
+    else:
+        whole, digests = not order.files, _digests(rooms, object_id, order.files)
     notice = _notice(order, at)
     decided_at = None if order.state is WithdrawalState.DISPUTED else at
     noticed_at = min(order.noticed_at or (old.dates.notice_at if old and old.masks() else at), at)

@@ -31,10 +31,18 @@ def statement_event(tombstone: Tombstone, authority: Authority, at: datetime) ->
 
 
 def replay_withdrawals(register: Register, events: Iterable[Event]) -> None:
-    """Enter what the events tell of withdrawals, in their order. Again changes nothing."""
-    for event in events:
-        if event.what in ENTER:
-            ENTER[event.what](register, event)
+    """Enter what the events tell of withdrawals, in whatever order they come. Again changes nothing.
+
+    What happened to an object follows from the statements' numbers: the log says nothing of the order of segments of one moment.
+    """
+    told = sorted((event for event in events if event.what in _ENTER), key=lambda event: (_number(event), _ORDER[event.what]))
+    for event in told:
+        _ENTER[event.what](register, event)
+
+
+def _number(event: Event) -> int:
+    """Return the number of the statement that an event tells of, or that it follows from."""
+    return int(texts(event)["number"])
 
 
 def _stated(register: Register, event: Event) -> None:
@@ -70,7 +78,7 @@ def find(register: Register, object_id: ObjectId, authority: Authority, number: 
     return next((each for each in said if number in (None, each.tombstone.number)), None)
 
 
-ENTER: Mapping[str, Callable[[Register, Event], None]] = {
+_ENTER: Mapping[str, Callable[[Register, Event], None]] = {
     WITHDRAWN: _stated,
     ACKNOWLEDGED: _stated,
     ANSWERED: _answered,
@@ -78,3 +86,6 @@ ENTER: Mapping[str, Callable[[Register, Event], None]] = {
     PURGED: _purged,
 }
 """What the events of withdrawals do to the register: the log is the truth of them."""
+
+_ORDER = {what: place for place, what in enumerate(_ENTER)}
+"""What follows from one statement, in the order in which it does."""
