@@ -194,6 +194,36 @@ def test_recovery_without_staging_walks_the_store(tmp_path: Path, validate: Call
     assert any("leftovers" in sentence for sentence in said)
 
 
+def _begin_v2(folder: Path) -> None:
+    (folder / "v2" / "content").mkdir(parents=True)
+    (folder / "v2" / "content" / "half").write_bytes(b"?")
+
+
+@pytest.mark.parametrize(
+    "befall",
+    [lambda o: (o / "inventory.json.sha256").unlink(), lambda o: (o / "0=ocfl_object_1.1").unlink(), _begin_v2],
+    ids=["the sidecar is gone", "the declaration is gone", "a version is half there"],
+)
+def test_a_crash_in_a_walk_through_the_store_leaves_nothing_to_look_for(befall: Callable[[Path], object], tmp_path: Path) -> None:
+    prepared = World(tmp_path / "prepared")
+    _initialised_and_first(prepared)
+    befall(prepared.folder / prepared.store.read(OBJECT).object_path)
+    counted = _ready(tmp_path / "counted", prepared.root)
+    counted.store.recover(whole=True)
+    assert isinstance(counted.calls, CrashingCalls)
+    assert counted.calls.count > 5
+    for n in range(counted.calls.count):
+        world = _ready(tmp_path / f"crash-{n}", prepared.root, CrashingCalls(Unsynced(), n))
+        with pytest.raises(Crash):
+            world.store.recover(whole=True)
+        after = World(world.root)
+        after.store.recover()
+        assert not [path for path in after.folder.rglob("*") if ".fonoteca-tmp-" in path.name], n
+        assert list(after.staging.left()) == []
+        after.store.recover(whole=True)
+        assert after.bytes_of() == counted.bytes_of(), n
+
+
 @pytest.mark.parametrize("room_bytes", [0, 100, 10_000, 120_000, 123_000, 126_000])
 def test_a_full_disk_leaves_the_store_as_it_was(room_bytes: int, tmp_path: Path, validate: Callable[[Path], None]) -> None:
     prepared = World(tmp_path / "archive")

@@ -47,7 +47,7 @@ def recover(root: Root, *, whole: bool) -> list[str]:
             path = name.removeprefix(_UNDER_WAY).replace("+", "/")
             tree = root.staging.kept_folder(name)
             sentences += _go_on(root, path, tree)
-            sentences += settle(root, path)
+            sentences += settle(root, path, mark=False)
             root.staging.discard(tree)
     if whole:
         removed = root.blobs.sweep()
@@ -64,6 +64,12 @@ def marked(root: Root, path: str) -> Iterator[None]:
     tree = under_way(root, path)
     yield
     root.staging.discard(tree)
+
+
+@contextmanager
+def _unmarked(_root: Root, _path: str) -> Iterator[None]:
+    """Leave staging as it is."""
+    yield
 
 
 def begun(root: Root, tree: Path, target: str) -> bool:
@@ -118,8 +124,13 @@ def _digest(path: Path) -> str:
         return file_digest(source, "sha256").hexdigest()
 
 
-def settle(root: Root, path: str) -> Iterator[str]:
-    """Finish or undo what was under way for the object at a path; yield what was done."""
+def settle(root: Root, path: str, *, mark: bool = True) -> Iterator[str]:
+    """Finish or undo what was under way for the object at a path; yield what was done.
+
+    mark: staging says meanwhile that the object is being changed, so that a kill in this, too, leaves nothing that nobody
+    looks for. False where staging says so already.
+    """
+    changing = marked if mark else _unmarked
     root.blobs.sweep(path)
     if next(iter(root.blobs.children(path)), None) is None:
         return
@@ -131,17 +142,20 @@ def settle(root: Root, path: str) -> Iterator[str]:
         if not _may_rule(newest, acknowledged, max(version_numbers(root, path))):
             yield f"{newest.inventory.object_id}: its versions disagree or one is damaged; left for audit and repair."
             return
-        enter_head(root, path, newest.content)
+        with changing(root, path):
+            enter_head(root, path, newest.content)
         yield f"{newest.inventory.object_id}: v{head} was stored before an interruption; its inventory now says so."
     elif acknowledged is None:
         yield f"{path}: no version of this object is whole; left as it is for audit and repair."
         return
     for version in version_numbers(root, path):
         if version > head:
-            root.blobs.delete(f"{path}/{ocfl.version_folder(version)}")
+            with changing(root, path):
+                root.blobs.delete(f"{path}/{ocfl.version_folder(version)}")
             yield f"{path}: removed v{version}, which an interruption left partial and nobody was told of."
     if root.blobs.size(f"{path}/{OBJECT_DECLARATION[0]}") is None:
-        root.blobs.write(f"{path}/{OBJECT_DECLARATION[0]}", OBJECT_DECLARATION[1])
+        with changing(root, path):
+            root.blobs.write(f"{path}/{OBJECT_DECLARATION[0]}", OBJECT_DECLARATION[1])
         yield f"{path}: wrote the missing declaration {OBJECT_DECLARATION[0]}."
 
 
