@@ -13,7 +13,7 @@ import ocfl
 import pytest
 
 KILLS = {"disk": 40, "s3": 10}
-"""`make simulate` kills 200 times on each."""
+"""`make kill` kills 200 times on each."""
 
 
 @pytest.fixture(scope="module")

@@ -68,8 +68,10 @@ def _acquire(world: World, archive: SimulatedArchive, name: str, batch: int) -> 
 
 def audits(world: World, archive: SimulatedArchive, chance: Random) -> str:
     """Audit everything; what is found is what was damaged."""
+    world.settle_harm()  # acquiring heals, too
+    damaged = frozenset(world.harmed)
     found = audit(audit_rooms(archive, SILENCE))
-    _check_found(world, archive, found)
+    _check_found(world, archive, found, damaged)
     return f"{found.file_count} files, {len(found.damages)} damaged"
 
 
@@ -85,17 +87,20 @@ def audits_some(world: World, archive: SimulatedArchive, chance: Random) -> str:
     return f"{found.file_count} files, {len(found.damages)} damaged"
 
 
-def _check_found(world: World, archive: SimulatedArchive, found: Audited) -> None:
-    """Raise LawBroken unless an audit of everything found what was damaged and nothing else."""
+def _check_found(world: World, archive: SimulatedArchive, found: Audited, damaged: frozenset[str]) -> None:
+    """Raise LawBroken unless an audit of everything found what was damaged and nothing else.
+
+    damaged: when it began. A late put of an earlier process may have healed some of it meanwhile.
+    """
     law = "audits-find-every-damage-and-only-that"
     if archive.troubled:
         return
-    world.settle_harm()  # acquiring heals, too
+    world.settle_harm()
     paths = {damage.member.path for damage in found.damages} | set(found.root_files)
     if _LOG in paths:  # nothing was left of the log's object that could say which file of it is damaged
         paths = (paths - {_LOG}) | {path for path in world.harmed if path.startswith(f"{_LOG}/")}
-    if paths != world.harmed.keys():
-        odd = min(paths ^ world.harmed.keys())
+    if odds := (paths - damaged - world.harmed.keys()) | (world.harmed.keys() - paths):
+        odd = min(odds)
         raise LawBroken(law, f"{odd} was {'found and is sound' if odd in paths else 'damaged and not found'}")
     if found.mistaken:
         raise LawBroken(law, f"the register is wrong about {found.mistaken[0]}")

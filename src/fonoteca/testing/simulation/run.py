@@ -67,7 +67,8 @@ def simulate(seed: int, folder: Path | None = None) -> Outcome:
 
 def _anywhere(line: str, base: Path) -> str:
     """Return a line without what the machine has a part in."""
-    return re.sub(r"[\d,]+ bytes free", "few bytes free", line.replace(str(base), "BASE"))
+    told = re.sub(r"[\d,]+ bytes free", "few bytes free", line.replace(str(base), "BASE"))
+    return re.sub(r"(?<=\.fonoteca-tmp-)\d+-", "", told)
 
 
 def _live(world: World, chance: Random) -> None:

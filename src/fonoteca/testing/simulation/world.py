@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,10 @@ from fonoteca.edges.keys import KeyFolder
 from fonoteca.edges.s3 import S3Blobs
 from fonoteca.editions import Keyring
 from fonoteca.flows.acquire import AcquireRooms, Pace
+from fonoteca.formats.sightings import sight
 from fonoteca.ingest import TAKE_TASK
 from fonoteca.model.errors import StoreError
+from fonoteca.model.fixity import Sighting
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.neighbours import Healers
 from fonoteca.ports import SILENCE, Blobs
@@ -149,6 +151,10 @@ class FailingReads:
         """Open, or fail."""
         self._turn(key)
         return self._inner.open(key)
+
+    def sight_all(self, keys: Sequence[str]) -> list[Sighting]:
+        """Return what is seen of each blob, but for those that cannot be read."""
+        return [sight(self, key) for key in keys]
 
     def _turn(self, key: str) -> None:
         self._left -= 1
