@@ -27,6 +27,10 @@ _OVERHEAD_BYTES_MAX = 16 * 2**20
 """Of messages that are no blocks, and of blocks that nobody asked for, beside a quarter of what was asked for. Honest peers need a
 thousandth."""
 
+_END_OF_FILE, _REDIRECTING = "End of file", "redirecting"
+_ENDINGS_MIN = 3
+"""What libtorrent says of a connection that a web seed ended in an answer, or to lead elsewhere; and how often is too often."""
+
 _LOOK_SHARE = 0.1
 """How much of `idle_timeout_s` passes between two looks at what idle peers promise, once half of it has passed."""
 
@@ -58,12 +62,18 @@ class Fetching:
         self._subject = f"torrent {self._info.name()} ({infohash_of(params)[:16]})"
         self._wanted_count = len([p for p in params.piece_priorities if p]) or self._info.num_pieces()
         self._peers = list(params.peers)
-        # Whether nobody but these peers can turn up.
-        self._alone = not (settings.dht or settings.lsd or params.trackers or params.url_seeds)
+        self._web_seeds = list(params.url_seeds)
+        # Whether nobody but these peers and web seeds can turn up.
+        self._closed = not (settings.dht or settings.lsd or params.trackers)
         self._report = Report()
         self._promised: set[Peer] = set()
-        self.flooded = False
+        self._flood_bytes = 0
         self.handle = session.add(params)
+
+    @property
+    def flooded(self) -> bool:
+        """Whether somebody sent far more than blocks that were asked for."""
+        return self._flood_bytes > 0
 
     @property
     def saw_bad_bytes(self) -> bool:
@@ -106,8 +116,7 @@ class Fetching:
             if now >= next_keep:
                 self._keep(_FLUSH_TIMEOUT_S, clean=False)
                 next_keep = time.monotonic() + _KEEP_INTERVAL_S
-            self.flooded = _is_flooded(status)
-            if now - last_news > self._settings.idle_timeout_s or self._all_banned() or (self.flooded and self._peers):
+            if now - last_news > self._settings.idle_timeout_s or self._all_banned() or self._is_drowning(status):
                 raise self._given_up(status)
 
     def flush(self) -> None:
@@ -159,7 +168,26 @@ class Fetching:
         return found
 
     def _all_banned(self) -> bool:
-        return self._alone and bool(self._peers) and self._report.banned >= set(self._peers)
+        known = bool(self._peers) and not self._web_seeds
+        return self._closed and known and self._report.banned >= set(self._peers)
+
+    def _is_drowning(self, status: lt.torrent_status) -> bool:
+        """Return whether a flood is to be fled from. First web seeds are let go of, whose headers libtorrent keeps without end.
+
+        With peers that are known, each can be asked by itself then; among strangers an honest one may still be heard.
+        """
+        useful_bytes = status.total_payload_download - status.total_redundant_bytes
+        overhead_bytes = int(status.total_download - useful_bytes) - self._flood_bytes
+        if overhead_bytes <= _OVERHEAD_BYTES_MAX + useful_bytes // 4:
+            return False
+        if self._web_seeds:
+            for address in self._web_seeds:
+                self.handle.remove_url_seed(address)
+            self._web_seeds = []
+            self._flood_bytes += overhead_bytes
+            return self._closed and not self._peers
+        self._flood_bytes += overhead_bytes if self._peers else 0
+        return bool(self._peers)
 
     def _note_promises(self) -> None:
         """Take note of peers that let us ask (BEP 3, unchoked) for pieces that they say they have and that we lack.
@@ -182,12 +210,13 @@ class Fetching:
         lies = (
             (self.saw_bad_bytes, self._report.banned, "sent bytes that fail the torrent's hashes"),
             (bool(self._report.broken), self._report.broken, f"broke the protocol ({_last(self._report.broken)})"),
-            (self.flooded, (), f"sent {status.total_download} bytes, nearly all of which nobody asked for"),
+            (self.flooded, (), f"sent {self._flood_bytes} bytes that nobody asked for"),
+            (self._is_led_on(), (), "ended its answers early, or led in circles"),
             (bool(self._promised), self._promised, f"promised pieces and sent none of them {waited}"),
         )
         for happened, peers, lie in lies:
             if happened:
-                who = ", ".join(sorted(f"{host}:{port}" for host, port in peers)) or "a peer"
+                who = ", ".join(sorted(f"{host}:{port}" for host, port in peers)) or "a peer or web seed"
                 return TrustError(self._subject, f"{who} {lie}; {have}", "Try other peers; what is here was proved and is kept.")
         reasons = {self._report.lost.get(peer, "") for peer in self._peers} - {""}
         reasons |= {f"{address}: {why}" for address, why in self._report.web_seeds.items()}
@@ -198,6 +227,11 @@ class Fetching:
             "Run the same command again when a peer is up; what is here is kept.",
         )
 
+    def _is_led_on(self) -> bool:
+        """Return whether web seeds, and nobody else, were there, and ended the connection again and again."""
+        count = self._report.endings[_END_OF_FILE] + self._report.endings[_REDIRECTING]
+        return self._closed and not self._peers and bool(self._web_seeds) and count >= _ENDINGS_MIN
+
     def _disk_error(self, problem: str) -> StoreError:
         return StoreError(self._subject, problem, "Make room or mend the disk; then run the same command again.")
 
@@ -207,12 +241,6 @@ def infohash_of(params: lt.add_torrent_params) -> str:
     with wrapped("torrent"):
         hashes = info_of(params).info_hashes()
         return str(hashes.v2 if hashes.has_v2() else hashes.v1)
-
-
-def _is_flooded(status: lt.torrent_status) -> bool:
-    """Return whether peers sent far more than blocks that were asked for."""
-    useful_bytes = status.total_payload_download - status.total_redundant_bytes
-    return bool(status.total_download - useful_bytes > _OVERHEAD_BYTES_MAX + useful_bytes // 4)
 
 
 def _last(reasons: Mapping[Peer, str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -122,7 +123,8 @@ class Report:
     """What libtorrent has told of one torrent since the last look.
 
     pieces: that were read, or why not. banned: peers that sent bad bytes. lost: the last reason of each lost connection.
-    broken: peers that broke the protocol, and how. web_seeds: addresses of those that did not give what was asked, and why.
+    endings: why connections were lost, and how often. broken: peers that broke the protocol, and how.
+    web_seeds: addresses of those that did not give what was asked, and why.
     """
 
     finished: bool = False
@@ -133,6 +135,7 @@ class Report:
     pieces: dict[int, bytes | str] = field(default_factory=dict)
     banned: set[Peer] = field(default_factory=set)
     lost: dict[Peer, str] = field(default_factory=dict)
+    endings: Counter[str] = field(default_factory=Counter)
     broken: dict[Peer, str] = field(default_factory=dict)
     web_seeds: dict[str, str] = field(default_factory=dict)
 
@@ -276,6 +279,7 @@ def _note(alert: lt.torrent_alert, report: Report) -> None:
         report.web_seeds[alert.server_url()] = alert.error_message() or alert.error.message()
     elif isinstance(alert, lt.peer_disconnected_alert):
         report.lost[alert.endpoint] = alert.error.message()
+        report.endings[alert.error.message()] += 1
     elif isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
         report.disk_error = alert.message()
 
