@@ -97,7 +97,7 @@ def test_two_who_lock_crosswise_both_end_and_one_tries_again(database: str, regi
     threads = [aside(lambda: lock("folder:a", "folder:b")), aside(lambda: lock("folder:b", "folder:a"))]
     for thread in threads:
         thread.join(60)
-    assert len(tries) == 3
+    assert len(tries) in (3, 4), "the engine ends one of them, and on a busy machine both"
     assert [row.title for row in one.objects()] == [f"{DESCRIPTION.title}++"] * 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,9 +63,7 @@ def withdraw_command(
     Its bytes are kept, masked, unless they are purged (`--purge`, or `--state removed`). The tombstone is public and holds no
     claimant's personal data. Mirrors hear of it with the next `fonoteca publish`. Copies that others have taken cannot be recalled.
     """
-    chosen = [name for name, on in (("--reinstate", reinstated), ("--purge", purged), ("--decide", decision)) if on]
-    if len(chosen) > 1:
-        raise UsageError(" ".join(chosen), "one thing at a time", "Give one of them.")
+    _check_one_thing({"--reinstate": reinstated, "--purge": purged, "--decide": bool(decision)})
     if mirror:
         _show_mirror(mirror, as_json)
     elif listed:
@@ -99,6 +97,13 @@ def withdraw_command(
                 )
                 stated = withdraw(rooms, subject, order)
         _show_stated(stated, as_json)
+
+
+def _check_one_thing(chosen: Mapping[str, bool]) -> None:
+    """Raise UsageError when more than one of these options is given."""
+    given = [name for name, on in chosen.items() if on]
+    if len(given) > 1:
+        raise UsageError(" ".join(given), "one thing at a time", "Give one of them.")
 
 
 def _show_stated(stated: Sequence[Stated], as_json: bool) -> None:

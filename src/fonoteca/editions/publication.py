@@ -48,7 +48,7 @@ from fonoteca.editions.trust import (
 from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import MIRROR
 from fonoteca.model.corridor import Edition
-from fonoteca.model.errors import FixityError, StoreError, TrustError, UsageError
+from fonoteca.model.errors import FixityError, SourceMissing, StoreError, TrustError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.ports import Blobs
 
@@ -331,9 +331,14 @@ class Editions:
         return entry
 
     def read_at_most(self, path: str, bytes_max: int) -> bytes:
-        """Return a file of the edition. Raises: TrustError when it is longer than bytes_max."""
+        """Return a file of the edition, as `Fetch` reads somebody else's.
+
+        Raises: TrustError when it is longer than bytes_max, SourceMissing when it is not there.
+        """
         found = self._blobs.size(path)
-        if found is not None and found > bytes_max:
+        if found is None:
+            raise SourceMissing(f"editions/{path}", "there is no such file", "Put it back from a mirror or a backup.")
+        if found > bytes_max:
             raise TrustError(path, f"{found} bytes, expected at most {bytes_max}")
         return self._blobs.read(path)
 
