@@ -22,8 +22,9 @@ from fonoteca.cli import menu
 from fonoteca.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
+KEYS = {f"keys {each}" for each in ("show", "make", "add", "rotate", "revoke", "threshold", "offline", "sign")}
 BUILT = {
-    *(f"keys {each}" for each in ("show", "make", "add", "rotate", "revoke", "threshold", "offline", "sign")),
+    *KEYS,
     *("demo", "init", "catalogue import", "catalogue kinds", "catalogue build", "catalogue stats", "catalogue match"),
     *(
         "catalogue export",
@@ -49,9 +50,9 @@ BUILT = {
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim"}
-"""What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, and a store that
-outlived its archive."""
+BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", *KEYS}
+"""What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
+outlived its archive, and what one does with keys."""
 
 NOT_BUILT = ("export files",)
 
@@ -149,7 +150,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "seed", "serve", "rights set"}
-ELSEWHERE |= {"doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate", "torrents check"}
+ELSEWHERE |= {*KEYS, "doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate", "torrents check"}
 ELSEWHERE |= {f"catalogue {name}" for name in ("kinds", "match", "export", "diff", "apply", "synth")}
 """Whose JSON other tests look at."""
 

@@ -11,7 +11,7 @@ from fonoteca.editions import Asked, Editions, Unkept, believe
 from fonoteca.editions.trust import Role, Survey
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
 from fonoteca.formats.quantities import show_bytes
-from fonoteca.model.errors import FonotecaError, TrustError
+from fonoteca.model.errors import FonotecaError, SourceError, TrustError
 from fonoteca.model.settings import Settings
 from fonoteca.ports import Clock
 from fonoteca.register import Register
@@ -176,7 +176,7 @@ def _signatures(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
         return
     try:
         believe(rooms.editions.read_at_most, Unkept(), Asked(now, as_of=True))
-    except TrustError as error:
+    except (TrustError, SourceError) as error:
         remedy = "Restore `editions/` and `keys/` from a backup, or run `fonoteca publish`, before mirrors see it."
         yield Finding(question, Health.BROKEN, f"{error.subject}: {error.problem}", remedy)
         return
