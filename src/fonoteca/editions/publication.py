@@ -320,7 +320,7 @@ class Editions:
         One that was lost is made again; where other settings make it another one, that one is signed for.
         """
         if standing is None:
-            made = people_files(index, terms.announced or Announcement())
+            made = people_files(index, index_bytes(index), terms.announced or Announcement())
             return [TargetFile.of(*each) for each in made.items()], made
         signed = standing.targets.signed.targets
         files = [TargetFile(path, signed[path].length, Sha256(signed[path].hashes["sha256"])) for path in PEOPLE if path in signed]

@@ -31,6 +31,7 @@ _PUBLISHED_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".torrent": "application/x-bittorrent",
     ".xml": "application/xml",
+    "SHA256SUMS": "text/plain; charset=utf-8",
     ".zst": "application/zstd",
 }
 _BINARY = "application/octet-stream"
