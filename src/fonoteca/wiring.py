@@ -373,6 +373,7 @@ def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
         clock=archive.clock,
         store_folder=archive.store_folder,
         catalogue_folder=archive.folder / "catalogue",
+        search=archive.search,
     )
 
 
@@ -426,6 +427,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor, archive=(settings.name, settings.piece_bytes)),
         swarm=mirroring.swarm,
         whereabouts=mirroring.whereabouts,
+        appetite=mirroring.appetite,
     )
 
 
@@ -463,6 +465,7 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         editions=archive.blobs("editions"),
         catalogue_blobs=archive.blobs("catalogue"),
         catalogue=archive.catalogue,
+        search_blobs=archive.blobs("search"),
         finder=archive.search,
         coverage_png=coverage_png,
     )

@@ -59,7 +59,7 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
         for drop in _drops(rooms.store, {entry.id for entry in index.entries} if index else set()):
             register.record_drop(drop)
         if index is not None:
-            record_snapshots(register, index)
+            record_snapshots(register, index, rooms.editions.has)
         events, damaged = 0, []
         for segment in rooms.store.log():
             register.record_events(segment.events)
