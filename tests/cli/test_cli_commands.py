@@ -42,6 +42,7 @@ BUILT = {
         "restore",
         "claim",
         "export bagit",
+        "export files",
         "export ro-crate",
         "torrents check",
         "withdraw",
@@ -150,7 +151,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "seed", "serve", "rights set"}
-ELSEWHERE |= {*KEYS, "doctor", "backup", "restore", "claim", "analyse", "export bagit", "export ro-crate", "torrents check"}
+ELSEWHERE |= {*KEYS, "doctor", "backup", "restore", "claim", "analyse", "export bagit", "export files", "export ro-crate", "torrents check"}
 ELSEWHERE |= {f"catalogue {name}" for name in ("kinds", "match", "export", "diff", "apply", "synth")}
 """Whose JSON other tests look at."""
 
