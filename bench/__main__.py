@@ -35,6 +35,7 @@ from bench import (
     register,
     s3,
     search,
+    seeding,
     small_objects,
     swarm,
 )
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "hashing": hashing.figures,
     "cutting": cutting.figures,
     "swarm": swarm.figures,
+    "seeding": seeding.figures,
     "corridor": corridor.figures,
     "audio": audio.figures,
     "acquire": acquire.figures,

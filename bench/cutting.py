@@ -38,7 +38,7 @@ GOAL = Goal(50, of_ratio=True)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def _admission(item: str) -> SharingAdmission:
+def admission(item: str) -> SharingAdmission:
     """Return what the gate says of an item under CC BY."""
     evidence = Evidence(Scheme.LICENCE_URI, "https://creativecommons.org/licenses/by/4.0/", "https://example.org/", "bench", NOW)
     offer = CandidateFile(LogicalPath("x"), 1, lambda: BytesIO(b"x"))
@@ -96,7 +96,7 @@ def measure(place: Path | None = None) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory(prefix="fonoteca-bench-", dir=place) as folder:
         versions = list(_versions(Path(folder) / ROOT))
-        offers = ((version, _admission(version.object_id.key)) for version in versions)
+        offers = ((version, admission(version.object_id.key)) for version in versions)
         shareables = [Shareable(*offer, 1 / (index + 2) / 10) for index, offer in enumerate(offers)]
         cuts = [_cut(shareables) for _ in range(ROUNDS)]
         theirs = [_libtorrent(Path(folder), versions) for _ in range(2)]

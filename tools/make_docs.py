@@ -107,6 +107,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca export bagit urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-bags",
             "fonoteca export bagit urn:fonoteca:audio:folder:a urn:fonoteca:artwork:folder:a --into /mnt/deposit/a --json",
         ),
+        "export files": (
+            "fonoteca export files --into ~/Music/jukebox",
+            "fonoteca export files --into /mnt/player --by artist --copy --prune",
+        ),
         "export ro-crate": ("fonoteca export ro-crate urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-crates",),
         "serve": ("fonoteca serve", "fonoteca serve --host 0.0.0.0 --port 80"),
     },

@@ -15,6 +15,7 @@ from fonoteca.edges.mirrors import BlobsMirror, WebSeedMirror
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.edges.swarm_session import SwarmSettings
 from fonoteca.editions import FIRST_USE, Anchor, Asked, Heading, Unkept, believe
+from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
@@ -134,7 +135,7 @@ def edition_heading(place: str, anchor: Anchor = FIRST_USE) -> Heading:
 class Mirroring:
     """What a mirror works with: whose edition it reads, the swarm, and who else has the bytes.
 
-    anchor: how it comes to its first root. as_of: it takes an expired edition, too.
+    anchor: how it comes to its first root. as_of: it takes an expired edition, too. appetite: how much it takes.
     """
 
     place: str
@@ -142,3 +143,4 @@ class Mirroring:
     whereabouts: Whereabouts
     anchor: Anchor = FIRST_USE
     as_of: bool = False
+    appetite: Appetite = field(default_factory=Appetite)

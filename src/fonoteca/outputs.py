@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_calls import SystemCalls, in_words, sync_tree
+from fonoteca.edges.disk_shelf import DiskShelf
 from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.model.errors import UsageError
 from fonoteca.ports import Staging
@@ -51,6 +52,11 @@ def output_folder(path: Path) -> Iterator[tuple[Staging, Path]]:
         _put(staging, folder, target)
     finally:
         staging.discard(folder)
+
+
+def shelf_in(path: Path) -> DiskShelf:
+    """Return the folder of plain names that a person asked for outside any archive."""
+    return DiskShelf(path)
 
 
 def _unfinished(target: Path) -> str:

@@ -21,7 +21,8 @@ from fonoteca.ports import TendedSwarm
 from fonoteca.wiring import load_settings, open_archive, seed_rooms
 
 LOOPBACK = "127.0.0.1"
-_SAID = {"started": {"STATUS": "giving out what is held"}, "stopping": {"STOPPING": "1"}}
+_SAID = {"started": {"READY": "1", "STATUS": "looking at what is held"}, "stopping": {"STOPPING": "1"}}
+"""Ready for systemd is to be up and to obey: a first edition takes hours to arrive."""
 
 
 @contextmanager
@@ -78,11 +79,11 @@ def answering(place: str, answer: Callable[[], Mapping[str, Any]]) -> AbstractCo
 
 
 def _tell_systemd(notice: Notice, board: Board) -> None:
-    """Say to systemd what it shows of a service, and once that it is ready."""
+    """Say to systemd that the service is up, what it shows of it, and that it stops."""
     health = board.health
     said = dict(_SAID.get(notice.what, {}))
-    if not said and health.ready:
+    if not said and notice.what != "listening":
         trouble = f"; trouble: {health.trouble.code}" if health.trouble else ""
-        said = {"READY": "1", "STATUS": f"edition {health.edition}, {health.seeded} drops given out{trouble}"}
+        said = {"STATUS": f"edition {health.edition}, {health.seeded} drops given out{trouble}"}
     if said:
         notify_systemd(**said)

@@ -8,6 +8,7 @@ from pathlib import Path
 from fonoteca.edges.disk_calls import in_words
 from fonoteca.edges.keys import KeyFolder
 from fonoteca.editions.index import INDEX, INDEX_BYTES_MAX
+from fonoteca.editions.people import PEOPLE
 from fonoteca.editions.trust import (
     CONTENTS,
     ROOT_BYTES_MAX,
@@ -50,7 +51,7 @@ def read_stage(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise UsageError(str(folder), "no such folder", "Name the folder that `fonoteca publish --stage` wrote.")
     found: dict[str, bytes] = {}
-    for path in (*sorted(folder.glob("*.json")), folder / CONTENTS / INDEX):
+    for path in (*sorted(folder.glob("*.json")), *(folder / CONTENTS / name for name in (INDEX, *PEOPLE))):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
             bytes_max = INDEX_BYTES_MAX if name.startswith(CONTENTS) else STAGED_BYTES_MAX

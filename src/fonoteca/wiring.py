@@ -38,10 +38,12 @@ from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.follow import FollowRooms
 from fonoteca.flows.press import PublishRooms
+from fonoteca.flows.purging import finish_purges
 from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.flows.withdrawn import replay_withdrawals
 from fonoteca.formats.claim import CLAIM_FILE, Claim, claim_json, parse_claim
 from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
@@ -200,7 +202,10 @@ class Archive:
             for name in _SWEPT:
                 self.blobs(name).sweep()
         lock.cleared_up()
-        self.register.record_events(self.store.newest_events())
+        newest = self.store.newest_events()
+        self.register.record_events(newest)
+        replay_withdrawals(self.register, newest)
+        finish_purges(self)
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)
@@ -373,6 +378,7 @@ def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
         clock=archive.clock,
         store_folder=archive.store_folder,
         catalogue_folder=archive.folder / "catalogue",
+        search=archive.search,
     )
 
 
@@ -426,6 +432,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor, archive=(settings.name, settings.piece_bytes)),
         swarm=mirroring.swarm,
         whereabouts=mirroring.whereabouts,
+        appetite=mirroring.appetite,
     )
 
 
@@ -463,6 +470,7 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         editions=archive.blobs("editions"),
         catalogue_blobs=archive.blobs("catalogue"),
         catalogue=archive.catalogue,
+        search_blobs=archive.blobs("search"),
         finder=archive.search,
         coverage_png=coverage_png,
     )

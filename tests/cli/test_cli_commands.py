@@ -42,6 +42,7 @@ BUILT = {
         "restore",
         "claim",
         "export bagit",
+        "export files",
         "export ro-crate",
         "torrents check",
         "withdraw",
@@ -160,6 +161,7 @@ ELSEWHERE |= {
     "analyse",
     "export bagit",
     "export ro-crate",
+    "export files",
     "torrents check",
 }
 ELSEWHERE |= {f"catalogue {name}" for name in ("kinds", "match", "export", "diff", "apply", "synth")}

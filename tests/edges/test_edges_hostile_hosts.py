@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile_host import (
+from test_edges_swarm import files_below, small_sizes, write_root
+
+from fonoteca.edges.http import HttpLimits
+from fonoteca.edges.mirrors import WebSeedMirror
+from fonoteca.edges.swarm import LibtorrentSwarm, SwarmSettings
+from fonoteca.formats.metainfo import Announce, announced_also
+from fonoteca.model.errors import FonotecaError, SourceError, TrustError
+from fonoteca.testing.hostile_hosts import (
     LIES,
     Host,
     busy,
@@ -21,14 +28,7 @@ from hostile_host import (
     page_for_all,
     to_elsewhere,
 )
-from hostile_peer import Honest, listening
-from test_edges_swarm import files_below, small_sizes, write_root
-
-from fonoteca.edges.http import HttpLimits
-from fonoteca.edges.mirrors import WebSeedMirror
-from fonoteca.edges.swarm import LibtorrentSwarm, SwarmSettings
-from fonoteca.formats.metainfo import Announce, announced_also
-from fonoteca.model.errors import FonotecaError, SourceError, TrustError
+from fonoteca.testing.hostile_peers import Honest, listening
 
 Lie = Callable[[Host, bytes, int, int], None]
 

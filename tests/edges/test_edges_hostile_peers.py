@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hostile_peer import (
+from test_edges_swarm import files_below, small_sizes, write_root
+
+from fonoteca.edges.swarm import LibtorrentSwarm, SwarmSettings
+from fonoteca.edges.swarm_resume import RESUME_FILE
+from fonoteca.formats.metainfo import v1_only, v2_only
+from fonoteca.model.errors import SourceError, TrustError
+from fonoteca.testing.hostile_peers import (
     LIARS,
     BadBlocks,
     Choker,
@@ -26,12 +32,6 @@ from hostile_peer import (
     Unasked,
     listening,
 )
-from test_edges_swarm import files_below, small_sizes, write_root
-
-from fonoteca.edges.swarm import LibtorrentSwarm, SwarmSettings
-from fonoteca.edges.swarm_resume import RESUME_FILE
-from fonoteca.formats.metainfo import v1_only, v2_only
-from fonoteca.model.errors import SourceError, TrustError
 
 ABSENT = (HangsUp, HangsUpAtOnce, Silent, OtherTorrent, NotBitTorrent, Choker)
 """Peers that give nothing and promise nothing for long, as honest ones may: our own seeds hang up while they check their files."""

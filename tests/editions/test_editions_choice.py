@@ -156,7 +156,7 @@ def test_what_a_killed_run_began_is_left_for_a_real_gain_only() -> None:
 def test_corrections_of_what_is_held_come_before_new_music() -> None:
     held, new = option(1, 10, 0.1), option(2, 10, 0.9)
     correction = option(3, 2, needs=(held.id,))
-    successor = option(4, 3, 0.01, replaces=(held.id,))
+    successor = option(4, 3, 0.01, needs=(held.id,))
     later = option(5, 2, needs=(new.id,))
     choice = choose([held, new, correction, successor, later], Situation(24, held={held.id}))
     assert whys(choice) == [Why.HELD, Why.SPACE, Why.CORRECTION, Why.CORRECTION, Why.LESS]
@@ -177,6 +177,31 @@ def test_artwork_waits_for_all_audio() -> None:
     options = [option(1, 10, 0.5), option(2, 10, 0.4), option(3, 2, kind="artwork")]
     assert whys(choose(options, Situation(15))) == [Why.WORTH, Why.LESS, Why.LESS]
     assert whys(choose(options, Situation(22))) == [Why.WORTH, Why.WORTH, Why.ROOM]
+
+
+def purged() -> list[Option]:
+    """Return a drop, one that corrects it, and one with what is left of it after something was purged."""
+    old = option(1, 100, 0.5, replaced_by=(option(3, 1).id,), listing_bytes=1)
+    correction = option(2, 10, needs=(old.id,), listing_bytes=1)
+    return [old, correction, option(3, 80, 0.4, replaces=(old.id,), listing_bytes=1)]
+
+
+def test_what_is_left_of_a_purged_drop_is_taken_in_its_place_with_its_list_to_prove_it_by() -> None:
+    old, correction, successor = purged()
+    choice = choose([old, correction, successor], Situation(95))
+    assert whys(choice) == [Why.REPLACED, Why.CORRECTION, Why.WORTH]
+    assert choice.order == (old.id, successor.id, correction.id)
+    assert (choice.new_bytes, choice.coverage_share) == (93, 0.4)  # the list is reckoned with each drop that it proves
+    assert [verdict.taken for verdict in choose([old, correction, successor], Situation(50)).verdicts] == [False] * 3
+
+
+def test_who_has_a_drop_of_which_something_was_purged_has_its_successor_nearly_for_nothing() -> None:
+    old, correction, successor = purged()
+    choice = choose([old, correction, successor], Situation(112, held={old.id}))
+    assert whys(choice) == [Why.HELD, Why.CORRECTION, Why.CORRECTION]
+    assert (choice.held_bytes, choice.new_bytes, choice.coverage_share) == (100, 11, 0.4)
+    later = choose([old, correction, successor], Situation(112, held={old.id, correction.id, successor.id}))
+    assert (later.held_bytes, later.order) == (91, ())
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -118,7 +118,7 @@ def test_a_new_edition_keeps_every_old_drop_and_its_files(tmp_path: Path) -> Non
     after = tree(tmp_path)
     assert publication.number == 2
     changed = {path for path in before if after.get(path) != before[path]}
-    assert changed == {"index.json", "metadata/timestamp.json"}
+    assert changed == {"index.json", "feed.xml", "SHA256SUMS", "metadata/timestamp.json"}
     edition = editions.read()
     assert edition is not None
     assert edition.drops[:4] == tuple(each.drop for each in old)

@@ -132,6 +132,18 @@ def test_a_changed_length_or_time_is_noticed_at_once_and_read_first(touch: str, 
     assert (after.changed, after.file_count) == ((), 0 if touch == "time" else 1)  # damage is looked at every time
 
 
+def test_a_store_that_was_copied_elsewhere_is_read_whole_and_a_few_files_of_it_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "CHANGED_MAX", 3)
+    monkeypatch.setattr(auditing, "STAMPS_AT_ONCE", 4)
+    total = _at(folder, 0).file_count
+    for path in (folder / "store").rglob("*"):
+        os.utime(path, ns=(0, 0))
+    found = _at(folder, 1)
+    assert (found.file_count, found.changed_count, len(found.changed)) == (total, total, 3)
+
+
 def test_rot_that_no_time_tells_of_is_found_when_the_cycle_is_over_or_all_is_read(folder: Path) -> None:
     _at(folder, 0)
     _rot(_file(folder, "*-z.flac"))

@@ -222,7 +222,7 @@ def _lying_edition(origin: Path, target: Path, lie: Callable[[ManifestedDrop], M
     """Return an edition like the origin's, consistent in itself, that lies about its audio drops."""
     read = _reader(origin / "editions")
     index = read_index(read)
-    drops = (read_drop(read, index, entry) for entry in index.entries[:2])
+    drops = (read_drop(read, index, entry) for entry in index.entries[:3])
     told = [lie(drop) if drop.drop.kind is DropKind.AUDIO else drop for drop in drops]
     _lying(target).publish(index.heading, told, Terms(index.published_at))
     return target

@@ -72,7 +72,7 @@ def _webseed(member: MemberFile) -> str:
 def _published_paths(folder: Path) -> set[str]:
     """Return the path of every file that some torrent of the edition carries."""
     with opened(folder) as archive:
-        torrents = [archive.editions.torrent(e.id) for e in _entries(archive) if e.kind is not DropKind.METADATA]
+        torrents = [archive.editions.torrent(e.id) for e in _entries(archive) if not e.kind.is_snapshot]
     return {file.path for torrent in torrents for file in parse_torrent(torrent).files}
 
 
@@ -82,7 +82,7 @@ def test_metadata_goes_out_first_then_audio_by_the_listening_it_carries_then_art
         archive.catalogue.import_synthetic_history(7, 300)
         published = put_out(archive)
         kinds = [drop.kind for drop in published.drops]
-        assert kinds == [DropKind.METADATA, DropKind.AUDIO, DropKind.AUDIO, DropKind.ARTWORK]
+        assert kinds == [DropKind.METADATA, DropKind.SEARCH, DropKind.AUDIO, DropKind.AUDIO, DropKind.ARTWORK]
         shares = [drop.coverage_share for drop in published.drops if drop.kind is DropKind.AUDIO]
         assert shares == sorted(shares, reverse=True)
         assert sum(shares) == pytest.approx(1.0)
@@ -120,8 +120,8 @@ def test_what_is_new_makes_new_drops_and_changes_none(folder: Path, tmp_path: Pa
     assert {drop.id for drop in published.drops} == {entry.id for entry in after[len(before) :]}
     assert members == {(audio("one"), 2), (audio("four"), 1)}
     assert {need for drop in published.drops for need in drop.needs} == {carrier}
-    (metadata,) = (drop for drop in published.drops if drop.kind is DropKind.METADATA)
-    assert metadata.supersedes == before[0].id
+    snapshots = [drop for drop in published.drops if drop.kind.is_snapshot]
+    assert [drop.supersedes for drop in snapshots] == [before[0].id, before[1].id]
 
 
 def _members(archive: Archive, drop_id: str) -> set[tuple[str, int]]:
@@ -154,7 +154,7 @@ def test_what_may_be_held_and_not_shared_is_in_no_drop_not_served_and_not_seeded
             assert client.get(_webseed(member)).status_code == 200
     with seeding(folder) as (_, given):
         assert given.withheld == ()
-        assert len(given.drops) == 3
+        assert len(given.drops) == 4
 
 
 def test_a_policy_tightened_after_publication_stops_seeding_and_serving(folder: Path) -> None:

@@ -80,6 +80,7 @@ def site(archive_folder: Path) -> Iterator[Site]:
                 editions=DiskBlobs(root / "editions"),
                 catalogue_blobs=DiskBlobs(root / "catalogue"),
                 catalogue=catalogue,
+                search_blobs=DiskBlobs(root / "search"),
                 finder=finder,
                 coverage_png=coverage_png,
             ),

@@ -131,6 +131,7 @@ def test_file_with_an_odd_name_is_found_under_the_address_that_pages_give(site: 
         "/webseed/test-archive/0=ocfl_1.1",
         "/webseed/test-archive/%2e%2e/private/evidence-salt",
         "/webseed/test-archive-catalogue-1999-01-01/recordings.parquet",
+        "/webseed/test-archive-search-1999-01-01/meta.json",
         "/webseed/other/x",
         "/static/../templates/base.html",
         "/static/%2e%2e/app.py",

@@ -64,7 +64,7 @@ def origin(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def test_every_drop_comes_whole_from_the_web_seed_alone(origin: Archive, tmp_path: Path) -> None:
     index = origin.editions.index()
     assert index is not None
-    assert {entry.kind for entry in index.entries} == {DropKind.METADATA, DropKind.AUDIO}
+    assert {entry.kind for entry in index.entries} == {DropKind.METADATA, DropKind.SEARCH, DropKind.AUDIO}
     with served(origin) as address, LibtorrentSwarm(PATIENCE) as swarm:
         for entry in index.entries:
             torrent = announced_also(origin.editions.torrent_of(entry), Announce(web_seeds=(f"{address}/webseed/",)))

@@ -168,7 +168,7 @@ def print_audited(audited: Audited) -> None:
     """Print what an audit found."""
     say(f"checked {audited.file_count} files, {show_bytes(audited.audited_bytes)}", "bold")
     if audited.stamp_count:
-        changed = f"{len(audited.changed)} of them changed since" if audited.changed else "none has changed since"
+        changed = f"{audited.changed_count} of them changed since" if audited.changed_count else "none has changed since"
         say(f"looked at length and time of {audited.stamp_count} files verified before: {changed}")
     rows = [(_name(d), d.kind, _pieces(d), d.expected[:SHOWN_DIGITS], d.found[:SHOWN_DIGITS]) for d in audited.damages]
     if rows:
@@ -232,6 +232,7 @@ def audited_json(audited: Audited) -> dict[str, Any]:
         "unregistered": list(audited.unregistered),
         "mistaken": list(audited.mistaken),
         "changed": list(audited.changed),
+        "changed_count": audited.changed_count,
         "stamps": audited.stamp_count,
         "quarantined": [{"object": q.object_id, "since": q.at.isoformat(), "reason": q.reason} for q in audited.quarantined],
         "cut_short": audited.cut_short,

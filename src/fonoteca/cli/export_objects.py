@@ -1,4 +1,4 @@
-"""`fonoteca export bagit|ro-crate ID... --into DIR`: copies of what is held, in forms that others read."""
+"""`fonoteca export bagit|ro-crate ID... --into DIR` and `export files`: what is held, in forms that others read and hear."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.cli.rights import parse_object_id
 from fonoteca.flows.export_bags import export_bags
 from fonoteca.flows.export_crates import export_crates
+from fonoteca.flows.export_files import BY_DEFAULT, FilesAsked, export_files
 from fonoteca.flows.exporting import Exported, ExportRooms, Place
 from fonoteca.formats.quantities import show_bytes
 from fonoteca.intake import export_rooms
 from fonoteca.model.ids import ObjectId
+from fonoteca.outputs import shelf_in
 from fonoteca.wiring import open_archive, output_folder
 
 Exporter = Callable[[ExportRooms, Sequence[ObjectId], Place], Iterator[Exported]]
 
-export_app = typer.Typer(no_args_is_help=True, help="Copies of what is held, in forms that others read.")
+export_app = typer.Typer(no_args_is_help=True, help="What is held, in forms that others read and hear.")
 app.add_typer(export_app, name="export")
 
 IdsArgument = Annotated[
@@ -50,6 +52,36 @@ def ro_crate_command(
     Exit status: 3 when one may not be held any more, 4 when one is damaged.
     """
     _export(export_crates, object_ids, (into, archive), as_json)
+
+
+@export_app.command("files")
+def files_command(
+    into: Annotated[Path, typer.Option("--into", help="A new folder, or one that this command made.")],
+    by: Annotated[str, typer.Option("--by", help="Folders by artist, album, genre, year or codec, with / between.")] = BY_DEFAULT,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the bytes, where links are not wanted or cannot be.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what an earlier run named and is not held any more.")] = False,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Give all music that may be shared plain names in folders, for players and people. Links, no copies.
+
+    Hard links where the disk lets, else symbolic ones: whatever writes into such a file changes the archive's own, and the next
+    audit finds it; for programs that write tags, use `--copy`. Withdrawn and damaged files are left out. A second run changes
+    nothing.
+    """
+    with open_archive(archive) as opened:
+        rooms = export_rooms(opened, TerminalProgress(quiet=as_json))
+        done = export_files(rooms, shelf_in(into), FilesAsked(by, copy, prune))
+    if as_json:
+        left_out = [{"what": what, "reason": reason} for what, reason in done.left_out]
+        facts = {"made": done.made, "kept": done.kept, "removed": done.removed, "stale": done.stale, "left_out": left_out}
+        print_json({"export": str(into), **facts})
+        return
+    say(f"{into}: {len(done.made)} files named, {done.kept} as they were, {len(done.removed)} removed", "green")
+    for what, reason in done.left_out:
+        say(f"left out {what}: {reason}", "yellow")
+    if done.stale:
+        say(f"{len(done.stale)} names are of what is not given any more; --prune removes them", "yellow")
 
 
 def _export(exporter: Exporter, texts: Sequence[str], folders: tuple[Path, Path], as_json: bool) -> None:

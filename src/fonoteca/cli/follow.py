@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.choosing import choice_json, print_choice, say_choice
 from fonoteca.cli.keeping import HealthOption, HostOption, PortOption, PrivateOption, keep_running, own_port
 from fonoteca.cli.output import TerminalProgress, print_json, say
 from fonoteca.editions import FIRST_USE, Anchor
-from fonoteca.flows.follow import Followed, follow
+from fonoteca.flows.follow import Followed, explain, follow
 from fonoteca.flows.keep import Taken
+from fonoteca.flows.selecting import Appetite
+from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.instants import instant
-from fonoteca.formats.quantities import show_bytes
+from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
-from fonoteca.model.ids import Sha256
 from fonoteca.model.settings import Settings
 from fonoteca.ports import TendedSwarm
 from fonoteca.vault import read_root
@@ -52,6 +55,12 @@ RootSha256Option = Annotated[
     str, typer.Option("--root-sha256", metavar="HEX", help="The same by its digest, as the archive's operator tells it.")
 ]
 
+SpaceOption = Annotated[
+    str,
+    typer.Option("--space", metavar="SIZE", help="How much to hold at most, as in 2TB; what is held counts. All, unless given."),
+]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Say which drops would be taken and why, and fetch none.")]
+
 
 @app.command("follow")
 def follow_command(
@@ -64,6 +73,8 @@ def follow_command(
     port: PortOption = None,
     private: PrivateOption = False,
     health: HealthOption = "",
+    space: SpaceOption = "",
+    explaining: ExplainOption = False,
     as_of: AsOfOption = False,
     root: RootOption = None,
     root_sha256: RootSha256Option = "",
@@ -73,6 +84,8 @@ def follow_command(
     """Become a mirror of an archive: fetch its drops, prove every byte, and hold them.
 
     The folder is made into an archive if it is none. Run again to take what is new, or to carry on after an interruption.
+    With `--space` it holds what fits: the catalogue and the search index first, then the drops that save most listening for their
+    size, scarce ones before others. What is held stays. `--explain` says of each drop why it is taken or not, and fetches none.
     The first root of trust is the one that the edition has, unless you say which; later ones only follow from that.
     With `--keep` it goes on as a service: it gives out what is here, and looks for a new edition every hour
     (`swarm.refresh_minutes`), and at once at SIGHUP, which reads the settings anew. With `--json` each thing that happens is one
@@ -83,14 +96,21 @@ def follow_command(
     ensure_mirror(archive, place, anchor)
     found = [place] if "://" in place or (Path(place) / FILE_NAME).is_file() else []
 
+    appetite = Appetite(parse_bytes(space) if space else None)
+
     def take_with(swarm: TendedSwarm) -> Followed:
         with open_archive(archive, writing=True) as opened, mirrors_at([*found, *(peers or [])]) as whereabouts:
-            return follow(follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of), progress))
+            return follow(follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, appetite), progress))
 
     def take(swarm: TendedSwarm) -> Taken:
         followed = take_with(swarm)
         return Taken(followed.number, len(followed.drops), followed.fetched_bytes, followed.withdrawn)
 
+    if explaining:
+        with open_archive(archive, writing=True) as opened, open_swarm(SwarmChoice(public=False)) as swarm:
+            choice = explain(follow_rooms(opened, Mirroring(place, swarm, Whereabouts(), anchor, as_of, appetite), progress))
+        print_json(choice_json(choice)) if as_json else print_choice(choice)
+        return
     if keeping:
         keep_running(archive, SwarmChoice(host, own_port(archive, port), public=not private), health, as_json, take)
         return
@@ -101,6 +121,8 @@ def follow_command(
         print_json(followed_json(followed))
     else:
         say(f"edition {followed.number}: {len(followed.drops)} new drops, {show_bytes(followed.fetched_bytes)} fetched", "bold")
+        if appetite.space_bytes is not None:
+            say_choice(followed.choice)
         say(f"{followed.verified_count} files proved; give them on with: fonoteca seed --archive {archive}", "green")
         if followed.withdrawn:
             say(f"{followed.withdrawn} new withdrawals are masked here; decide about them: fonoteca withdraw --list", "yellow")
@@ -120,7 +142,9 @@ def _anchor(root: Path | None, sha256: str) -> Anchor:
     """Return how a mirror comes to its first root. Raises: UsageError for a digest that is none, and for two ways at once."""
     if root is not None and sha256:
         raise UsageError("--root and --root-sha256", "one of them", "Give the file, or its digest.")
-    return Anchor(None if root is None else read_root(root), Sha256(sha256.lower()) if sha256 else "")
+    if sha256 and not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise UsageError(sha256, "not a sha256: 64 lower-case hexadecimal digits", "`fonoteca keys show` of the archive tells it.")
+    return Anchor(None if root is None else read_root(root), sha256)
 
 
 def ensure_mirror(folder: Path, place: str, anchor: Anchor = FIRST_USE) -> None:
@@ -143,4 +167,5 @@ def followed_json(followed: Followed) -> dict[str, Any]:
         "expired": followed.expired,
         "root_sha256": followed.root_sha256,
         "root_on_first_use": followed.first_use,
+        "choice": choice_json(followed.choice),
     }

@@ -34,6 +34,9 @@ _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _ABSENT_STATUSES = frozenset({403, 404, 410, 451})
 """Answers about one file, which say nothing of its neighbours."""
 
+_ENDLESS_HEAD = "Receive buffer too long"
+"""What h11 says of headers above 100 KB."""
+
 _PATH_CHARS_MAX = 1000
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _Taken = TypeVar("_Taken")
@@ -149,7 +152,8 @@ class HttpFetch:
                 raise TrustError(url, waited, "It is too slow to be of use, or keeps us waiting: try another mirror.") from error
             if isinstance(error, _TransientError):
                 raise
-            raise _TransientError(str(error) or type(error).__name__) from error
+            endless = isinstance(error, httpx.RemoteProtocolError) and _ENDLESS_HEAD in str(error)
+            raise _TransientError(str(error) or type(error).__name__, lie=endless) from error
         except httpx.InvalidURL as error:
             raise SourceError(url, f"not an address: {error}") from error
         finally:

@@ -19,6 +19,7 @@ from fonoteca.editions.memberlist import (
     parse_drop_record,
     parse_member_list,
 )
+from fonoteca.editions.people import Announcement, magnet_of
 from fonoteca.editions.planning import DropPlan, Offered, line_up, member_list, pack, place_of, plan_drops, restore_plan
 from fonoteca.editions.publication import Editions, Publication, Terms
 from fonoteca.editions.trust import (
@@ -36,6 +37,7 @@ from fonoteca.editions.trust import (
 __all__ = [
     "FIRST_USE",
     "Anchor",
+    "Announcement",
     "Asked",
     "Choice",
     "CutDrop",
@@ -71,6 +73,7 @@ __all__ = [
     "line_up",
     "list_members",
     "listed",
+    "magnet_of",
     "member_list",
     "member_list_of",
     "no_passphrase",

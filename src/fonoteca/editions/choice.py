@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import fsum, inf
 
@@ -52,6 +52,7 @@ class Why(StrEnum):
     WORTH = "worth"
     NEEDED = "needed"
     ROOM = "room"
+    REPLACED = "replaced"
     SUPERSEDED = "superseded"
     ABSENT = "absent"
     SPACE = "space"
@@ -60,7 +61,11 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A drop that a mirror may hold. space_bytes: all that it takes on disk. superseded: a newer snapshot took its place."""
+    """A drop that a mirror may hold. space_bytes: all that it takes on disk; listing_bytes: of that its torrent and manifests.
+
+    superseded: a newer snapshot took its place. replaced_by: the drops with what is left of it after something was purged: who has
+    not got it takes its list alone, to prove the others by.
+    """
 
     id: DropId
     kind: DropKind
@@ -69,6 +74,8 @@ class Option:
     needs: tuple[DropId, ...] = ()
     replaces: tuple[DropId, ...] = ()
     superseded: bool = False
+    replaced_by: tuple[DropId, ...] = ()
+    listing_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +105,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a mirror is to hold. verdicts: one for each option, in their order. order: what is new, in the order in which to fetch
-    it: what is needed first, then the most worth per byte. coverage_share: of all listening, held and new together.
+    """What a mirror is to hold. verdicts: one for each option, in their order, with the space that it takes beside what is held.
+    order: what is new, in the order in which to fetch it: what is needed first, then the most worth per byte. coverage_share: of
+    all listening, held and new together.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -112,6 +120,10 @@ class Choice:
 def options_of(entries: Sequence[IndexEntry]) -> tuple[Option, ...]:
     """Return the drops of an edition as a mirror may hold them, in the edition's order."""
     superseded = {entry.supersedes for entry in entries}
+    replaced_by: dict[DropId, list[DropId]] = {}
+    for entry in entries:
+        for old in entry.replaces:
+            replaced_by.setdefault(old, []).append(entry.id)
     return tuple(
         Option(
             id=entry.id,
@@ -121,6 +133,8 @@ def options_of(entries: Sequence[IndexEntry]) -> tuple[Option, ...]:
             needs=entry.needs,
             replaces=entry.replaces,
             superseded=entry.id in superseded,
+            replaced_by=tuple(replaced_by.get(entry.id, ())),
+            listing_bytes=sum(file.file_bytes for file in entry.files),
         )
         for entry in entries
     )
@@ -146,13 +160,13 @@ class _Choosing:
     """One choice being made. taken: new drops, in the order in which they were taken, with why."""
 
     def __init__(self, options: Sequence[Option], situation: Situation) -> None:
-        self._options = options
+        self._said = {option.id: option for option in options}
         self._situation = situation
-        self._by_id = {option.id: option for option in options}
-        self._place = {option.id: place for place, option in enumerate(options)}
         self._held = {option.id for option in options if option.id in situation.held}
+        self._options = tuple(self._as_it_is_here(option) for option in options)
+        self._by_id = {option.id: option for option in self._options}
         self._taken: dict[DropId, tuple[Why, DropId | None]] = {}
-        self._worth = {option.id: self._worth_of(option) for option in options}
+        self._worth = {option.id: self._worth_of(option) for option in self._options}
         self._room: float = inf
         held_bytes = sum(self._by_id[each].space_bytes for each in self._held)
         if situation.space_bytes is not None:
@@ -166,16 +180,60 @@ class _Choosing:
         self._take_worth()
         self._take_corrections()
         self._take_rest()
+        lists = self._lists()
         verdicts = tuple(self._verdict(option, room) for option in self._options)
-        held = [self._by_id[each] for each in self._held]
-        new = [self._by_id[each] for each in self._taken]
+        order = tuple(dict.fromkeys((*lists, *self._taken)))
+        there = self._held | self._taken.keys()
+        counted = [self._said[each] for each in there if not there.intersection(self._said[each].replaced_by)]
         return Choice(
             verdicts=verdicts,
-            order=tuple(self._taken),
-            held_bytes=sum(option.space_bytes for option in held),
-            new_bytes=sum(option.space_bytes for option in new),
-            coverage_share=min(1.0, fsum(option.share for option in (*held, *new))),
+            order=order,
+            held_bytes=sum(self._by_id[each].space_bytes for each in self._held),
+            new_bytes=sum(self._by_id[each].space_bytes for each in order),
+            coverage_share=min(1.0, fsum(option.share for option in counted)),
         )
+
+    def _as_it_is_here(self, option: Option) -> Option:
+        """Return a drop with what it takes here, and needs here: what replaced drops had, their successors have."""
+        listed = sum(self._said[each].listing_bytes for each in self._replaced(option))
+        held = option.id in self._held
+        elsewhere = (
+            self._held.intersection(option.replaced_by) if held else option.replaced_by or self._held.issuperset(option.replaces)
+        )
+        space_bytes = option.listing_bytes if elsewhere and (option.replaced_by or option.replaces) else option.space_bytes
+        share = option.share if held or not option.replaced_by else 0.0
+        needs = tuple(dict.fromkeys(each for need in option.needs for each in self._successors(need)))
+        return replace(option, space_bytes=space_bytes + (0 if held else listed), share=share, needs=needs)
+
+    def _successors(self, drop_id: DropId) -> list[DropId]:
+        """Return the drops that have what a drop had: itself, if it is held or none replaces it."""
+        found: dict[DropId, None] = {}
+        stack = [drop_id]
+        while stack:
+            each = stack.pop()
+            later = self._said[each].replaced_by
+            if each in self._held or not later:
+                found[each] = None
+            else:
+                stack += [one for one in later if one not in found]
+        return list(found)
+
+    def _replaced(self, option: Option) -> list[DropId]:
+        """Return the drops whose lists prove a drop, and that nobody fetches any more."""
+        others = (self._said[each] for each in (*option.needs, *option.replaces))
+        return [each.id for each in others if each.replaced_by and each.id not in self._held]
+
+    def _lists(self) -> dict[DropId, None]:
+        """Return the replaced drops whose lists prove what is taken, in order; and say that they are taken for that."""
+        needed: set[DropId] = set()
+        stack = list(self._taken)
+        while stack:
+            for each in self._replaced(self._said[stack.pop()]):
+                if each not in needed:
+                    needed.add(each)
+                    stack.append(each)
+        self._taken.update((each, (Why.REPLACED, None)) for each in needed)
+        return {option.id: None for option in self._options if option.id in needed}
 
     def _worth_of(self, option: Option) -> float:
         """Return what a drop is worth to the archive if this mirror has it."""
@@ -190,7 +248,7 @@ class _Choosing:
     def _is_open(self, option: Option) -> bool:
         """Return whether a drop may still be taken."""
         there = option.id in self._held or option.id in self._taken
-        return not there and not option.superseded and option.id not in self._situation.absent
+        return not there and not option.superseded and not option.replaced_by and option.id not in self._situation.absent
 
     def _take(self, option: Option, why: Why, by: DropId | None = None) -> bool:
         """Return whether a drop fitted and is taken now."""
@@ -248,8 +306,8 @@ class _Choosing:
 
     def _why_not(self, option: Option, room: float) -> Why:
         """Return why a drop is not taken."""
-        if option.superseded:
-            return Why.SUPERSEDED
+        if option.superseded or option.replaced_by:
+            return Why.SUPERSEDED if option.superseded else Why.REPLACED
         if option.id in self._situation.absent:
             return Why.ABSENT
         return Why.SPACE if option.space_bytes > room or option.kind.is_snapshot else Why.LESS
@@ -281,12 +339,13 @@ class _Packing:
         return self._in_order({each for one in best if self._worth[one] for each in self._closure(one, ())})
 
     def _closable_ids(self, pool: Sequence[Option]) -> list[DropId]:
-        """Return the drops all of whose needs can be had, in order: each after those that it needs."""
-        closable: dict[DropId, None] = {}
-        for option in pool:
-            if all(need in self._there or need in closable for need in option.needs):
-                closable[option.id] = None
-        return list(closable)
+        """Return the drops all of whose needs can be had, in order."""
+        gone = {option.id for option in pool if any(need not in self._there and need not in self._by_id for need in option.needs)}
+        before = -1
+        while len(gone) > before:  # once where drops come after those that they need, which successors do not
+            before = len(gone)
+            gone.update(option.id for option in pool if not gone.isdisjoint(option.needs))
+        return [option.id for option in pool if option.id not in gone]
 
     def _value(self, packed: Iterable[DropId]) -> float:
         return fsum(self._worth[each] for each in packed)

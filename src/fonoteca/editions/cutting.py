@@ -13,24 +13,26 @@ from fonoteca.model.corridor import Drop, DropKind, MemberFile
 from fonoteca.model.errors import TrustError
 from fonoteca.model.ids import DropId
 
-CATALOGUE = "catalogue"
+_SNAPSHOTS = {DropKind.METADATA: "catalogue", DropKind.SEARCH: "search"}
+"""What the torrents of snapshots are named by."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPlan:
-    """A snapshot folder to be cut as a metadata drop.
+    """A snapshot folder to be cut as a drop: the catalogue, or the search index of one.
 
-    name: of the snapshot, such as its date. files: paths below its folder. supersedes: the drop that it replaces.
+    name: of the catalogue's snapshot, such as its date. files: paths below the folder. supersedes: the drop that it replaces.
     """
 
     name: str
     files: tuple[MemberFile, ...]
     supersedes: DropId | None = None
+    kind: DropKind = DropKind.METADATA
 
     @property
     def id(self) -> DropId:
         """The id of its drop: the same files under the same name are the same drop."""
-        return snapshot_id(self.name, facts_of(self.files))
+        return snapshot_id(self.kind, self.name, facts_of(self.files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,14 @@ def cut(plan: DropPlan, root_name: str, piece_bytes: int, announce: Announce, cr
 
 
 def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce: Announce, created_at: datetime) -> CutDrop:
-    """Return the metadata drop of a snapshot folder, its torrent named `<root_name>-catalogue-<snapshot name>`.
+    """Return the drop of a snapshot folder, its torrent named `<root_name>-catalogue-<name>` or `<root_name>-search-<name>`.
 
     Raises: as `cut`. A snapshot carries no listening: coverage_share is 0.
     """
-    torrent = hybrid_torrent(snapshot_torrent_name(root_name, plan.name), plan.files, piece_bytes, announce)
+    torrent = hybrid_torrent(snapshot_torrent_name(root_name, plan.name, plan.kind), plan.files, piece_bytes, announce)
     drop = Drop(
         id=plan.id,
-        kind=DropKind.METADATA,
+        kind=plan.kind,
         members=(),
         infohash_v1=torrent.infohash_v1,
         infohash_v2=torrent.infohash_v2,
@@ -88,17 +90,17 @@ def cut_snapshot(plan: SnapshotPlan, root_name: str, piece_bytes: int, announce:
     return CutDrop(drop, torrent.content)
 
 
-def snapshot_torrent_name(root_name: str, snapshot: str) -> str:
+def snapshot_torrent_name(root_name: str, snapshot: str, kind: DropKind = DropKind.METADATA) -> str:
     """Return the name of a snapshot's torrent."""
-    return f"{root_name}-{CATALOGUE}-{snapshot}"
+    return f"{root_name}-{_SNAPSHOTS[kind]}-{snapshot}"
 
 
-def snapshot_of(torrent_name: str, root_name: str) -> str:
-    """Return the name of the snapshot whose torrent has this name: also that of its folder.
+def snapshot_of(torrent_name: str, root_name: str, kind: DropKind = DropKind.METADATA) -> str:
+    """Return the name of the snapshot whose torrent has this name: also that of the catalogue's folder.
 
-    Raises: TrustError when it is not the name of a snapshot of this archive, or would lead out of its folder.
+    Raises: TrustError when it is not the name of such a snapshot of this archive, or would lead out of its folder.
     """
-    prefix = snapshot_torrent_name(root_name, "")
+    prefix = snapshot_torrent_name(root_name, "", kind)
     snapshot = torrent_name.removeprefix(prefix)
     if not torrent_name.startswith(prefix):
         raise TrustError(f"torrent {torrent_name}", f"not named as a snapshot of {root_name!r} is: {prefix}NAME")

@@ -153,8 +153,8 @@ def _check_snapshot(index: Index, entry: IndexEntry, metainfo: Metainfo, rows: S
     """Raise TrustError unless the id is that of these files under this name."""
     if any(row.object_id is not None for row in rows):
         _refuse(entry, "a file of a snapshot belongs to an object")
-    name = snapshot_of(metainfo.name, index.heading.root_name)
-    found = snapshot_id(name, [(row.path, row.file_bytes, row.sha256) for row in rows])
+    name = snapshot_of(metainfo.name, index.heading.root_name, entry.kind)
+    found = snapshot_id(entry.kind, name, [(row.path, row.file_bytes, row.sha256) for row in rows])
     if found != entry.id:
         _refuse(entry, f"its files are those of {found}")
 

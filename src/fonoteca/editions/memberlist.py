@@ -132,10 +132,10 @@ def parse_member_list(content: bytes) -> MemberList:
     return read
 
 
-def snapshot_id(name: str, facts: Iterable[FileFact]) -> DropId:
-    """Return the id of the metadata drop with this snapshot's files, in any order of files."""
+def snapshot_id(kind: DropKind, name: str, facts: Iterable[FileFact]) -> DropId:
+    """Return the id of the drop with this snapshot's files, in any order of files."""
     files = [{"path": path, "bytes": file_bytes, "sha256": digest} for path, file_bytes, digest in sorted(facts)]
-    return _drop_id(DropKind.METADATA, json_bytes({"format": SNAPSHOT_FORMAT, "name": name, "files": files}, "snapshot"))
+    return _drop_id(kind, json_bytes({"format": SNAPSHOT_FORMAT, "name": name, "files": files}, "snapshot"))
 
 
 def drop_record(drop: Drop) -> bytes:

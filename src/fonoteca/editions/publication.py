@@ -2,13 +2,14 @@
 
 The timestamp is the commit point: without it nothing is out. A crash before it leaves files that it does not name, and the next run
 writes the same ones again. `index.json` and `withdrawals.json` change under their names, so they lie by their digests, too, beside
-those of the edition before: whoever reads that finds it whole. The files of those plain names are copies, for people.
+those of the edition before: whoever reads that finds it whole. The files of those plain names are copies, for people. So it is with
+`feed.xml` and `SHA256SUMS`, which belong to an index: where nothing is new, those that are out stay as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, prove_edition
@@ -23,6 +24,7 @@ from fonoteca.editions.index import (
     parse_index,
 )
 from fonoteca.editions.manifest import to_jsonl, to_parquet
+from fonoteca.editions.people import PEOPLE, Announcement, people_files
 from fonoteca.editions.trust import (
     CONTENTS,
     WITHDRAWALS,
@@ -31,6 +33,7 @@ from fonoteca.editions.trust import (
     Draft,
     Role,
     Signatory,
+    Standing,
     Survey,
     TrustedEdition,
     committed_target,
@@ -49,7 +52,7 @@ from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import MIRROR
 from fonoteca.model.corridor import Edition
 from fonoteca.model.errors import FixityError, SourceMissing, StoreError, TrustError, UsageError
-from fonoteca.model.ids import DropId
+from fonoteca.model.ids import DropId, Sha256
 from fonoteca.ports import Blobs
 
 NOTHING_WITHDRAWN = tombstones.write(())
@@ -61,6 +64,7 @@ class Publication:
     """An edition as the set of its files: what a signature binds.
 
     files: every target in order of path, index.json among them, withdrawals.json not. index_content: of index.json.
+    people: contents of the files for people, by path, as far as they are here.
     made: whether the index says anything that was not published before. draft: the documents that bind all this, signed by the
     keys that are here. at: when.
     """
@@ -70,6 +74,7 @@ class Publication:
     index_content: bytes
     made: bool
     withdrawals: bytes
+    people: Mapping[str, bytes] = field(repr=False)
     index: Index = field(repr=False)
     draft: Draft = field(repr=False)
     at: datetime
@@ -77,10 +82,14 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an edition is published with. withdrawals: of withdrawals.json, None for those that are out."""
+    """What an edition is published with. withdrawals: of withdrawals.json, None for those that are out.
+
+    announced: where it is found, as its feed says. None: a feed that was lost is not made again.
+    """
 
     at: datetime
     withdrawals: bytes | None = None
+    announced: Announcement | None = None
 
 
 class Editions:
@@ -200,11 +209,11 @@ class Editions:
         current = self.index()
         if current is None:
             raise UsageError("editions", "nothing is published yet", "Run `fonoteca publish` first.")
-        return self._publication(current, terms, made=False, change=change)
+        return self._publication(current, replace(terms, announced=None), made=False, change=change)
 
     def staged(self, publication: Publication) -> dict[str, bytes]:
         """Return the files to carry to where the keys are, by path."""
-        return staged_files(publication.draft, read_standing(self._blobs), publication.index_content)
+        return staged_files(publication.draft, read_standing(self._blobs), {INDEX: publication.index_content, **publication.people})
 
     def finish(self, stages: Sequence[Mapping[str, bytes]], terms: Terms) -> Publication:
         """Return the edition of stages that came back signed, and not out yet.
@@ -215,16 +224,14 @@ class Editions:
         before, standing = newest_root(self._blobs), read_standing(self._blobs)
         draft = gather(before, standing, stages)
         wanted = draft.targets.signed.targets
-        contents = [files[f"{CONTENTS}/{INDEX}"] for files in stages if f"{CONTENTS}/{INDEX}" in files]
-        content = next((each for each in contents if TargetFile.of(INDEX, each).sha256 == wanted[INDEX].hashes["sha256"]), None)
-        if content is None:
-            raise UsageError(f"{CONTENTS}/{INDEX}", "it is not the one that was signed", "Name the folder that was staged.")
+        carried = {path: _carried(stages, path, wanted[path].hashes["sha256"]) for path in (INDEX, *PEOPLE) if path in wanted}
+        content = carried.pop(INDEX)
         index, current = parse_index(content), self.index()
         self._check_written(index, current)
-        bound = _content(index, content, self._withdrawn(terms))
+        bound = _content(index, content, self._withdrawn(terms), [TargetFile.of(*each) for each in carried.items()])
         draft = self._signer.finish(draft, standing, bound, terms.at)
         made = current is None or index.number > current.number
-        return Publication(index.number, bound.files, content, made, bound.withdrawals, index, draft, terms.at)
+        return Publication(index.number, bound.files, content, made, bound.withdrawals, carried, index, draft, terms.at)
 
     def commit(self, publication: Publication) -> None:
         """Put a staged edition out. The write of timestamp.json is what does it; one that is out already changes nothing.
@@ -233,10 +240,9 @@ class Editions:
         """
         standing = read_standing(self._blobs)
         sealed = self._signer.seal(publication.draft, standing, publication.at)
-        contents = {INDEX: publication.index_content, WITHDRAWALS: publication.withdrawals}
-        if sealed:
-            for path, content in contents.items():
-                self._blobs.create(stamped_path(path, TargetFile.of(path, content).sha256), content)
+        contents = {INDEX: publication.index_content, WITHDRAWALS: publication.withdrawals, **publication.people}
+        for path, content in contents.items() if sealed else publication.people.items():
+            self._lay(stamped_path(path, TargetFile.of(path, content).sha256), content)
         for path, content in sealed:
             self._blobs.write(path, content)
         self._tidy(contents)
@@ -250,23 +256,29 @@ class Editions:
         """Return who may sign, where the keys are, and for how long what they signed is good."""
         return survey(self._blobs, self._signer.keyring)
 
-    def mirror(self, edition: TrustedEdition, fetch_read: FetchRead) -> None:
+    def has(self, entry: IndexEntry) -> bool:
+        """Return whether the files of a drop are here: a mirror that chose has not all that its edition names."""
+        return all(self._blobs.size(file.path) == file.file_bytes for file in entry.files)
+
+    def mirror(self, edition: TrustedEdition, fetch_read: FetchRead, kept: Collection[DropId] | None = None) -> None:
         """Put out another archive's edition as it is: the same bytes under the same names, each proved, timestamp.json last.
 
+        kept: the drops whose files are to be here, None for all.
         Raises: TrustError for a file that is not as the index says; the edition that was out stays then.
         """
         for entry in edition.index.entries:
-            for file in entry.files:
+            for file in entry.files if kept is None or entry.id in kept else ():
                 if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
                     self._blobs.write(file.path, fetch_target(fetch_read, file))
         contents = {INDEX: index_bytes(edition.index)}
         if edition.withdrawals is not None:
             contents[WITHDRAWALS] = edition.withdrawals
+        for file in (edition.targets[path] for path in PEOPLE if path in edition.targets):
+            contents[file.path] = self._copied(replace(file, path=stamped_path(file.path, file.sha256)), fetch_read)
         for path, content in contents.items():
-            self._blobs.create(stamped_path(path, TargetFile.of(path, content).sha256), content)
+            self._lay(stamped_path(path, TargetFile.of(path, content).sha256), content)
         for path, content in edition.metadata:
-            if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
-                self._blobs.write(path, content)
+            self._lay(path, content)
         self._blobs.delete(document_path(Role.ROOT, edition.root_version + 1))  # of a chain that is not believed any more
         self._tidy(contents)
 
@@ -296,10 +308,31 @@ class Editions:
 
     def _publication(self, index: Index, terms: Terms, made: bool, change: Change | None = None) -> Publication:
         """Return an index as the set of its files, signed by the keys that are here."""
-        content = index_bytes(index)
-        bound = _content(index, content, self._withdrawn(terms))
-        draft = self._signer.draft(newest_root(self._blobs), read_standing(self._blobs), bound, terms.at, change)
-        return Publication(index.number, bound.files, content, made, bound.withdrawals, index, draft, terms.at)
+        content, standing = index_bytes(index), read_standing(self._blobs)
+        files, people = self._people(index, terms, None if made else standing)
+        bound = _content(index, content, self._withdrawn(terms), files)
+        draft = self._signer.draft(newest_root(self._blobs), standing, bound, terms.at, change)
+        return Publication(index.number, bound.files, content, made, bound.withdrawals, people, index, draft, terms.at)
+
+    def _people(self, index: Index, terms: Terms, standing: Standing | None) -> tuple[list[TargetFile], dict[str, bytes]]:
+        """Return the files for people, and their contents. standing: what is out, where its own are to stay.
+
+        One that was lost is made again; where other settings make it another one, that one is signed for.
+        """
+        if standing is None:
+            made = people_files(index, index_bytes(index), terms.announced or Announcement())
+            return [TargetFile.of(*each) for each in made.items()], made
+        signed = standing.targets.signed.targets
+        files = [TargetFile(path, signed[path].length, Sha256(signed[path].hashes["sha256"])) for path in PEOPLE if path in signed]
+        places = {file: (stamped_path(file.path, file.sha256), file.path) for file in files}
+        found = {file.path: content for file in files for content in map(self._held, places[file]) if _is(file, content)}
+        if len(found) < len(files) and terms.announced is not None:
+            return self._people(index, terms, None)
+        return files, found
+
+    def _held(self, path: str) -> bytes:
+        """Return a file that is out, b"" where there is none."""
+        return b"" if self._blobs.size(path) is None else self._blobs.read(path)
 
     def _withdrawn(self, terms: Terms) -> bytes:
         """Return what withdrawals.json is to be."""
@@ -316,10 +349,19 @@ class Editions:
     def _tidy(self, contents: dict[str, bytes]) -> None:
         """Lay the copies for people, and remove what no edition but older ones than the last two names."""
         for path, content in contents.items():
-            if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
-                self._blobs.write(path, content)
+            self._lay(path, content)
         for path in superseded(self._blobs):
             self._blobs.delete(path)
+
+    def _lay(self, path: str, content: bytes) -> None:
+        """Put a file where it is not as it is to be."""
+        if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
+            self._blobs.write(path, content)
+
+    def _copied(self, file: TargetFile, fetch_read: FetchRead) -> bytes:
+        """Return a file of somebody's edition, from one's own copy where that is the one."""
+        own = self._held(file.path)
+        return own if _is(file, own) else fetch_target(fetch_read, file)
 
     def _write(self, each: ManifestedDrop) -> IndexEntry:
         """Write the files of one drop, in place of what a crash may have left, and return its entry."""
@@ -343,11 +385,24 @@ class Editions:
         return self._blobs.read(path)
 
 
-def _content(index: Index, content: bytes, withdrawals: bytes) -> Content:
-    """Return what an edition binds. content: of index.json."""
+def _content(index: Index, content: bytes, withdrawals: bytes, people: Iterable[TargetFile]) -> Content:
+    """Return what an edition binds. content: of index.json. people: the files for people."""
     files = [file for entry in index.entries for file in entry.files]
-    files.append(TargetFile.of(INDEX, content))
+    files += [TargetFile.of(INDEX, content), *people]
     return Content(tuple(sorted(files, key=lambda file: file.path)), withdrawals)
+
+
+def _carried(stages: Iterable[Mapping[str, bytes]], path: str, sha256: str) -> bytes:
+    """Return the content that a stage carries beside what was signed. Raises: UsageError when it is another one."""
+    found = (files.get(f"{CONTENTS}/{path}", b"") for files in stages)
+    content = next((each for each in found if TargetFile.of(path, each).sha256 == sha256), None)
+    if content is None:
+        raise UsageError(f"{CONTENTS}/{path}", "it is not the one that was signed", "Name the folder that was staged.")
+    return content
+
+
+def _is(file: TargetFile, content: bytes) -> bool:
+    return TargetFile.of(file.path, content) == file
 
 
 def _check_heading(heading: Heading, current: Index | None) -> None:

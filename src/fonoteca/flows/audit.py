@@ -9,6 +9,7 @@ Rules of order:
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,9 @@ FOLDERS_AT_ONCE = 64
 
 DAMAGES_MAX = 100_000
 """Damaged files that one run takes on; the next run takes the next ones."""
+
+CHANGED_MAX = 10_000
+"""Changed files that one run names. A store that was copied elsewhere has a new time on every file."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BEGUN, _AUDITED, _STORE = "audit-begun", "audited", "store"
@@ -84,7 +88,8 @@ class Audited:
     """What an audit found. file_count and audited_bytes: of what was read. root_files: damaged ones of the storage root.
 
     count_by_kind: files read, by the kind of their object. unregistered: paths of objects that the register does not know, or
-    knows less of than the store. changed: paths of files whose length or time is not as at their last check; they were read first.
+    knows less of than the store. changed: paths of files whose length or time is not as at their last check, `CHANGED_MAX` of them
+    at most; all of them, changed_count, were read first.
     stamp_count: files whose length and time were looked at. mistaken: files whose bytes are right and whose rows in the register
     are not. quarantined: objects that nothing could heal so far. cut_short: whether the budget ended before what was due.
     """
@@ -96,6 +101,7 @@ class Audited:
     count_by_kind: Mapping[str, int]
     unregistered: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    changed_count: int = 0
     stamp_count: int = 0
     mistaken: tuple[str, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
@@ -173,6 +179,7 @@ class _Run:
     scope: Scope
     began: datetime
     changed: list[str] = field(default_factory=list)
+    changed_count: int = 0
     unregistered: list[str] = field(default_factory=list)
     mistaken: list[str] = field(default_factory=list)
     stamp_count: int = 0
@@ -220,7 +227,7 @@ class _Run:
         scope = "everything" if self.scope == EVERYTHING else "due" if self.scope.files_max is None else "sample"
         facts: list[tuple[str, str | int | float]] = [("files", ledger.counts.total()), ("bytes", ledger.checked_bytes)]
         facts += [("root_files", len(root_files)), ("damaged", len(ledger.damages)), ("scope", scope)]
-        facts += [("changed", len(self.changed)), ("released", released_count)]
+        facts += [("changed", self.changed_count), ("released", released_count)]
         record_events(self.rooms, [Event(max(self.began, self.rooms.clock.now()), _AUDITED, _STORE, tuple(facts))])
         return Audited(
             file_count=ledger.counts.total(),
@@ -230,6 +237,7 @@ class _Run:
             count_by_kind=ledger.counts,
             unregistered=tuple(sorted(set(self.unregistered))),
             changed=tuple(self.changed),
+            changed_count=self.changed_count,
             stamp_count=self.stamp_count,
             mistaken=tuple(self.mistaken),
             quarantined=tuple(self.rooms.register.auditing.quarantined()),
@@ -299,15 +307,18 @@ class _Run:
                 asked.append(page)
                 yield [each.path for each in page]
 
-        keys: list[int] = []
+        keys = array("q")  # of 8 bytes each: all files may have changed
         for stamps in self.rooms.workers.run(STAMP_TASK, self.rooms.archive, items()):
             rows = asked.popleft()
             self.stamp_count += len(rows)
             for row, stamp in zip(rows, stamps, strict=True):
                 if _has_changed(row, stamp):
                     keys.append(row.key)
-                    self.changed.append(row.path)
-        yield from self.rooms.register.auditing.files(keys)
+                    if len(self.changed) < CHANGED_MAX:
+                        self.changed.append(row.path)
+        self.changed_count = len(keys)
+        for start in range(0, len(keys), STAMPS_AT_ONCE):
+            yield from self.rooms.register.auditing.files(keys[start : start + STAMPS_AT_ONCE])
 
     # What came of it ------------------------------------------------------------------------------------------------
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.model.catalogue import Permit, Plan, PlanQuestion, Snapshot
 from fonoteca.model.corridor import Candidate
+from fonoteca.model.errors import TrustError
 from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Admission, Evidence, Kind, Policy, Scheme
 from fonoteca.ports import Clock, Progress
 from fonoteca.register import Register
 from fonoteca.rights import decide
 from fonoteca.search import SearchIndex
+
+PROVED_RECORDINGS = 32
+"""From the most to the least heard, so many must be found in an index that another archive made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,21 @@ def index_for_search(rooms: CatalogueRooms) -> None:
     if snapshot is not None and rooms.search.snapshot() != snapshot.name:
         rooms.progress.note(f"indexing {snapshot.recording_count} recordings for search")
         rooms.search.build(rooms.catalogue.rows(), snapshot.name)
+
+
+def adopt_index(rooms: CatalogueRooms, folder: Path, name: str) -> None:
+    """Take the search index of the snapshot in force into use that another archive made; the folder, below staging, is used up.
+
+    Raises: TrustError when it is another snapshot's, or does not find what the catalogue has; StoreError when it cannot be read.
+    """
+    snapshot = rooms.catalogue.snapshot()
+    if snapshot is None or snapshot.name != name:
+        problem = f"it is of the catalogue {name}, and {snapshot.name if snapshot else 'none'} is in force"
+        raise TrustError("search index", problem, "Follow another mirror of this archive.")
+    last = snapshot.recording_count
+    ranks = sorted({1 + (last - 1) * step // (PROVED_RECORDINGS - 1) for step in range(PROVED_RECORDINGS)})
+    sample = (recording for rank in ranks for recording in rooms.catalogue.recordings(rank - 1, 1))
+    rooms.search.adopt(folder, name, last, sample)
 
 
 def plan(rooms: CatalogueRooms, question: PlanQuestion) -> Plan:

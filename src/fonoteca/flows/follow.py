@@ -13,31 +13,39 @@ Rules of order:
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from fonoteca.editions import Asked, Editions, Index, IndexEntry, ManifestedDrop, believe, check_drops, list_members, read_drop
-from fonoteca.flows.catalogue import CatalogueRooms, index_for_search
+from fonoteca.editions import (
+    Asked,
+    Choice,
+    Editions,
+    Index,
+    IndexEntry,
+    ManifestedDrop,
+    believe,
+    list_members,
+    read_drop,
+    snapshot_of,
+)
+from fonoteca.flows.catalogue import CatalogueRooms, adopt_index, index_for_search
 from fonoteca.flows.heeding import acknowledge_edition, heed, stop_giving
 from fonoteca.flows.masks import Masks
 from fonoteca.flows.records import record_snapshots, record_stored, store_member_list
+from fonoteca.flows.selecting import FOLLOW_PREFIX, Appetite, preview, select
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.hashing import hash_stream
-from fonoteca.formats.metainfo import Announce, announced_also
+from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.formats.ocfl import object_path, version_folder
 from fonoteca.model.corridor import DropKind, DropMember
-from fonoteca.model.errors import TrustError
+from fonoteca.model.errors import SourceError, StoreError, TrustError
 from fonoteca.model.hashes import BLOCK_BYTES
-from fonoteca.model.ids import DropId, ObjectId, Sha256
+from fonoteca.model.ids import DropId, Sha256
 from fonoteca.model.settings import Settings
-from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs, Fetch, Staging, Swarm
 from fonoteca.register import Register
 from fonoteca.store import Claims, Store
-
-FOLLOW_PREFIX = "follow-"
-"""How the names of staging folders begin in which downloads are under way: they are kept for the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class FollowRooms:
     asked: Asked
     swarm: Swarm
     whereabouts: Whereabouts
+    appetite: Appetite = field(default_factory=Appetite)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Followed:
     """What a run took. drops: new here. verified_count: files whose sha256 was computed from what arrived.
 
     signed_at and expired: of the edition. root_sha256: of the root that it is signed under; first_use: it was taken on trust now.
-    withdrawn: statements about withdrawals that are new.
+    withdrawn: statements about withdrawals that are new. choice: what was to be held, and why.
     """
 
     number: int
@@ -77,10 +86,11 @@ class Followed:
     root_sha256: Sha256
     first_use: bool
     withdrawn: int
+    choice: Choice
 
 
 def follow(rooms: FollowRooms) -> Followed:
-    """Return what was taken from the edition that is followed; everything in it is held here then.
+    """Return what was taken from the edition that is followed: all of it is held here then, or what was chosen for the space.
 
     Raises: TrustError for an edition, a drop or bytes that lie, and for an edition older than one seen: what was proved
     before stays, nothing else is taken. SourceError when nobody sends; run again to carry on.
@@ -92,24 +102,32 @@ def follow(rooms: FollowRooms) -> Followed:
         _check_goes_on(own, index)
     masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now())
     stop_giving(rooms.register, rooms.editions, masked, rooms.swarm.unseed)
-    wanted = _proved_entries(rooms, index, frozenset(own.entries if own else ()))
-    taken = [_take(rooms, index, entry) for entry in wanted]
-    rooms.editions.mirror(trusted, rooms.fetch.read)
-    record_snapshots(rooms.register, index)
+    selected = select(rooms, index, frozenset(own.entries if own else ()))
+    taken = {entry.id: one for entry in selected.wanted if (one := _take(rooms, index, entry)) is not None}
+    kept = selected.kept - {entry.id for entry in selected.wanted if entry.id not in taken}
+    everything = rooms.appetite.space_bytes is None
+    rooms.editions.mirror(trusted, rooms.fetch.read, None if everything else kept)
+    record_snapshots(rooms.register, index, rooms.editions.has)
     index_for_search(rooms.catalogue)
     times = (rooms.catalogue.clock.now(), trusted.expires_at)
     acknowledge_edition(rooms.register, rooms.editions, trusted.withdrawals, times)
     return Followed(
         number=index.number,
-        drops=tuple(entry.id for entry in wanted),
-        verified_count=sum(one.verified_count for one in taken),
-        fetched_bytes=sum(one.fetched_bytes for one in taken),
+        drops=tuple(taken),
+        verified_count=sum(one.verified_count for one in taken.values()),
+        fetched_bytes=sum(one.fetched_bytes for one in taken.values()),
         signed_at=trusted.signed_at,
         expired=trusted.expired,
         root_sha256=trusted.root_sha256,
         first_use=trusted.first_use,
         withdrawn=len(masked),
+        choice=selected.choice,
     )
+
+
+def explain(rooms: FollowRooms) -> Choice:
+    """Return what a run would hold, and why. Nothing is fetched but what tells of the edition. Raises: as `follow`."""
+    return preview(rooms, believe(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most).index)
 
 
 def _check_goes_on(own: Index, index: Index) -> None:
@@ -126,40 +144,6 @@ def _check_goes_on(own: Index, index: Index) -> None:
             raise TrustError(f"drop {entry.id}", "it was changed or taken out of the edition", "Ask the archive's operator.")
 
 
-def _proved_entries(rooms: FollowRooms, index: Index, seen: Set[IndexEntry]) -> list[IndexEntry]:
-    """Return the entries that are to be taken, after all drops of the edition were proved to fit together.
-
-    seen: those of an edition that is mirrored: they were proved then. A snapshot that another one replaced is not wanted any
-    more, but this mirror names it in its own edition, so it is proved all the same.
-    """
-    rows = {row.id: row for row in rooms.register.drops()}
-    superseded = {entry.supersedes for entry in index.entries}
-    lifted = _lifted(rooms.register)
-    drops, wanted = [], []
-    for entry in index.entries:
-        row = rows.get(entry.id)
-        if row is not None and (row.infohash_v1, row.infohash_v2) != (entry.infohash_v1, entry.infohash_v2):
-            problem = f"held with infohash {row.infohash_v2}, the index says {entry.infohash_v2}"
-            raise TrustError(f"drop {entry.id}", problem, "Ask the archive's operator.")
-        if row is not None:
-            drops.append(entry.with_members(rooms.register.members_of_drop(entry.id)))
-            lacking = [m for m in drops[-1].members if m.object_id in lifted and rooms.store.head(m.object_id) < m.version]
-            wanted += [entry] if lacking else []
-        elif entry.id in superseded and entry in seen:
-            drops.append(entry.with_members(()))
-        else:
-            drops.append(read_drop(rooms.fetch.read, index, entry).drop)
-            wanted += [] if entry.id in superseded else [entry]
-    check_drops(drops)
-    return wanted
-
-
-def _lifted(register: Register) -> set[ObjectId]:
-    """Return the objects that were withdrawn once and may be held now: what was not fetched of them, or purged, is fetched."""
-    said = register.withdrawals.all()
-    return {w.tombstone.object_id for w in said} - {w.tombstone.object_id for w in said if w.purged_at or w.masks(Purpose.SHARING)}
-
-
 @dataclass(frozen=True, slots=True)
 class _Taken:
     """What one drop cost. verified_count: files whose sha256 was computed here."""
@@ -168,8 +152,11 @@ class _Taken:
     fetched_bytes: int
 
 
-def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken:
-    """Return what one drop cost, after all of it is held. Versions that a killed run took in are not fetched again."""
+def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken | None:
+    """Return what one drop cost, after all of it is held. Versions that a killed run took in are not fetched again.
+
+    None for a search index that nobody gives any more, or that this version cannot read: one is built here instead.
+    """
     manifested = read_drop(rooms.fetch.read, index, entry)
     drop = manifested.drop
     held = {member for member in drop.members if rooms.store.head(member.object_id) >= member.version}
@@ -184,15 +171,37 @@ def _take(rooms: FollowRooms, index: Index, entry: IndexEntry) -> _Taken:
     wanted_bytes = sum(row.file_bytes for row in manifested.rows if row.path not in without)
     with rooms.catalogue.progress.task(f"fetching {entry.id}", wanted_bytes, "B") as advance:
         torrent = announced_also(manifested.torrent, Announce(web_seeds=rooms.whereabouts.web_seeds))
-        fetched_bytes = rooms.swarm.fetch(torrent, folder, rooms.whereabouts.peers, advance, without)
-    if entry.kind is DropKind.METADATA:
+        try:
+            fetched_bytes = rooms.swarm.fetch(torrent, folder, rooms.whereabouts.peers, advance, without)
+        except SourceError as error:
+            if entry.kind is not DropKind.SEARCH:
+                raise
+            rooms.catalogue.progress.note(f"{error}; a search index is built here")
+            return None
+    if entry.kind.is_snapshot:
         _check_files(folder, manifested)
-        rooms.catalogue.catalogue.adopt_snapshot(folder)
+        if not _adopt_snapshot(rooms, folder, manifested):
+            return None
     else:
         _adopt(rooms, folder, manifested, held, left)
     rooms.register.record_drop(drop)
     rooms.staging.discard(folder)
     return _Taken(entry.file_count - len(without), fetched_bytes)
+
+
+def _adopt_snapshot(rooms: FollowRooms, folder: Path, manifested: ManifestedDrop) -> bool:
+    """Return whether a catalogue or a search index is in use now: an index may be of a version that nobody here can read."""
+    if manifested.drop.kind is DropKind.METADATA:
+        rooms.catalogue.catalogue.adopt_snapshot(folder)
+        return True
+    name = snapshot_of(parse_torrent(manifested.torrent).name, rooms.settings.name, DropKind.SEARCH)
+    try:
+        adopt_index(rooms.catalogue, folder, name)
+    except StoreError as error:
+        rooms.catalogue.progress.note(f"{error}; a search index is built here")
+        rooms.staging.discard(folder)
+        return False
+    return True
 
 
 def _check_files(folder: Path, manifested: ManifestedDrop) -> None:

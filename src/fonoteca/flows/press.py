@@ -27,13 +27,14 @@ from fonoteca.editions import (
     rows_of_snapshot,
 )
 from fonoteca.flows.catalogue import CatalogueRooms
+from fonoteca.flows.events import record_events
 from fonoteca.flows.listening import listening
 from fonoteca.flows.masks import Masks
 from fonoteca.flows.records import store_member_list
-from fonoteca.flows.successors import to_replace
+from fonoteca.flows.successors import TAKEN_BACK, to_replace
 from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.torrentreading import Announce
-from fonoteca.model.corridor import Drop, DropKind, DropMember, MemberFile, Shareable
+from fonoteca.model.corridor import Drop, DropKind, DropMember, Event, MemberFile, Shareable
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId
 from fonoteca.model.rights import Hold, Kind, Refusal, SharingAdmission
@@ -74,17 +75,16 @@ class Press:
         self._rooms = rooms
         self._snapshot = snapshot
         self._listening = listening(rooms.register, rooms.catalogue.catalogue)
-        index = rooms.editions.index()
-        self._published = {entry.id for entry in index.entries} if index else set()
-        self._current_snapshot = index.current_snapshot() if index else None
+        self._index = rooms.editions.index()
+        self._published = {entry.id for entry in self._index.entries} if self._index else set()
         self.made: list[Drop] = []
         self.withheld: list[Withheld] = []
         self._taken_back: set[DropId] = set()
         self._masks = Masks.now(rooms.register)
 
     def drops(self) -> Iterator[ManifestedDrop]:
-        """Yield the drops to put out, in order: metadata, what an earlier run left unpublished, audio, artwork."""
-        yield from self._told(self._metadata())
+        """Yield the drops to put out, in order: catalogue, search index, what an earlier run left unpublished, audio, artwork."""
+        yield from self._told(self._snapshots())
         for row in self._rooms.register.drops():
             if row.id not in self._published and not row.kind.is_snapshot:
                 yield from self._told(self._unfinished(row))
@@ -114,19 +114,17 @@ class Press:
             corrects = member.version > 1 and publishing.carrier(DropMember(object_id, 1)) is not None
             yield Offered(key, place_of(object_id), member.version, self._listening.of(object_id)[0], corrects)
 
-    def _metadata(self) -> Iterator[ManifestedDrop]:
-        """Yield the drop of the catalogue's snapshot if it is not out yet."""
-        rooms = self._rooms
-        files = tuple(
-            MemberFile(name, _hash_file(path, rooms.settings.piece_bytes))
-            for name, path in rooms.catalogue.catalogue.snapshot_files()
-        )
-        plan = SnapshotPlan(self._snapshot, files, supersedes=self._current_snapshot)
-        if plan.id in self._published:
-            return
-        settings = rooms.settings
-        made = cut_snapshot(plan, settings.name, settings.piece_bytes, rooms.announce, rooms.catalogue.clock.now())
-        yield ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
+    def _snapshots(self) -> Iterator[ManifestedDrop]:
+        """Yield the drops of the catalogue's snapshot and of its search index, if they are not out yet."""
+        rooms, settings = self._rooms, self._rooms.settings
+        snapshots = {DropKind.METADATA: rooms.catalogue.catalogue.snapshot_files(), DropKind.SEARCH: rooms.catalogue.search.files()}
+        for kind, found in snapshots.items():
+            files = tuple(MemberFile(name, _hash_file(path, settings.piece_bytes)) for name, path in found)
+            supersedes = self._index.current_snapshot(kind) if self._index else None
+            plan = SnapshotPlan(self._snapshot, files, supersedes, kind)
+            if plan.id not in self._published:
+                made = cut_snapshot(plan, settings.name, settings.piece_bytes, rooms.announce, rooms.catalogue.clock.now())
+                yield ManifestedDrop(made.drop, made.torrent, rows_of_snapshot(plan))
 
     def _unfinished(self, row: DropRow) -> Iterator[ManifestedDrop]:
         """Yield a drop that was recorded and not published.
@@ -137,6 +135,7 @@ class Press:
         judged = [self._judged(member) for member in self._rooms.register.members_of_drop(row.id)]
         shareables = tuple(each for each in judged if isinstance(each, Shareable))
         if len(shareables) < len(judged) or self._taken_back.intersection(row.needs):
+            record_events(self._rooms, [Event(self._rooms.catalogue.clock.now(), TAKEN_BACK, row.id)])
             self._rooms.register.forget_drop(row.id)
             self._taken_back.add(row.id)
             return

@@ -11,11 +11,12 @@ Killed in between, the next run puts out what was recorded and not published, re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fonoteca.editions import (
+    Announcement,
     Heading,
     IndexEntry,
     Publication,
@@ -29,6 +30,7 @@ from fonoteca.formats import tombstones
 from fonoteca.model.catalogue import Snapshot
 from fonoteca.model.corridor import Drop
 from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Authority, Purpose
 
 
@@ -94,16 +96,17 @@ def finish(rooms: PublishRooms, stages: Sequence[Mapping[str, bytes]]) -> Publis
     before = rooms.editions.index()
     publication = rooms.editions.finish(stages, Terms(rooms.catalogue.clock.now(), _withdrawals(rooms)))
     known = {entry.id for entry in before.entries} if before else set()
-    drops = tuple(_still_good(rooms, entry) for entry in publication.index.entries if entry.id not in known)
+    withdrawn = rooms.register.withdrawn(Purpose.SHARING)
+    drops = tuple(_still_good(rooms, entry, withdrawn) for entry in publication.index.entries if entry.id not in known)
     rooms.editions.commit(publication)
-    record_snapshots(rooms.register, publication.index)
+    record_snapshots(rooms.register, publication.index, rooms.editions.has)
     return Published(publication.number, publication.made, drops, (), rooms.editions.good_until())
 
 
-def _still_good(rooms: PublishRooms, entry: IndexEntry) -> Drop:
+def _still_good(rooms: PublishRooms, entry: IndexEntry, withdrawn: Container[ObjectId]) -> Drop:
     """Return a drop that was staged, if nothing happened since that keeps it from going out. Raises: UsageError."""
     drop = entry.with_members(rooms.register.members_of_drop(entry.id))
-    gone = next((m.object_id for m in drop.members if m.object_id in rooms.register.withdrawn(Purpose.SHARING)), None)
+    gone = next((m.object_id for m in drop.members if m.object_id in withdrawn), None)
     if gone is not None or (not drop.members and not drop.kind.is_snapshot):
         problem = f"{gone} was withdrawn since it was staged" if gone else "it was taken back since it was staged"
         raise UsageError(f"drop {entry.id}", problem, "Run `fonoteca publish --stage` again.")
@@ -117,7 +120,7 @@ def _prepared(rooms: PublishRooms) -> tuple[Press, Publication, Terms]:
     press = Press(rooms, snapshot.name)
     settings = rooms.settings
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
-    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms))
+    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms), Announcement(settings.editions.address, rooms.announce))
     return press, rooms.editions.stage(heading, press.drops(), terms), terms
 
 
@@ -130,7 +133,7 @@ def _published(rooms: PublishRooms, press: Press, publication: Publication) -> P
     """Return what a run put out, after the register knows its snapshots."""
     index = rooms.editions.index()
     assert index is not None, "an edition is out"
-    record_snapshots(rooms.register, index)
+    record_snapshots(rooms.register, index, rooms.editions.has)
     withheld = tuple(dict.fromkeys(press.withheld))
     return Published(publication.number, publication.made, tuple(press.made), withheld, rooms.editions.good_until())
 

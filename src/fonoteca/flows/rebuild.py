@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from fonoteca.editions import Editions, parse_drop_record, parse_member_list
 from fonoteca.flows.records import MEMBERS_FILE, RECORD_FILE, record_document, record_snapshots, record_stored
 from fonoteca.flows.replay import replay
-from fonoteca.flows.withdrawn import replay_withdrawals
-from fonoteca.model.corridor import Drop, DropMember
+from fonoteca.flows.successors import TAKEN_BACK
+from fonoteca.flows.withdrawn import TELLING, replay_withdrawals
+from fonoteca.model.corridor import Drop, DropMember, Event
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Kind
 from fonoteca.ports import Progress
@@ -48,7 +50,8 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
     repaired first.
     """
     with rooms.register.made_anew() as register:
-        _finish_purges(rooms.store, register)
+        told = _Told.by(rooms.store)
+        _replay_withdrawals(rooms.store, register, told)
         objects = versions = 0
         with rooms.progress.task("reading the store", None, "objects") as advance:
             for object_id in rooms.store.object_ids():
@@ -56,10 +59,11 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
                 objects += 1
                 advance(1)
         index = rooms.editions.index()
-        for drop in _drops(rooms.store, {entry.id for entry in index.entries} if index else set()):
+        published = {entry.id for entry in index.entries} if index else set()
+        for drop in _drops(rooms.store, published, told):
             register.record_drop(drop)
         if index is not None:
-            record_snapshots(register, index)
+            record_snapshots(register, index, rooms.editions.has)
         events, damaged = 0, []
         for segment in rooms.store.log():
             register.record_events(segment.events)
@@ -70,9 +74,36 @@ def rebuild(rooms: RebuildRooms) -> Rebuilt:
         return Rebuilt(objects, versions, len(register.drops()), events, tuple(damaged))
 
 
-def _finish_purges(store: Store, register: Register) -> None:
-    """Let go of what the log says is to be purged: a kill may have left half of it, which nobody could read."""
-    replay_withdrawals(register, store.events())
+@dataclass(slots=True)
+class _Told:
+    """What the event log tells of what the store's objects cannot.
+
+    withdrawals: events that tell of them. taken_back: when drops were that never went out. whole: whether all of the log is there.
+    """
+
+    withdrawals: list[Event] = field(default_factory=list)
+    taken_back: dict[str, datetime] = field(default_factory=dict)
+    whole: bool = True
+
+    @classmethod
+    def by(cls, store: Store) -> _Told:
+        """Return what a store's log tells. Cost: one read of it."""
+        told = cls()
+        for segment in store.log():
+            told.withdrawals += (event for event in segment.events if event.what in TELLING)
+            told.taken_back |= {event.subject: event.at for event in segment.events if event.what == TAKEN_BACK}
+            told.whole = told.whole and not segment.damage
+        return told
+
+
+def _replay_withdrawals(store: Store, register: Register, told: _Told) -> None:
+    """Enter what was withdrawn, and let go of what is to be purged: a kill may have left half of it, which nobody could read.
+
+    Where a part of the log is lost, what the register knew of withdrawals stays beside what is left: nothing comes back by damage.
+    """
+    if told.whole:
+        register.withdrawals.clear()
+    replay_withdrawals(register, told.withdrawals)
     for each in register.withdrawals.purges_under_way():
         store.purge(each.tombstone.object_id)
 
@@ -91,14 +122,16 @@ def _record_object(store: Store, register: Register, object_id: ObjectId) -> int
     return head
 
 
-def _drops(store: Store, published: Set[DropId]) -> Iterator[Drop]:
+def _drops(store: Store, published: Set[DropId], told: _Told) -> Iterator[Drop]:
     """Yield the drops of the store, those that are out first, without those that publishing took back.
 
     A drop that was taken back has left its member list; what of its members could go out is in a drop that was made later.
     """
     carried: dict[DropMember, DropId] = {}
     for drop in sorted(_stored_drops(store), key=lambda drop: (drop.id in published, drop.created_at), reverse=True):
-        if drop.id in published or {carried[m] for m in drop.members if m in carried} <= set(drop.replaces):
+        overlap = {carried[member] for member in drop.members if member in carried}
+        lives = overlap <= set(drop.replaces) and told.taken_back.get(drop.id, drop.created_at) <= drop.created_at
+        if drop.id in published or lives:
             for member in drop.members:
                 carried.setdefault(member, drop.id)
             yield drop

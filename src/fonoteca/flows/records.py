@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fonoteca.editions import Index, drop_record
+from collections.abc import Callable
+
+from fonoteca.editions import Index, IndexEntry, drop_record
 from fonoteca.model.corridor import Drop, StoredVersion
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
@@ -45,11 +47,14 @@ def record_document(register: Register, stored: StoredVersion) -> None:
     register.record(stored, None, Description(title=stored.object_id.key, artist="", source_uri=""))
 
 
-def record_snapshots(register: Register, index: Index) -> None:
-    """Enter the snapshot drops of an edition that is out: snapshots are outside the store, so the edition is what knows them."""
+def record_snapshots(register: Register, index: Index, there: Callable[[IndexEntry], bool]) -> None:
+    """Enter the snapshot drops of an edition that is out: snapshots are outside the store, so the edition is what knows them.
+
+    there: says which of them are in this archive's edition. A mirror that chose has not all.
+    """
     known = {row.id for row in register.drops()}
     for entry in index.entries:
-        if entry.kind.is_snapshot and entry.id not in known:
+        if entry.kind.is_snapshot and entry.id not in known and there(entry):
             register.record_drop(entry.with_members(()))
 
 

@@ -15,6 +15,7 @@ from fonoteca.model.rights import Policy, SharingAdmission
 from fonoteca.ports import Clock, Swarm, TendedSwarm
 from fonoteca.register import Register
 from fonoteca.rights import judge_again
+from fonoteca.search import SearchIndex
 from fonoteca.store import Store
 
 
@@ -34,6 +35,7 @@ class SeedRooms:
     clock: Clock
     store_folder: Path | None
     catalogue_folder: Path
+    search: SearchIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ def seed(rooms: SeedRooms) -> Seeding:
     withheld: list[tuple[DropId, str]] = []
     payload_bytes = 0
     masks = Masks.now(rooms.register)
+    known = {row.id for row in rooms.register.drops()}
     for entry in index.entries if index else ():
+        if entry.id not in known:  # a mirror that chose has not all that its edition names
+            continue
         try:
             reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks)
         except FonotecaError as error:
@@ -85,9 +90,9 @@ def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
     """Return why a drop cannot be given out, "" when it is from now on, but for what is withdrawn of it."""
     torrent = rooms.editions.torrent_of(entry)
     root = rooms.store_folder
-    if entry.kind is DropKind.METADATA:
-        root = rooms.catalogue_folder / snapshot_of(parse_torrent(torrent).name, rooms.name)
-        if not root.is_dir():
+    if entry.kind.is_snapshot:
+        root = _snapshot_folder(rooms, entry, torrent)
+        if root is None:
             return "its snapshot was deleted"
     if root is None:
         return "a swarm reads files in place, and this store is on S3; `fonoteca serve` gives it out as a web seed"
@@ -96,6 +101,15 @@ def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
         return "all of it was withdrawn"
     rooms.swarm.seed(torrent, root, without=masked)
     return ""
+
+
+def _snapshot_folder(rooms: SeedRooms, entry: IndexEntry, torrent: bytes) -> Path | None:
+    """Return where the files of a snapshot lie, None when they are gone."""
+    metainfo = parse_torrent(torrent)
+    if entry.kind is DropKind.SEARCH:
+        return rooms.search.folder_with([file.path for file in metainfo.files])
+    place = rooms.catalogue_folder / snapshot_of(metainfo.name, rooms.name, entry.kind)
+    return place if place.is_dir() else None
 
 
 def _withheld(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:

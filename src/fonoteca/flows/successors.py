@@ -12,6 +12,9 @@ from fonoteca.model.corridor import DropMember
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.register import DropRow, Register
 
+TAKEN_BACK = "drop-taken-back"
+"""The event of a drop that was recorded, and never put out: its member list stays in the store, and is of no drop."""
+
 
 def to_replace(register: Register, published: Set[DropId]) -> list[tuple[DropRow, list[DropMember]]]:
     """Return the published drops of the store that none replaces and of which something was purged, each with its other members.

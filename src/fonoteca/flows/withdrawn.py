@@ -89,3 +89,6 @@ _ENTER: Mapping[str, Callable[[Register, Event], None]] = {
 
 _ORDER = {what: place for place, what in enumerate(_ENTER)}
 """What follows from one statement, in the order in which it does."""
+
+TELLING = frozenset(_ENTER)
+"""What happens to withdrawals: the events that tell of them."""

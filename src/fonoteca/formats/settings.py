@@ -26,7 +26,14 @@ FILE_NAME = "fonoteca.toml"
 _TABLES: Mapping[str, Mapping[str, type]] = {
     "archive": {"name": str, "title": str, "piece_bytes": int, "store": str, "register": str, "workers": object},
     "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
-    "editions": {"drop_bytes_max": int, "drop_files_max": int, "trackers": tuple, "web_seeds": tuple, "contact": str},
+    "editions": {
+        "drop_bytes_max": int,
+        "drop_files_max": int,
+        "trackers": tuple,
+        "web_seeds": tuple,
+        "address": str,
+        "contact": str,
+    },
     "signing": {
         "root_days": int,
         "targets_days": int,
@@ -143,6 +150,7 @@ drop_bytes_max = {text(_exact_bytes(editions.drop_bytes_max))}
 drop_files_max = {editions.drop_files_max}
 trackers = {text(editions.trackers)}
 web_seeds = {text(editions.web_seeds)}
+address = {text(editions.address)}  # where this edition is found, such as "https://archive.example/editions/": for its feed
 contact = {text(editions.contact)}  # whom to write to about a withdrawal: of a role, not a person
 
 [signing]  # for how many days a signature is good; `publish` signs anew what is past the half of that

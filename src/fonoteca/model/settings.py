@@ -25,6 +25,7 @@ RAY = "ray"
 """The setting of `workers` that gives work to a Ray cluster."""
 
 _S3_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*")
+_FOLDER_ADDRESS = re.compile(r"https?://[!-~]{1,1000}/")
 _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9-]{0,62}")
 """None that is a device on Windows, where a folder could not have it."""
 
@@ -40,6 +41,8 @@ def _check_range(setting: str, value: int, least: int, most: int | None = None) 
 class EditionSettings:
     """How drops are cut and announced. trackers: announce URLs. web_seeds: BEP 19 base URLs.
 
+    address: of the edition's folder, where people find it; its feed then has whole links. Ends in `/`.
+
     contact: whom to write to about a withdrawal, as every tombstone says; an address or a page, of a role and not a person.
     """
 
@@ -47,10 +50,14 @@ class EditionSettings:
     drop_files_max: int = DROP_FILES_MAX_DEFAULT
     trackers: tuple[str, ...] = ()
     web_seeds: tuple[str, ...] = ()
+    address: str = ""
     contact: str = ""
 
     def __post_init__(self) -> None:
-        """Check that a drop can hold something, and that the contact is a line."""
+        """Check that a drop can hold something, that the contact is a line, and that the address is one of a folder."""
+        if self.address and not _FOLDER_ADDRESS.fullmatch(self.address):
+            problem = "expected an http or https address that ends in /"
+            raise UsageError(f"editions.address {self.address!r:.80}", problem, "Correct it in fonoteca.toml.")
         if len(self.contact) > TITLE_CHARS_MAX or not self.contact.isprintable():
             raise UsageError(f"editions.contact {self.contact!r:.60}", "not a line of text", "Correct it in fonoteca.toml.")
         _check_range("drop_bytes_max", self.drop_bytes_max, 1)

@@ -132,6 +132,10 @@ class Withdrawals:
         this = (*_of(ordered), withdrawal.c.number == ordered.tombstone.number, withdrawal.c.purge_at.is_(None))
         self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(purge_at=at)))
 
+    def clear(self) -> None:
+        """Let go of every statement, for them to be entered anew from a log that is whole."""
+        self._write(lambda connection: connection.execute(delete(withdrawal)))
+
     def forget(self, object_id: str) -> None:
         """Let go of all that is held of an object whose bytes are gone. The drops that it is in stay as they are."""
         self._write(lambda connection: _forget_object(connection, object_id))

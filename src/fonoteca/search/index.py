@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from fonoteca.model.catalogue import Recording
-from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.errors import StoreError, TrustError, UsageError
 from fonoteca.ports import Blobs, Staging
+from fonoteca.search.adoption import prove_index
+from fonoteca.search.canonical import make_canonical
 from fonoteca.search.hits import Hit
 from fonoteca.search.indexing import write_index
 from fonoteca.search.reading import IndexReader
@@ -48,15 +50,47 @@ class SearchIndex:
         folder = self._staging.folder(f"search-{name}")
         try:
             count = write_index(folder, recordings)
-            there = set(self._blobs.children())
-            name = next(candidate for candidate in _names(name) if candidate not in there)
-            self._blobs.adopt(folder, name)
+            make_canonical(folder, self._staging)
+            self._take_into_use(folder, snapshot, before)
         finally:
             self._staging.discard(folder)
+        return count
+
+    def adopt(self, folder: Path, snapshot: str, recording_count: int, sample: Iterable[Recording]) -> None:
+        """Take an index into use that another archive made of a snapshot; the folder, below staging, is used up.
+
+        recording_count: of the snapshot. sample: some of its recordings, which must be found as they are. Cost: one read of it.
+        Raises: TrustError when it is no such index; StoreError when this version of Tantivy cannot read it: build one then. The
+        index in use stays.
+        """
+        if not _NAME.fullmatch(snapshot) or snapshot == CURRENT:
+            raise TrustError("search index", f"{snapshot!r} is not a snapshot's name", "Follow another mirror of this archive.")
+        prove_index(folder, recording_count, sample)
+        for lock in folder.glob(".tantivy-*.lock"):
+            self._staging.discard(lock)
+        self._take_into_use(folder, snapshot, self.current())
+
+    def _take_into_use(self, folder: Path, snapshot: str, before: str | None) -> None:
+        """Move a finished index in and use it from now on. The one before stays for those who have it open."""
+        there = set(self._blobs.children())
+        name = next(candidate for candidate in _names(snapshot) if candidate not in there)
+        self._blobs.adopt(folder, name)
         self._blobs.write(CURRENT, f"{name}\n{snapshot}\n".encode("ascii"))
         for old in there - {CURRENT, before, name}:
             self._blobs.delete(old)
-        return count
+
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """Return the files of the index in use, in order of name. Raises: UsageError before the first build."""
+        name = self.current()
+        folder = self._folder(name) if name else None
+        if folder is None:
+            raise UsageError("search", "there is no index yet", "Build one: fonoteca catalogue build.")
+        return tuple(sorted((path.name, path) for path in folder.iterdir() if not path.name.startswith(".")))
+
+    def folder_with(self, names: Collection[str]) -> Path | None:
+        """Return where an index with these files lies, in use or the one before, None when there is none: names tell contents."""
+        places = (self._folder(child) for child in self._blobs.children() if child != CURRENT)
+        return next((place for place in places if place and all((place / name).is_file() for name in names)), None)
 
     def current(self) -> str | None:
         """Return the name of the index in use, None before the first build. Raises: StoreError when the pointer is damaged."""

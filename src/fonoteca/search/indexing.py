@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from itertools import chain, islice
+from itertools import count as count_from
 from pathlib import Path
 
 import tantivy
@@ -18,6 +20,9 @@ from fonoteca.search.words import fold
 
 HEAP_BYTES = 128_000_000
 """Tantivy's writing buffer; it flushes a segment when it is full."""
+
+BATCH_DOCUMENTS = 50_000
+"""Of the first batch that is committed: less than what fills the buffer."""
 
 _BEST_RANK_WEIGHT = 6.0
 
@@ -72,22 +77,36 @@ def write_index(folder: Path, recordings: Iterable[Recording]) -> int:
     count = 0
     with wrapped(str(folder)):
         index = tantivy.Index(make_schema(), str(folder))
-        # One thread: the same recordings then give the same order of documents.
-        writer = index.writer(HEAP_BYTES, 1)
-        try:
-            for entry in gather_entries(recordings):
-                writer.add_document(_document(entry))
-                count += 1
-            writer.commit()
-        except BaseException:
-            writer.rollback()
-            raise
-        finally:
-            # Its threads write in the folder, which the caller is about to move or remove.
-            writer.wait_merging_threads()
+        for batch in _batches(gather_entries(recordings)):
+            # One thread: the same recordings then give the same order of documents.
+            writer = index.writer(HEAP_BYTES, 1)
+            try:
+                for entry in batch:
+                    writer.add_document(_document(entry))
+                    count += 1
+                writer.commit()
+            except BaseException:
+                writer.rollback()
+                raise
+            finally:
+                # Its threads write in the folder, which the caller is about to move or remove. Merges end before there is more to
+                # merge, and no two batches are as long as each other: so the same segments are merged in the same order always.
+                writer.wait_merging_threads()
     for lock in folder.glob(".tantivy-*.lock"):
         lock.unlink()
     return count
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[Iterable[Entry]]:
+    """Yield the entries in batches, each a little longer than the one before; at least one, which may be empty."""
+    rest = iter(entries)
+    for number in count_from(BATCH_DOCUMENTS):
+        batch = islice(rest, number)
+        first = next(batch, None)
+        if first is not None or number == BATCH_DOCUMENTS:
+            yield chain(() if first is None else (first,), batch)
+        if first is None:
+            return
 
 
 def gather_entries(recordings: Iterable[Recording]) -> Iterator[Entry]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tantivy
 
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.search.hits import Hit, HitKind
 from fonoteca.search.indexing import Entry, wrapped
 from fonoteca.search.words import Phrase, fold, read_query
@@ -40,6 +40,14 @@ class IndexReader:
     def count(self) -> int:
         """The number of documents."""
         return self._searcher.num_docs
+
+    def reaches(self, counts: Sequence[int]) -> bool:
+        """Return whether the last document of each segment is there, in a list of how many each is said to have."""
+        try:
+            with wrapped(self._subject):
+                return all(self._searcher.doc(tantivy.DocAddress(place, count - 1)) for place, count in enumerate(counts))
+        except StoreError:
+            return False
 
     def search(self, words: str, limit: int = 20) -> tuple[Hit, ...]:
         """Return the best hits first: match times popularity, then rank, kind and id.

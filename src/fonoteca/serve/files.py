@@ -31,6 +31,7 @@ _PUBLISHED_TYPES = {
     ".parquet": "application/vnd.apache.parquet",
     ".torrent": "application/x-bittorrent",
     ".xml": "application/xml",
+    "SHA256SUMS": "text/plain; charset=utf-8",
     ".zst": "application/zstd",
 }
 _BINARY = "application/octet-stream"
@@ -102,6 +103,9 @@ class Files:
         snapshot = self._rooms.catalogue.snapshot()
         if snapshot is not None and parts[0].endswith(f"-catalogue-{snapshot.name}"):
             return self._seed_snapshot(request, snapshot, path)
+        indexed = self._rooms.finder.snapshot()
+        if indexed is not None and parts[0].endswith(f"-search-{indexed}"):
+            return self._seed_index(request, path)
         return self._seed_member(request, path)
 
     def _seed_member(self, request: Request, path: str) -> Response:
@@ -126,6 +130,13 @@ class Files:
             raise Problem(404, _NO_SUCH_FILE)
         blobs = self._rooms.catalogue_blobs
         return deliver(request, blobs, _published(blobs, f"{snapshot.name}/{path}"))
+
+    def _seed_index(self, request: Request, path: str) -> Response:
+        """Return a file of the search index in use."""
+        if "/" in path or path.startswith("."):
+            raise Problem(404, _NO_SUCH_FILE)
+        blobs = self._rooms.search_blobs
+        return deliver(request, blobs, _published(blobs, f"{self._rooms.finder.current()}/{path}"))
 
     def _let_pass(self, object_id: ObjectId) -> None:
         """Raise Problem when rights do not let the object's files go out now."""

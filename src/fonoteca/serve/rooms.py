@@ -46,6 +46,10 @@ class Finder(Protocol):
         """Return the name of the index in use, None before the first is built."""
         ...
 
+    def snapshot(self) -> str | None:
+        """Return the name of the snapshot that the index in use is of, None before the first is built."""
+        ...
+
     def search(self, words: str, limit: int) -> tuple[Hit, ...]:
         """Return the best hits of any kind for what a person typed."""
         ...
@@ -55,7 +59,7 @@ class Finder(Protocol):
 class ServeRooms:
     """All that `create_app` needs.
 
-    store: reads rights. blobs: the storage root. editions, catalogue: the folders of these names.
+    store: reads rights. blobs: the storage root. editions, catalogue_blobs, search_blobs: the folders of these names.
     coverage_png: the curve as a picture.
     """
 
@@ -67,5 +71,6 @@ class ServeRooms:
     editions: Blobs
     catalogue_blobs: Blobs
     catalogue: Atlas
+    search_blobs: Blobs
     finder: Finder
     coverage_png: Callable[[Coverage], bytes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import shake_128
 
 from fonoteca.model.errors import TakenError
@@ -21,10 +21,10 @@ def counted_seeds(salt: str = "") -> Callable[[int], bytes]:
 
 
 class MemoryKeys:
-    """`KeyFiles` in memory."""
+    """`KeyFiles` in memory. files: those to begin with, by name."""
 
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.files = dict(files or {})
 
     def names(self) -> list[str]:
         """Return the names of the files."""

@@ -33,7 +33,7 @@ SNAPSHOT_BYTES_MAX = 2_000_000
 """These three as python-tuf's client has them."""
 
 TARGETS_BYTES_MAX = 64 * 2**20
-"""About 115,000 drops: 8,000 take 4.7 MB. Other clients refuse more than 5 MB unless told otherwise (docs/decisions/tuf.md)."""
+"""About 150,000 drops: 8,000 take 3.5 MB. Other clients refuse more than 5 MB unless told otherwise (docs/decisions/tuf.md)."""
 
 WITHDRAWALS_BYTES_MAX = 64 * 2**20
 """Of withdrawals.json: about 100,000 of them."""

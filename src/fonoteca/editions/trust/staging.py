@@ -2,7 +2,8 @@
 
 A stage is a folder: `root.json`, `targets.json` and `withdrawals.json`, those of them that are new, each signed by the keys that
 were at hand; `trusted-root.json`, the root that is out, so that a signer far from the archive sees whose keys count; `contents/`
-with index.json. Copies that were signed apart are put together again: signatures over the same bytes add up.
+with index.json and the files for people. Copies that were signed apart are put together again: signatures over the same bytes
+add up.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ class Signing:
     missing: int | None
 
 
-def staged_files(draft: Draft, standing: Standing | None, index_content: bytes) -> dict[str, bytes]:
-    """Return the files of a stage, by path below its folder."""
+def staged_files(draft: Draft, standing: Standing | None, contents: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the files of a stage, by path below its folder. contents: what changes under its name, by path."""
     known = {role: each.signed.version for role, each in standing.versioned()} if standing else {}
     documents = {Role.TARGETS: draft.targets, Role.WITHDRAWALS: draft.withdrawals}
     files = {f"{role}.json": serialized(each) for role, each in documents.items() if known.get(role) != each.signed.version}
@@ -57,7 +58,7 @@ def staged_files(draft: Draft, standing: Standing | None, index_content: bytes) 
         files[f"{Role.ROOT}.json"] = serialized(draft.root)
     if draft.before is not None:
         files[TRUSTED_ROOT] = serialized(draft.before)
-    return {**files, f"{CONTENTS}/{INDEX}": index_content}
+    return files | {f"{CONTENTS}/{path}": content for path, content in contents.items()}
 
 
 def sign_staged(name: str, files: Mapping[str, bytes], signer: CryptoSigner) -> tuple[bytes, Signing]:

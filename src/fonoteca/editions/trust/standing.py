@@ -17,14 +17,15 @@ from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
 from fonoteca.editions.index import INDEX
+from fonoteca.editions.people import PEOPLE
 from fonoteca.editions.trust.roles import METADATA, TIMESTAMP, WITHDRAWALS, Role, document_path, stamped_path
 from fonoteca.formats.strictjson import parse_json
 from fonoteca.model.errors import FormatError, StoreError
 from fonoteca.ports import Blobs
 
 _VERSIONED = re.compile(r"([1-9][0-9]{0,8})\.(root|targets|withdrawals|snapshot)\.json")
-_CHANGING = (INDEX, WITHDRAWALS)
-_STAMPED = re.compile(r"[0-9a-f]{64}\.(index|withdrawals)\.json")
+_CHANGING = (INDEX, WITHDRAWALS, *PEOPLE)
+_STAMPED = re.compile(r"[0-9a-f]{64}\.(index\.json|withdrawals\.json|feed\.xml|SHA256SUMS)")
 S = TypeVar("S", Root, Targets, Snapshot, Timestamp)
 _REMEDY = "Put it back from a backup or a mirror; `fonoteca doctor` says whether the edition is whole."
 

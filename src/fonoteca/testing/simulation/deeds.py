@@ -13,10 +13,14 @@ from fonoteca.flows.audit import Audited, Scope, audit, seen_damages
 from fonoteca.flows.publish import publish
 from fonoteca.flows.rebuild import rebuild
 from fonoteca.flows.repair import repair
+from fonoteca.flows.withdraw import Order, reinstate, withdraw
 from fonoteca.formats import ocfl
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.ids import ObjectId
+from fonoteca.model.rights import Kind
+from fonoteca.model.withdrawal import Reason, WithdrawalState
 from fonoteca.ports import SILENCE
+from fonoteca.stewardship import withdraw_rooms
 from fonoteca.testing.simulation.truth import LawBroken, Promise
 from fonoteca.testing.simulation.world import SimulatedArchive, World
 from fonoteca.wiring import audit_rooms, publish_rooms, rebuild_rooms, repair_rooms
@@ -147,6 +151,28 @@ def publishes(world: World, archive: SimulatedArchive, chance: Random) -> str:
     return f"edition {done.number}{'' if done.made else ' (as it was)'}"
 
 
+def withdraws(world: World, archive: SimulatedArchive, chance: Random) -> str:
+    """Withdraw an object, let go of one, or give one out again; what is told of is a promise."""
+    rooms = withdraw_rooms(archive)
+    said = archive.register.withdrawals.all()
+    back = sorted(each.tombstone.object_id for each in said if each.masks())
+    held = sorted(row.object_id for kind in Kind for row in archive.register.objects(kind, limit=1000))
+    if back and chance.random() < 0.4:
+        object_id = chance.choice(back)
+        world.withdrawn.discard(object_id)
+        reinstate(rooms, object_id, "settled")
+        return f"{object_id} is given out again"
+    if not held:
+        return "nothing to withdraw"
+    object_id = chance.choice(held)
+    state = chance.choice((WithdrawalState.DARK, WithdrawalState.REMOVED))
+    if state is WithdrawalState.REMOVED:
+        world.doomed.add(ocfl.object_path(object_id))
+    withdraw(rooms, object_id, Order(state, Reason.OPERATOR, "simulated", notice=b"notice" if chance.random() < 0.5 else b""))
+    world.withdrawn.add(object_id)
+    return f"{object_id} is {state}"
+
+
 ACQUIRE = Deed("acquire", 120, acquires)
 ACQUIRE_ALL = Deed("acquire", 120, acquires_all)
 AUDIT = Deed("audit", 25, audits)
@@ -154,7 +180,8 @@ AUDIT_SOME = Deed("audit some", 20, audits_some)
 REPAIR = Deed("repair", 60, repairs)
 REBUILD = Deed("rebuild", 20, rebuilds, needs_all=True)
 PUBLISH = Deed("publish", 160, publishes, needs_all=True)
-DEEDS = (ACQUIRE, ACQUIRE, ACQUIRE, AUDIT, AUDIT_SOME, REPAIR, REBUILD, PUBLISH)
+WITHDRAW = Deed("withdraw", 25, withdraws)
+DEEDS = (ACQUIRE, ACQUIRE, ACQUIRE, AUDIT, AUDIT_SOME, REPAIR, REBUILD, PUBLISH, WITHDRAW)
 
 
 def harm(world: World, chance: Random) -> str:

@@ -167,6 +167,7 @@ def _check_rest(world: World) -> None:
     with world.running() as archive:
         laws.what_was_acknowledged_is_registered(world, archive)
         laws.the_register_knows_only_what_is_there(world, archive)
+        laws.what_was_withdrawn_stays_so(world, archive)
         if at_rest and not world.harmed:
             laws.the_register_equals_a_rebuild(archive, world.base)
 

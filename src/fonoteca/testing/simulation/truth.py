@@ -65,6 +65,11 @@ class Truth:
                     raise LawBroken("what-is-there-is-whole", f"{path} has not the digest of its name")
                 self.logs[path] = content
 
+    def forget(self, object_path: str) -> None:
+        """Let go of an object that was purged."""
+        self.promises = [promise for promise in self.promises if promise.object_path != object_path]
+        self.versions = {key: files for key, files in self.versions.items() if key[0] != object_path}
+
     def right(self) -> dict[str, bytes]:
         """Return every file that a store with these versions has, by path."""
         expected = dict(ocfl.root_files()) | self.logs

@@ -221,6 +221,8 @@ class World:
     bucket: where the store is, None for the disk. harmed: files of the store that were damaged at rest, and the bytes that they
     were left with, None for gone. copy: files of the store as a mirror has them. known_number: of the last edition that somebody
     was told of. unfinished: names of deeds that were cut short and not done again.
+    doomed: paths of objects that a process was told to purge: once the next has begun, they are gone or as before. purged: gone.
+    withdrawn: objects that somebody was told are withdrawn.
     """
 
     base: Path
@@ -235,6 +237,9 @@ class World:
     copy: dict[str, bytes] = field(default_factory=dict)
     known_number: int = 0
     unfinished: set[str] = field(default_factory=set)
+    doomed: set[str] = field(default_factory=set)
+    purged: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
     trace: list[str] = field(default_factory=list)
     steps: int = 0
     troubled: bool = False
@@ -317,8 +322,19 @@ class World:
             if files.get(path) != left:
                 del self.harmed[path]
 
+    def settle_purges(self) -> None:
+        """Take note of what became of the objects that were to go: all of it is gone, or none."""
+        files = self.store_files()
+        for path in sorted(self.doomed):
+            if not any(each.startswith(f"{path}/") for each in files):
+                self.purged.add(path)
+                self.truth.forget(path)
+                self.harmed = {each: left for each, left in self.harmed.items() if not each.startswith(f"{path}/")}
+        self.doomed.clear()
+
     def check_store(self, law: str) -> None:
         """Raise LawBroken unless the store has what it must, damaged files aside, and nothing else."""
+        self.settle_purges()
         self.settle_harm()
         files = self.store_files()
         self.truth.take_in({path: content for path, content in files.items() if not self._touches_harm(path)})

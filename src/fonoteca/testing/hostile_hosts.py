@@ -32,6 +32,7 @@ class Host(BaseHTTPRequestHandler):
     elsewhere: str
 
     def do_GET(self) -> None:
+        """Answer as the habit has it; what is not there is 404."""
         path = unquote(self.path).split("?")[0].lstrip("/")
         ranged = self.headers.get("Range", "")
         self.asked.append((path, ranged))
@@ -182,6 +183,16 @@ def nonsense(host: Host, content: bytes, first: int, last: int) -> None:
     """Answer in no protocol."""
     host.wfile.write(bytes(range(256)) * 100)
     host.close_connection = True
+
+
+def only_below(prefix: str, lie: Callable[[Host, bytes, int, int], None]) -> Callable[[Host, bytes, int, int], None]:
+    """Return a habit that lies of paths with this prefix, and of no others."""
+
+    def habit(host: Host, content: bytes, first: int, last: int) -> None:
+        ranged = honest if "Range" in host.headers else everything
+        (lie if host.path.startswith(prefix) else ranged)(host, content, first, last)
+
+    return habit
 
 
 LIES: tuple[Callable[[Host, bytes, int, int], None], ...] = (
