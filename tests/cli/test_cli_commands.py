@@ -55,8 +55,6 @@ BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "an
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
 outlived its archive, and what one does with keys."""
 
-NOT_BUILT = ("export files",)
-
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
@@ -114,14 +112,6 @@ def test_a_command_explains_itself_and_every_option(name: str, fonoteca: Fonotec
     assert [p.name for p in COMMANDS[name].params if p.name != "help" and not getattr(p, "help", "")] == []
 
 
-@pytest.mark.parametrize("name", NOT_BUILT)
-def test_what_is_not_built_is_not_there(name: str, fonoteca: Fonoteca) -> None:
-    said = fonoteca(*name.split())
-    assert said.status == 2
-    assert said.out == ""
-    assert "No such command" in said.err
-
-
 def test_the_design_names_no_other_command() -> None:
     design = ROOT.parent / "shared" / "DESIGN.md"
     if not design.is_file():
@@ -129,7 +119,7 @@ def test_the_design_names_no_other_command() -> None:
     block = re.search(r"## Commands.*?\nExit status", design.read_text(), re.DOTALL)
     assert block is not None
     words = set(re.findall(r"[a-z-]+", block[0]))
-    assert {part for name in (*(BUILT - BEYOND_THE_DESIGN), *NOT_BUILT) for part in name.split()} <= words
+    assert {part for name in BUILT - BEYOND_THE_DESIGN for part in name.split()} <= words
 
 
 READING = {
@@ -196,7 +186,7 @@ def test_figures_in_json_are_of_this_archive(prepared: Path, fonoteca: Fonoteca)
     assert [file["path"] for file in shown["files"]] == ["01 one.wav", "02 two.wav"]
     assert shown["licence"] == "https://creativecommons.org/licenses/by/4.0/"
     drops = fonoteca("torrents", "--json", "-A", prepared).answer["drops"]
-    assert [drop["kind"] for drop in drops] == ["metadata", "audio"]
+    assert [drop["kind"] for drop in drops] == ["metadata", "search", "audio"]
     assert all((prepared / "editions" / drop["torrent"]).is_file() for drop in drops)
     assert fonoteca("search", "tones", "--json", "-A", prepared).answer["hits"]
     assert fonoteca("coverage", "--json", "-A", prepared).answer["held"] == 2

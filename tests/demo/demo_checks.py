@@ -19,7 +19,7 @@ import ocfl
 from fonoteca.formats.metainfo import v1_only, v2_only
 
 FORMS: Mapping[str, Callable[[bytes], bytes]] = {"hybrid": lambda content: content, "v1": v1_only, "v2": v2_only}
-KINDS = ("metadata", "audio", "artwork")
+KINDS = ("metadata", "search", "audio", "artwork")
 SUMMARY_KEYS = {
     "archive", "mirror", "items", "files", "bytes", "audio_seconds", "refused", "held", "coverage", "drops",
     "mirror_verified", "mirror_files", "damage", "search", "seconds",
@@ -43,6 +43,10 @@ class Payload:
         real = [i for i in range(layout.num_files()) if not layout.file_flags(i) & lt.file_storage.flag_pad_file]
         return {self.root.joinpath(*Path(layout.file_path(i)).parts[1:]): layout.file_size(i) for i in real}
 
+    def is_there(self) -> bool:
+        """Return whether the folder has each file."""
+        return all(path.is_file() for path in self.files())
+
 
 def payloads(archive: Path, drops: Sequence[Mapping[str, Any]]) -> list[Payload]:
     """Return the torrent of each drop, to be found below `editions/`, and where its payload lies in the archive."""
@@ -54,6 +58,8 @@ def payloads(archive: Path, drops: Sequence[Mapping[str, Any]]) -> list[Payload]
             name = lt.load_torrent_buffer(torrent).ti.name()
             named = [path for path in (archive / "catalogue").iterdir() if path.is_dir() and name.endswith(f"-{path.name}")]
             root = max(named, key=lambda path: len(path.name))
+        if drop["kind"] == "search":
+            root = next(path for path in (archive / "search").iterdir() if path.is_dir() and Payload(torrent, path).is_there())
         found.append(Payload(torrent, root))
     return found
 
@@ -138,7 +144,7 @@ def assert_figures_are_true(summary: Mapping[str, Any]) -> None:
         assert all(path.stat().st_size == size for path, size in files.items())
         hashes = lt.load_torrent_buffer(payload.torrent).ti.info_hashes()
         assert (drop["infohash_v1"], drop["infohash_v2"]) == (str(hashes.v1), str(hashes.v2))
-    kept = [drop for drop in summary["drops"] if drop["kind"] != "metadata"]
+    kept = [drop for drop in summary["drops"] if drop["kind"] not in {"metadata", "search"}]
     assert summary["mirror_files"] == sum(drop["files"] for drop in kept) > 0
     assert summary["mirror_verified"] == summary["mirror_files"]
 
@@ -154,10 +160,10 @@ def stored_files(store: Path) -> Iterator[tuple[str, Path]]:
 
 
 def assert_drops_are_in_order(drops: Sequence[Mapping[str, Any]]) -> None:
-    """Assert that metadata is first, then audio by share of listening, then artwork."""
+    """Assert that metadata is first, then the search index, then audio by share of listening, then artwork."""
     order = [KINDS.index(drop["kind"]) for drop in drops]
     assert order == sorted(order)
-    assert set(order) == {0, 1, 2}
+    assert set(order) == {0, 1, 2, 3}
     shares = [drop["coverage_share"] for drop in drops if drop["kind"] == "audio"]
     assert shares == sorted(shares, reverse=True)
     assert 0 < sum(shares) <= 1

@@ -81,15 +81,16 @@ def _held(folder: Path) -> dict[str, bytes]:
     return {path: content for path, content in bytes_of(folder / "store").items() if path.startswith(tuple(paths))}
 
 
+_OF_THE_EDITION_BEFORE = re.compile(r"(^|/)(1\.[a-z]+\.json|[0-9a-f]{64}\.(index\.json|feed\.xml|SHA256SUMS))$")
+
+
 def _check_mirror(mirror: Path, origin: Path, validate: Callable[[Path], None]) -> None:
     """Check that a mirror is a whole archive of its own with the same music and the same edition."""
     validate(mirror / "store")
     assert _held(mirror) == _held(origin)
     given, own = (bytes_of(folder / "editions", "mirror.json") for folder in (origin, mirror))
     assert own.items() <= given.items()  # all but the metadata of the edition before
-    assert {
-        path for path in given.keys() - own.keys() if not re.search(r"(^|/)(1\.[a-z]+|[0-9a-f]{64}\.index)\.json$", path)
-    } == set()
+    assert [path for path in given.keys() - own.keys() if not _OF_THE_EDITION_BEFORE.search(path)] == []
     assert [path for path in leftovers(mirror) if not path.startswith("staging/follow-")] == []
     with opened(mirror) as archive:
         audited = check(archive)

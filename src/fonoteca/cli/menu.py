@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "search": ("search", "Find tracks, artists and releases, the most heard first among those that match as well."),
     "show": ("search", "Show what is held under an id: its files, versions, licence, and when its bytes were last proved."),
     "serve": ("serve", "Serve the site, the music that may be shared, and the edition, until interrupted."),
-    "export": ("export_objects", "Copies of what is held, in forms that others read."),
+    "export": ("export_objects", "What is held, in forms that others read and hear."),
 }
 """In the order of the list. `catalogue` has commands in several modules."""
 
