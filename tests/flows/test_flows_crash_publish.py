@@ -13,7 +13,6 @@ from fonoteca.edges.disk import DiskBlobs
 from fonoteca.editions import Editions, Index
 from fonoteca.flows.publish import Published
 from fonoteca.formats.metainfo import parse_torrent
-from fonoteca.model.corridor import DropKind
 from fonoteca.wiring import Archive
 
 
@@ -79,7 +78,7 @@ def _check_members(folder: Path, index: Index) -> None:
     """Check that all that the drops carry is there, whole."""
     blobs = DiskBlobs(folder / "editions")
     for entry in index.entries:
-        if entry.kind is not DropKind.METADATA:
+        if not entry.kind.is_snapshot:
             files = parse_torrent(blobs.read(entry.torrent.path)).files
             assert {file.path: file.file_bytes for file in files} == {
                 file.path: (folder / "store" / file.path).stat().st_size for file in files

@@ -139,7 +139,10 @@ def decide(rooms: WithdrawRooms, subject: str, answer: Answer, ground: str = "")
         if known is None or not known.tombstone.masks():
             continue
         if known.purged_at is not None:
-            raise UsageError(object_id, "its bytes were purged here", "Nothing is left to decide.")
+            if answer is not Answer.PURGE:
+                raise UsageError(object_id, "its bytes were purged here", "Nothing is left to decide.")
+            answered.append(known)
+            continue
         at = rooms.clock.now()
         said = replace(known, answer=answer, answered_at=at, answer_ground=ground)
         if (known.answer, known.answer_ground) != (answer, ground):

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, BinaryIO
 
 from fonoteca.audio import judge
+from fonoteca.catalogue import Catalogue
 from fonoteca.edges.disk_calls import remove_tree
 from fonoteca.edges.keys import KeyFolder
 from fonoteca.edges.s3 import S3Blobs
@@ -62,17 +63,23 @@ class SimulatedClock:
 
 
 class NoSearch:
-    """In place of the search index, which throws dice for the names of its files and starts threads of its own.
+    """In place of the search index, which starts threads of its own.
 
-    Nothing but the catalogue goes into it; tests/flows crash the real one at every step.
+    Nothing but the catalogue goes into it, and its drop carries a file of the catalogue; tests/flows crash the real one at every
+    step.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Callable[[], Catalogue]) -> None:
+        self._catalogue = catalogue
         self._built: str | None = None
 
     def snapshot(self) -> str | None:
         """Return the snapshot of which the index is."""
         return self._built
+
+    def files(self) -> tuple[tuple[str, Path], ...]:
+        """Return what its drop carries."""
+        return self._catalogue().snapshot_files()[:1]
 
     def build(self, _rows: object, snapshot: str) -> None:
         """Take note that an index was asked for."""
@@ -173,7 +180,7 @@ class SimulatedArchive(Archive):
         self._bucket = world.bucket
         self.clock = world.clock
         self.workers = InlineWorkers(self)
-        self.search = NoSearch()  # type: ignore[assignment]
+        self.search = NoSearch(lambda: self.catalogue)  # type: ignore[assignment]
 
     @cached_property
     def register(self) -> Register:
