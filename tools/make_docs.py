@@ -121,6 +121,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca follow https://archive.example/editions/ --peer 192.0.2.7:6881 --archive mirror",
             "fonoteca follow https://archive.example/editions/ --keep --health 8421 --archive mirror",
         ),
+        "promote": ("fonoteca promote --archive mirror", "fonoteca promote --fork --archive mirror"),
         "audit": (
             "fonoteca audit",
             "fonoteca audit --for 2h --calendar year.png",

@@ -1,14 +1,16 @@
-"""What an archive's operator answers for: the rooms of withdrawals."""
+"""What an archive's operator answers for: the rooms of withdrawals, and of a mirror that goes on as an archive."""
 
 from __future__ import annotations
 
 from fonoteca.edges.http import open_fetch
+from fonoteca.flows.promote import PromoteRooms
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.formats.acknowledgement import MIRROR, MIRROR_BYTES_MAX, Acknowledgement, parse_acknowledgement
 from fonoteca.model.errors import FormatError, TrustError
 from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.neighbours import edition_place
-from fonoteca.wiring import Archive
+from fonoteca.ports import Progress
+from fonoteca.wiring import Archive, publish_rooms
 
 
 def withdraw_rooms(archive: Archive) -> WithdrawRooms:
@@ -23,6 +25,11 @@ def withdraw_rooms(archive: Archive) -> WithdrawRooms:
         evidence=archive.evidence,
         contact=archive.settings.editions.contact,
     )
+
+
+def promote_rooms(archive: Archive, progress: Progress) -> PromoteRooms:
+    """Return what a promotion needs."""
+    return PromoteRooms(publish_rooms(archive, progress), archive.blobs("trust"))
 
 
 def read_acknowledgement(place: str) -> Acknowledgement:

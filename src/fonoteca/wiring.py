@@ -433,6 +433,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         swarm=mirroring.swarm,
         whereabouts=mirroring.whereabouts,
         appetite=mirroring.appetite,
+        place=mirroring.place,
     )
 
 

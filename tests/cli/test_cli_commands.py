@@ -47,13 +47,14 @@ BUILT = {
         "torrents check",
         "withdraw",
     ),
+    "promote",
     *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", *KEYS}
+BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", "promote", *KEYS}
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
-outlived its archive, and what one does with keys."""
+outlived its archive, a mirror that outlived its origin, and what one does with keys."""
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,7 +141,7 @@ WRITING = {
     "audit": ["audit"],
     "repair": ["repair"],
 }
-ELSEWHERE = {"demo", "init", "acquire", "follow", "seed", "serve", "rights set"}
+ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set"}
 ELSEWHERE |= {
     *KEYS,
     "withdraw",

@@ -45,6 +45,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("keys", "Who may sign editions: see, make, rotate and revoke keys, and sign elsewhere."),
     "torrents": ("torrents", "List the drops of the edition that is out, or `check` the torrent files of others."),
     "follow": ("follow", "Become a mirror of an archive: fetch its drops, prove every byte, and hold them."),
+    "promote": (
+        "promote",
+        "Make a mirror whose origin is gone an archive of its own: the same content and drops, and a new root of trust.",
+    ),
     "seed": ("seed", "Give every drop that may be shared to whoever asks, from the store in place, until interrupted."),
     "search": ("search", "Find tracks, artists and releases, the most heard first among those that match as well."),
     "show": ("search", "Show what is held under an id: its files, versions, licence, and when its bytes were last proved."),

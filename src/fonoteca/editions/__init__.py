@@ -21,6 +21,7 @@ from fonoteca.editions.memberlist import (
 )
 from fonoteca.editions.people import Announcement, magnet_of
 from fonoteca.editions.planning import DropPlan, Offered, line_up, member_list, pack, place_of, plan_drops, restore_plan
+from fonoteca.editions.promotion import Promotion, parse_promotion, promotion_json
 from fonoteca.editions.publication import Editions, Publication, Terms
 from fonoteca.editions.trust import (
     FIRST_USE,
@@ -31,7 +32,9 @@ from fonoteca.editions.trust import (
     TrustedEdition,
     Unkept,
     believe,
+    believe_on,
     no_passphrase,
+    offered_roots,
 )
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "MemberList",
     "Offered",
     "Option",
+    "Promotion",
     "Publication",
     "Signatory",
     "Situation",
@@ -65,6 +69,7 @@ __all__ = [
     "Verdict",
     "Why",
     "believe",
+    "believe_on",
     "check_drops",
     "choose",
     "cut",
@@ -77,12 +82,15 @@ __all__ = [
     "member_list",
     "member_list_of",
     "no_passphrase",
+    "offered_roots",
     "options_of",
     "pack",
     "parse_drop_record",
     "parse_member_list",
+    "parse_promotion",
     "place_of",
     "plan_drops",
+    "promotion_json",
     "read_drop",
     "read_edition",
     "read_index",

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, NoReturn
 
 from fonoteca.editions.memberlist import count, more_json, parse_ranks, share
+from fonoteca.editions.promotion import Promotion, parse_promotions, promotion_json
 from fonoteca.formats import merkle
 from fonoteca.formats.instants import instant, parse_instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
@@ -21,8 +22,10 @@ from fonoteca.model.ids import DropId, InfohashV1, InfohashV2, Sha256
 from fonoteca.model.settings import TITLE_CHARS_MAX
 
 INDEX = "index.json"
-FORMATS = ("fonoteca-edition/1", "fonoteca-edition/2")
-"""The second is written when a drop has what the first has no word for: ranks, successors or a search index."""
+FORMATS = ("fonoteca-edition/1", "fonoteca-edition/2", "fonoteca-edition/3")
+"""The second is written when a drop has what the first has no word for: ranks, successors or a search index. The third is that of
+an archive that was promoted.
+"""
 
 INDEX_BYTES_MAX = 256 * 2**20
 """About 200,000 drops: an edition of 300 TB has some 8,000."""
@@ -100,12 +103,13 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The content of index.json. number: 1, 2, 3, ..."""
+    """The content of index.json. number: 1, 2, 3, ... promoted_from: what a promoted archive goes on from, the oldest first."""
 
     heading: Heading
     number: int
     published_at: datetime
     entries: tuple[IndexEntry, ...]
+    promoted_from: tuple[Promotion, ...] = ()
 
     def current_snapshot(self, kind: DropKind = DropKind.METADATA) -> DropId | None:
         """Return the newest snapshot drop of a kind that no other one supersedes, or None."""
@@ -152,15 +156,16 @@ def entry_of(drop: Drop, torrent: bytes, parquet: bytes, jsonl: bytes) -> IndexE
 
 def index_bytes(index: Index) -> bytes:
     """Return index.json: the same bytes for the same index."""
-    newer = any(_has_more(entry) for entry in index.entries)
+    newer = bool(index.promoted_from) or any(_has_more(entry) for entry in index.entries)
     return json_bytes(
         {
-            "format": FORMATS[newer],
+            "format": FORMATS[2 if index.promoted_from else newer],
             "archive": index.heading.archive,
             "root_name": index.heading.root_name,
             "number": index.number,
             "published_at": instant(index.published_at),
             "piece_bytes": index.heading.piece_bytes,
+            **({"promoted_from": [promotion_json(each) for each in index.promoted_from]} if index.promoted_from else {}),
             "drops": [_entry_json(entry, newer) for entry in index.entries],
         },
         INDEX,
@@ -175,9 +180,11 @@ def parse_index(content: bytes) -> Index:
     """
     try:
         found = parse_json(content, INDEX)
-        if not isinstance(found, dict) or found.keys() != _HEAD_FIELDS or found["format"] not in FORMATS:
+        if not isinstance(found, dict) or found.get("format") not in FORMATS:
             raise FormatError(INDEX, f"expected the format {FORMATS[-1]}")
-        newer = found["format"] != FORMATS[0]
+        newer, promoted = found["format"] != FORMATS[0], found["format"] == FORMATS[2]
+        if found.keys() != _HEAD_FIELDS | ({"promoted_from"} if promoted else set()):
+            raise FormatError(INDEX, f"it has other fields than {found['format']} gives it")
         heading = Heading(
             archive=_text(found["archive"]),
             root_name=_text(found["root_name"]),
@@ -185,7 +192,8 @@ def parse_index(content: bytes) -> Index:
         )
         merkle.piece_levels(heading.piece_bytes)
         entries = tuple(_parse_entry(each, newer) for each in found["drops"])
-        index = Index(heading, count(found["number"], 1), parse_instant(found["published_at"]), entries)
+        promoted_from = parse_promotions(found["promoted_from"]) if promoted else ()
+        index = Index(heading, count(found["number"], 1), parse_instant(found["published_at"]), entries, promoted_from)
     except (FonotecaError, TypeError, ValueError, KeyError, OverflowError) as error:
         problem = str(error).removeprefix(f"{INDEX}: ")
         raise TrustError(INDEX, problem, "Ask the archive's operator; nothing was taken.") from None

@@ -25,6 +25,7 @@ from fonoteca.editions.index import (
 )
 from fonoteca.editions.manifest import to_jsonl, to_parquet
 from fonoteca.editions.people import PEOPLE, Announcement, people_files
+from fonoteca.editions.promotion import Promotion
 from fonoteca.editions.trust import (
     CONTENTS,
     WITHDRAWALS,
@@ -138,6 +139,10 @@ class Editions:
         """Say something of this mirror beside the edition: nobody signs it."""
         self._blobs.write(MIRROR, content)
 
+    def drop_acknowledgement(self) -> None:
+        """Say nothing more of it: this is no mirror."""
+        self._blobs.delete(MIRROR)
+
     def read(self) -> Edition | None:
         """Return the published edition, every file read and proved, or None before the first. Raises: TrustError."""
         index = self.index()
@@ -192,7 +197,15 @@ class Editions:
                 raise UsageError(heading.root_name, "there is nothing to publish", "Acquire something that may be shared first.")
             return self._publication(current, terms, made=False)
         publication = self._publication(
-            Index(heading, current.number + 1 if current else 1, terms.at, tuple(entries)), terms, made=True
+            Index(
+                heading,
+                current.number + 1 if current else 1,
+                terms.at,
+                tuple(entries),
+                current.promoted_from if current else (),
+            ),
+            terms,
+            made=True,
         )
         try:
             parse_index(publication.index_content)
@@ -210,6 +223,21 @@ class Editions:
         if current is None:
             raise UsageError("editions", "nothing is published yet", "Run `fonoteca publish` first.")
         return self._publication(current, replace(terms, announced=None), made=False, change=change)
+
+    def promoted(self, heading: Heading, promotion: Promotion, terms: Terms) -> Publication:
+        """Return the edition of another archive that is out here as the first of one's own, and not out yet.
+
+        It has the same drops, those of which the files are here; keys are made where they are missing. Writing it takes the place
+        of what the other archive's keys signed, so there is a moment in which nobody can believe either.
+        """
+        current = self.index()
+        assert current is not None, "an edition is out"
+        entries = [entry for entry in current.entries if self.has(entry)]
+        here = {entry.id for entry in entries}
+        whole = (entry if entry.supersedes in here else replace(entry, supersedes=None) for entry in entries)
+        before = (*current.promoted_from, promotion)
+        index = Index(heading, promotion.edition + 1, terms.at, tuple(whole), before)
+        return self._publication(index, terms, made=True, anew=True)
 
     def staged(self, publication: Publication) -> dict[str, bytes]:
         """Return the files to carry to where the keys are, by path."""
@@ -244,6 +272,8 @@ class Editions:
         for path, content in contents.items() if sealed else publication.people.items():
             self._lay(stamped_path(path, TargetFile.of(path, content).sha256), content)
         for path, content in sealed:
+            if path == document_path(Role.ROOT, 1):
+                self._forget_roots()
             self._blobs.write(path, content)
         self._tidy(contents)
         self._signer.keyring.drop(publication.draft.retired(standing))
@@ -291,6 +321,23 @@ class Editions:
         standing = read_standing(self._blobs)
         return standing is not None and is_signed(standing.targets, dict(edition.metadata), edition.root_version)
 
+    def begins_as(self, edition: TrustedEdition) -> bool:
+        """Return whether the edition that is out here leads back to the same first root as somebody's."""
+        path = document_path(Role.ROOT, 1)
+        return self._held(path) == dict(edition.metadata).get(path)
+
+    def signs_own(self) -> bool:
+        """Return whether a key that dates the edition which is out is here: a mirror has none. False before there is one."""
+        root = newest_root(self._blobs)
+        named = set(root.signed.roles[Role.TIMESTAMP].keyids) if root else set()
+        return bool(named.intersection(key.key_id for key in self._signer.keyring.held()))
+
+    def roots(self) -> tuple[Sha256, ...]:
+        """Return the digests of the roots of the edition that is out, the first one first."""
+        newest = newest_root(self._blobs)
+        paths = [document_path(Role.ROOT, number + 1) for number in range(newest.signed.version if newest else 0)]
+        return tuple(TargetFile.of(path, self._blobs.read(path)).sha256 for path in paths)
+
     @property
     def _signer(self) -> Signatory:
         assert self._signatory is not None, "whoever publishes signs"
@@ -298,20 +345,22 @@ class Editions:
 
     def _check_own(self) -> None:
         """Raise UsageError when what is out is signed by keys of which this archive has none: it is a mirror."""
-        root = newest_root(self._blobs)
-        if root is None:
-            return
-        named = set(root.signed.roles[Role.TIMESTAMP].keyids)
-        if not named.intersection(key.key_id for key in self._signer.keyring.held()):
+        if newest_root(self._blobs) is not None and not self.signs_own():
             problem = "its edition is signed with keys that are not in this archive's keys/"
-            raise UsageError("editions", problem, "Publish where the keys are, or put them back from a backup.")
+            remedy = (
+                "Publish where the keys are, or put them back from a backup; a mirror whose origin is gone: `fonoteca promote`."
+            )
+            raise UsageError("editions", problem, remedy)
 
-    def _publication(self, index: Index, terms: Terms, made: bool, change: Change | None = None) -> Publication:
-        """Return an index as the set of its files, signed by the keys that are here."""
+    def _publication(
+        self, index: Index, terms: Terms, made: bool, change: Change | None = None, *, anew: bool = False
+    ) -> Publication:
+        """Return an index as the set of its files, signed by the keys that are here. anew: under a root that follows on none."""
         content, standing = index_bytes(index), read_standing(self._blobs)
         files, people = self._people(index, terms, None if made else standing)
         bound = _content(index, content, self._withdrawn(terms), files)
-        draft = self._signer.draft(newest_root(self._blobs), standing, bound, terms.at, change)
+        before = None if anew else newest_root(self._blobs)
+        draft = self._signer.draft(before, standing, bound, terms.at, change)
         return Publication(index.number, bound.files, content, made, bound.withdrawals, people, index, draft, terms.at)
 
     def _people(self, index: Index, terms: Terms, standing: Standing | None) -> tuple[list[TargetFile], dict[str, bytes]]:
@@ -352,6 +401,12 @@ class Editions:
             self._lay(path, content)
         for path in superseded(self._blobs):
             self._blobs.delete(path)
+
+    def _forget_roots(self) -> None:
+        """Remove the roots after the first one, the last of them first: another one is about to be written in its place."""
+        last = newest_root(self._blobs)
+        for version in range(last.signed.version if last else 0, 1, -1):
+            self._blobs.delete(document_path(Role.ROOT, version))
 
     def _lay(self, path: str, content: bytes) -> None:
         """Put a file where it is not as it is to be."""

@@ -24,7 +24,8 @@ from fonoteca.editions import (
     Index,
     IndexEntry,
     ManifestedDrop,
-    believe,
+    TrustedEdition,
+    believe_on,
     list_members,
     read_drop,
     snapshot_of,
@@ -32,7 +33,8 @@ from fonoteca.editions import (
 from fonoteca.flows.catalogue import CatalogueRooms, adopt_index, index_for_search
 from fonoteca.flows.heeding import acknowledge_edition, heed, stop_giving
 from fonoteca.flows.masks import Masks
-from fonoteca.flows.records import record_snapshots, record_stored, store_member_list
+from fonoteca.flows.promote import check_follows, check_not_promoting, note_place
+from fonoteca.flows.records import forget_snapshots, record_snapshots, record_stored, store_member_list
 from fonoteca.flows.selecting import FOLLOW_PREFIX, Appetite, preview, select
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.hashing import hash_stream
@@ -52,7 +54,7 @@ from fonoteca.store import Claims, Store
 class FollowRooms:
     """What a mirror needs. settings: its own. fetch: reads the edition that is followed.
 
-    trust: keeps the newest signed metadata that was seen. asked: how the edition is to be believed.
+    trust: keeps the newest signed metadata that was seen. asked: how the edition is to be believed. place: where that is read.
     """
 
     settings: Settings
@@ -67,6 +69,7 @@ class FollowRooms:
     swarm: Swarm
     whereabouts: Whereabouts
     appetite: Appetite = field(default_factory=Appetite)
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +96,18 @@ def follow(rooms: FollowRooms) -> Followed:
     """Return what was taken from the edition that is followed: all of it is held here then, or what was chosen for the space.
 
     Raises: TrustError for an edition, a drop or bytes that lie, and for an edition older than one seen: what was proved
-    before stays, nothing else is taken. SourceError when nobody sends; run again to carry on.
+    before stays, nothing else is taken. SourceError when nobody sends; run again to carry on. UsageError in an archive that was
+    promoted: it follows its origin no more.
     """
-    trusted = believe(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
+    trusted = _believed(rooms)
     index = trusted.index
     own = rooms.editions.index()
     if own is not None and rooms.editions.binds(trusted):
         _check_goes_on(own, index)
-    masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now())
+    succeeded = own is not None and not rooms.editions.begins_as(trusted)
+    if own is not None and succeeded:
+        _tell_what_is_left(rooms, own, index)
+    masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now(), succeeded=succeeded)
     stop_giving(rooms.register, rooms.editions, masked, rooms.swarm.unseed)
     selected = select(rooms, index, frozenset(own.entries if own else ()))
     taken = {entry.id: one for entry in selected.wanted if (one := _take(rooms, index, entry)) is not None}
@@ -108,9 +115,11 @@ def follow(rooms: FollowRooms) -> Followed:
     everything = rooms.appetite.space_bytes is None
     rooms.editions.mirror(trusted, rooms.fetch.read, None if everything else kept)
     record_snapshots(rooms.register, index, rooms.editions.has)
+    forget_snapshots(rooms.register, index)
     index_for_search(rooms.catalogue)
     times = (rooms.catalogue.clock.now(), trusted.expires_at)
     acknowledge_edition(rooms.register, rooms.editions, trusted.withdrawals, times)
+    note_place(rooms.trust, rooms.place)
     return Followed(
         number=index.number,
         drops=tuple(taken),
@@ -127,7 +136,26 @@ def follow(rooms: FollowRooms) -> Followed:
 
 def explain(rooms: FollowRooms) -> Choice:
     """Return what a run would hold, and why. Nothing is fetched but what tells of the edition. Raises: as `follow`."""
-    return preview(rooms, believe(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most).index)
+    return preview(rooms, _believed(rooms).index)
+
+
+def _believed(rooms: FollowRooms) -> TrustedEdition:
+    """Return the edition that is followed. Raises: TrustError, SourceError; UsageError for the origin of a promoted archive."""
+    check_not_promoting(rooms.trust)
+    try:
+        return believe_on(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
+    except TrustError as error:
+        refusal = error
+    check_follows(rooms, refusal)
+    raise refusal
+
+
+def _tell_what_is_left(rooms: FollowRooms, own: Index, index: Index) -> None:
+    """Say what an archive that goes on from another one has not got of it."""
+    left = {entry.id for entry in own.entries} - {entry.id for entry in index.entries}
+    if left:
+        said = f"{len(left)} drops of the edition before are not in this one: they stay, and are not given on"
+        rooms.catalogue.progress.note(said)
 
 
 def _check_goes_on(own: Index, index: Index) -> None:

@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from fonoteca.editions import Editions
 from fonoteca.flows.events import EventRooms
-from fonoteca.flows.withdrawn import record_statements, statement_event
+from fonoteca.flows.withdrawn import inherit_statements, record_statements, statement_event
 from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import Acknowledgement, Answered, acknowledgement_json, parse_acknowledgement
 from fonoteca.model.errors import FormatError, StoreError, TrustError
@@ -26,10 +26,11 @@ from fonoteca.register import Register
 _REMEDY = "Follow another mirror of this archive, or ask its operator; what was masked stays masked."
 
 
-def heed(rooms: EventRooms, content: bytes | None, at: datetime) -> list[Tombstone]:
+def heed(rooms: EventRooms, content: bytes | None, at: datetime, *, succeeded: bool = False) -> list[Tombstone]:
     """Return the statements that are new, after they are recorded and in force here. content: of withdrawals.json, None without.
 
-    Raises: TrustError for what is no such list, or takes back what was heard before.
+    succeeded: another archive than before says it, which goes on from that. What it does not know goes on masking here, as this
+    mirror's own word. Raises: TrustError for what is no such list, or takes back what was heard before.
     """
     try:
         said = () if content is None else tombstones.parse(content)
@@ -37,14 +38,21 @@ def heed(rooms: EventRooms, content: bytes | None, at: datetime) -> list[Tombsto
         raise TrustError(error.subject, error.problem, _REMEDY) from None
     known = {w.tombstone.object_id: w.tombstone for w in rooms.register.withdrawals.all() if w.authority is Authority.FOLLOWED}
     heard = {each.object_id: each for each in said}
-    for object_id, before in known.items():
-        now = heard.get(object_id)
-        if now is None or now.number < before.number or (now.number == before.number and now != before):
-            problem = f"statement {before.number} about {object_id} was heard already, and is missing or another one now"
+    unknown = [before for before in known.values() if not _goes_on(before, heard.get(before.object_id))]
+    if succeeded:
+        inherit_statements(rooms, unknown, at)
+    else:
+        for before in unknown[:1]:
+            problem = f"statement {before.number} about {before.object_id} was heard already, and is missing or another one now"
             raise TrustError(tombstones.WITHDRAWALS, problem, _REMEDY)
     fresh = [each for each in said if known.get(each.object_id) != each]
     record_statements(rooms, Authority.FOLLOWED, [(statement_event(each, Authority.FOLLOWED, at), each) for each in fresh])
     return fresh
+
+
+def _goes_on(before: Tombstone, now: Tombstone | None) -> bool:
+    """Whether a statement stands, or is followed by a newer one."""
+    return now is not None and (now.number > before.number or now == before)
 
 
 def stop_giving(register: Register, editions: Editions, masked: Sequence[Tombstone], unseed: Callable[[bytes], None]) -> None:

@@ -58,6 +58,14 @@ def record_snapshots(register: Register, index: Index, there: Callable[[IndexEnt
             register.record_drop(entry.with_members(()))
 
 
+def forget_snapshots(register: Register, index: Index) -> None:
+    """Forget the snapshot drops that the edition which is out does not name, as after another archive's was followed."""
+    listed = {entry.id for entry in index.entries}
+    for row in register.drops():
+        if row.kind.is_snapshot and row.id not in listed:
+            register.forget_drop(row.id)
+
+
 def store_member_list(store: Store, register: Register, drop: Drop, members: bytes) -> None:
     """Keep a drop's member list and record in the store, so that a rebuild knows the drop."""
     files = {MEMBERS_FILE: members, RECORD_FILE: drop_record(drop)}

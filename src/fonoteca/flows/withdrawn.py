@@ -14,6 +14,8 @@ from fonoteca.model.withdrawal import Answer, Authority, Tombstone, Withdrawal
 from fonoteca.register import Register
 
 WITHDRAWN, ACKNOWLEDGED, ANSWERED = "withdrawn", "withdrawal-acknowledged", "withdrawal-answered"
+INHERITED = "withdrawal-inherited"
+"""A statement of an archive that is followed no more is this archive's own from now on."""
 _TOLD_AS = {Authority.OWN: WITHDRAWN, Authority.FOLLOWED: ACKNOWLEDGED}
 
 
@@ -24,10 +26,25 @@ def record_statements(rooms: EventRooms, authority: Authority, stated: Sequence[
         rooms.register.withdrawals.enter(tombstone, authority)
 
 
+def inherit_statements(rooms: EventRooms, stated: Sequence[Tombstone], at: datetime) -> None:
+    """Make statements of the archive that was followed this archive's own: they go on masking what they mask."""
+    record_events(rooms, [inheritance_event(each, at) for each in stated])
+    for each in stated:
+        rooms.register.withdrawals.inherit(each)
+
+
+def inheritance_event(tombstone: Tombstone, at: datetime) -> Event:
+    """Return the event of a statement that is this archive's own from now on."""
+    return Event(at, INHERITED, tombstone.object_id, _facts(tombstone))
+
+
 def statement_event(tombstone: Tombstone, authority: Authority, at: datetime) -> Event:
     """Return the event of a statement. at: when it was made here, or heard of."""
-    facts = (("number", tombstone.number), ("state", tombstone.state), ("tombstone", tombstone_line(tombstone)))
-    return Event(at, _TOLD_AS[authority], tombstone.object_id, facts)
+    return Event(at, _TOLD_AS[authority], tombstone.object_id, _facts(tombstone))
+
+
+def _facts(tombstone: Tombstone) -> tuple[tuple[str, str | int], ...]:
+    return (("number", tombstone.number), ("state", tombstone.state), ("tombstone", tombstone_line(tombstone)))
 
 
 def replay_withdrawals(register: Register, events: Iterable[Event]) -> None:
@@ -35,9 +52,14 @@ def replay_withdrawals(register: Register, events: Iterable[Event]) -> None:
 
     What happened to an object follows from the statements' numbers: the log says nothing of the order of segments of one moment.
     """
-    told = sorted((event for event in events if event.what in _ENTER), key=lambda event: (_number(event), _ORDER[event.what]))
+    told = sorted((event for event in events if event.what in _ENTER), key=lambda event: (_number(event), _place(event)))
     for event in told:
         _ENTER[event.what](register, event)
+
+
+def _place(event: Event) -> int:
+    """Return the place of an event among those that follow from one statement: after all else, what is done to one's own."""
+    return _ORDER[event.what] + len(_ORDER) * (texts(event).get("authority") == Authority.OWN)
 
 
 def _number(event: Event) -> int:
@@ -56,6 +78,10 @@ def _answered(register: Register, event: Event) -> None:
     if known is not None:
         answer = Answer(facts["answer"])
         register.withdrawals.answer(Withdrawal(known.tombstone, known.authority, answer, event.at, facts["ground"]))
+
+
+def _inherited(register: Register, event: Event) -> None:
+    register.withdrawals.inherit(parse_tombstone(texts(event)["tombstone"], event.subject))
 
 
 def _purge_begun(register: Register, event: Event) -> None:
@@ -84,6 +110,7 @@ _ENTER: Mapping[str, Callable[[Register, Event], None]] = {
     ANSWERED: _answered,
     PURGE_BEGUN: _purge_begun,
     PURGED: _purged,
+    INHERITED: _inherited,
 }
 """What the events of withdrawals do to the register: the log is the truth of them."""
 

@@ -121,6 +121,29 @@ class Withdrawals:
 
         self._write(work)
 
+    def inherit(self, tombstone: Tombstone) -> None:
+        """Make a statement of the archive that was followed this archive's own, unless it has a newer one itself.
+
+        It masks as before, whatever was answered to it; what was purged stays gone.
+        """
+        this = withdrawal.c.object_id == tombstone.object_id
+        followed = (this, withdrawal.c.authority == Authority.FOLLOWED, withdrawal.c.number <= tombstone.number)
+
+        def work(connection: Connection) -> None:
+            row = connection.execute(select(withdrawal).where(*followed)).one_or_none()
+            if row is None:
+                return
+            own = (this, withdrawal.c.authority == Authority.OWN)
+            newer = connection.execute(select(withdrawal.c.number).where(*own)).scalar()
+            if newer is None or newer < row.number:
+                connection.execute(delete(withdrawal).where(*own))
+                said = {"authority": Authority.OWN, "answer": Answer.PENDING, "answered_at": None, "answer_ground": ""}
+                connection.execute(update(withdrawal).where(*followed).values(**said))
+            else:
+                connection.execute(delete(withdrawal).where(*followed))
+
+        self._write(work)
+
     def answer(self, answered: Withdrawal) -> None:
         """Take what the operator decided about a statement of the archive that is followed, if that is still its newest word."""
         this = (*_of(answered), withdrawal.c.number == answered.tombstone.number)

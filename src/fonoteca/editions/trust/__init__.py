@@ -19,6 +19,7 @@ from fonoteca.editions.trust.roles import METADATA, ROOT_BYTES_MAX, TIMESTAMP, W
 from fonoteca.editions.trust.signing import Content, Draft, Lack, Signatory, Written, is_signed
 from fonoteca.editions.trust.staging import CONTENTS, STAGED_BYTES_MAX, Signing, gather, sign_staged, staged_files
 from fonoteca.editions.trust.standing import Standing, committed_target, expiry, newest_root, read_standing, superseded
+from fonoteca.editions.trust.succession import believe_on, offered_roots, trusted_roots
 from fonoteca.editions.trust.survey import KeySeen, RoleSeen, Survey, survey
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Unkept",
     "Written",
     "believe",
+    "believe_on",
     "committed_target",
     "document_path",
     "expiry",
@@ -62,6 +64,7 @@ __all__ = [
     "new_key",
     "newest_root",
     "no_passphrase",
+    "offered_roots",
     "open_key",
     "parse_public",
     "public_json",
@@ -71,4 +74,5 @@ __all__ = [
     "stamped_path",
     "superseded",
     "survey",
+    "trusted_roots",
 ]

@@ -69,6 +69,10 @@ class Kept(Protocol):
         """Keep bytes, in place of what there was."""
         ...
 
+    def delete(self, key: str) -> None:
+        """Let go of bytes. Nothing there is no error."""
+        ...
+
 
 class Unkept:
     """`Kept` for a look that is to leave no trace."""
@@ -91,6 +95,10 @@ class Unkept:
     def write(self, key: str, content: bytes) -> None:
         """Keep bytes until this goes."""
         self._seen[key] = content
+
+    def delete(self, key: str) -> None:
+        """Let go of bytes."""
+        self._seen.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,10 +403,15 @@ class _Believer:
         return content
 
 
+def kept_roots(kept: Kept) -> list[int]:
+    """Return the versions of the roots that are trusted, in order."""
+    found = (re.fullmatch(r"([1-9][0-9]{0,8})\.root\.json", name) for name in kept.children())
+    return sorted(int(match[1]) for match in found if match)
+
+
 def _newest_kept(kept: Kept) -> int:
     """Return the version of the newest root that is trusted, 0 for none."""
-    found = (re.fullmatch(r"([1-9][0-9]{0,8})\.root\.json", name) for name in kept.children())
-    return max((int(match[1]) for match in found if match), default=0)
+    return max(kept_roots(kept), default=0)
 
 
 def _target_file(path: str, hashes: Mapping[str, str], length: int) -> TargetFile:

@@ -152,11 +152,12 @@ class Signatory:
     ) -> Draft:
         """Return what is to be out, signed by the keys that are here.
 
-        before: the root that is out, None before the first. standing: the rest that is. What is past the half of its life is
-        signed anew where the keys for that are here and take no passphrase. Raises: UsageError for a change that cannot be.
+        before: the root that is out, None before the first. standing: the rest that is; somebody else's, where there is no root.
+        What is past the half of its life is signed anew where the keys for that are here and take no passphrase.
+        Raises: UsageError for a change that cannot be.
         """
         root = self.first_root(now) if before is None else self._next_root(before, now, change)
-        delegation = (standing.targets.signed.delegations if standing else None) or self._delegation()
+        delegation = (standing.targets.signed.delegations if standing and before else None) or self._delegation()
         if change is not None and not change.of_root:
             delegation = changed_delegations(delegation, change)
         wanted = {file.path: _tuf_file(file) for file in content.files}
