@@ -19,7 +19,7 @@ from fonoteca.catalogue.lookup import MAGIC
 from fonoteca.catalogue.mapping import STORE, TableMapping
 from fonoteca.catalogue.plans import PlanArea
 from fonoteca.catalogue.reading import SnapshotReader
-from fonoteca.catalogue.snapshots import FORMAT, StoredSnapshot, put_snapshot
+from fonoteca.catalogue.snapshots import FORMAT, SNAPSHOT_FILE, StoredSnapshot, put_snapshot
 from fonoteca.catalogue.sourcefile import ImportedSource, digests_of
 from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
@@ -148,6 +148,16 @@ class Catalogue(SnapshotReader):
         """
         with self._cursor() as cursor:
             return adopt_snapshot(self._blobs, folder, cursor)
+
+    def snapshot_names(self) -> list[str]:
+        """Return the names of the snapshots that are here, in order."""
+        return sorted(name for name in self._blobs.children() if self._blobs.size(f"{name}/{SNAPSHOT_FILE}") is not None)
+
+    def discard_snapshot(self, name: str) -> None:
+        """Remove a snapshot that is not the one in force; nothing there is no error."""
+        now = self.snapshot()
+        if name in self.snapshot_names() and (now is None or now.name != name):
+            self._blobs.delete(name)
 
     # Plans
 

@@ -36,6 +36,7 @@ from fonoteca.flows.masks import Masks
 from fonoteca.flows.promote import check_follows, check_not_promoting, note_place
 from fonoteca.flows.records import forget_snapshots, record_snapshots, record_stored, store_member_list
 from fonoteca.flows.selecting import FOLLOW_PREFIX, Appetite, preview, select
+from fonoteca.flows.superseded import let_go
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
@@ -116,6 +117,7 @@ def follow(rooms: FollowRooms) -> Followed:
     rooms.editions.mirror(trusted, rooms.fetch.read, None if everything else kept)
     record_snapshots(rooms.register, index, rooms.editions.has)
     forget_snapshots(rooms.register, index)
+    let_go(rooms.catalogue.catalogue, rooms.editions, rooms.catalogue.clock.now())
     index_for_search(rooms.catalogue)
     times = (rooms.catalogue.clock.now(), trusted.expires_at)
     acknowledge_edition(rooms.register, rooms.editions, trusted.withdrawals, times)

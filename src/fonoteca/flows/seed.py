@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fonoteca.editions import Editions, IndexEntry, snapshot_of
 from fonoteca.flows.masks import Masks
+from fonoteca.flows.superseded import outlived
 from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
@@ -70,9 +71,10 @@ def seed(rooms: SeedRooms) -> Seeding:
     withheld: list[tuple[DropId, str]] = []
     payload_bytes = 0
     masks = Masks.now(rooms.register)
-    known = {row.id for row in rooms.register.drops()}
+    # A mirror that chose has not all that its edition names; and of what a newer snapshot replaced long ago nobody wants any more.
+    known = {row.id for row in rooms.register.drops()} - outlived(index, rooms.clock.now())
     for entry in index.entries if index else ():
-        if entry.id not in known:  # a mirror that chose has not all that its edition names
+        if entry.id not in known:
             continue
         try:
             reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks)
