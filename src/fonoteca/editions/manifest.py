@@ -72,22 +72,26 @@ class ManifestRow:
 
 def rows_of_plan(plan: DropPlan) -> tuple[ManifestRow, ...]:
     """Return the rows of a store drop, in the order of its torrent."""
-    owners = {file.path: each for each in plan.members for file in each.version.members}
-    music = {path: found for each in plan.members for path, found in _music(each).items()}
+    owners: dict[str, tuple[Shareable, str]] = {}
+    music: dict[str, tuple[str, str]] = {}
+    for each in plan.members:
+        owner = each, each.admission.licence.uri
+        owners.update(dict.fromkeys((file.path for file in each.version.members), owner))
+        music.update(_music(each))
     rows = []
     for file in torrent_order(file for each in plan.members for file in each.version.members):
-        owner = owners[file.path]
+        shareable, licence_uri = owners[file.path]
         title, artist = music.get(file.path, ("", ""))
         rows.append(
             ManifestRow(
                 drop_id=plan.id,
-                object_id=owner.version.object_id,
-                version=owner.version.version,
+                object_id=shareable.version.object_id,
+                version=shareable.version.version,
                 path=file.path,
                 file_bytes=file.hashes.file_bytes,
                 sha256=file.hashes.sha256,
                 pieces_root=file.hashes.pieces_root.hex(),
-                licence_uri=owner.admission.licence.uri,
+                licence_uri=licence_uri,
                 title=title,
                 artist=artist,
             )

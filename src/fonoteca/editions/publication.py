@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from fonoteca.editions.collecting import collecting_seldom
 from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, prove_edition
 from fonoteca.editions.index import (
     INDEX,
@@ -189,9 +190,8 @@ class Editions:
         self._check_own()
         entries = list(current.entries) if current else []
         known = {entry.id for entry in entries}
-        for each in drops:
-            if each.drop.id not in known:
-                entries.append(self._write(each))
+        with collecting_seldom():
+            entries += [self._write(each) for each in drops if each.drop.id not in known]
         if len(entries) == len(known):
             if current is None:
                 raise UsageError(heading.root_name, "there is nothing to publish", "Acquire something that may be shared first.")

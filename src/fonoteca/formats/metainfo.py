@@ -55,7 +55,8 @@ def torrent_order(files: Iterable[MemberFile]) -> list[MemberFile]:
 
     A file tree is a dictionary, so its keys ascend as raw bytes, part by part: `a/x` before `a-b/x`, unlike whole paths.
     """
-    return sorted(files, key=lambda file: file.path.encode().split(b"/"))
+    # Code points ascend as their UTF-8 does, and nothing is before NUL: the order of the parts without splitting a path.
+    return sorted(files, key=lambda file: file.path.replace("/", "\0"))
 
 
 def hybrid_torrent(name: str, files: Sequence[MemberFile], piece_bytes: int, announce: Announce) -> Torrent:
@@ -77,12 +78,11 @@ def hybrid_torrent(name: str, files: Sequence[MemberFile], piece_bytes: int, ann
     for file in ordered:
         if file.hashes.piece_bytes != piece_bytes:
             raise FormatError(file.path, f"hashed in pieces of {file.hashes.piece_bytes} bytes, expected {piece_bytes}")
-    split = [file.path.encode().split(b"/") for file in ordered]
     info = b"".join(
         [
             b"d9:file tree",
-            _file_tree(ordered, split),
-            *_v1_files(ordered, split, piece_bytes),
+            _file_tree(ordered),
+            *_v1_files(ordered, piece_bytes),
             b"12:meta versioni2e4:name",
             bencode.encode(name),
             b"12:piece lengthi%de6:pieces" % piece_bytes,
@@ -170,38 +170,49 @@ def _dictionaries(content: bytes) -> tuple[dict[bytes, bencode.Value], dict[byte
     return top, info
 
 
-def _file_tree(files: Sequence[MemberFile], split: Sequence[list[bytes]]) -> bytes:
+def _file_tree(files: Sequence[MemberFile]) -> bytes:
     """Return the encoded BEP 52 file tree. The order of files is the order of the tree, so it is written as it is walked."""
     parts = [b"d"]
     opened: list[bytes] = []
-    for file, path in zip(files, split, strict=True):
-        folder = path[:-1]
-        if folder != opened:
-            shared = 0
-            while shared < len(folder) and shared < len(opened) and folder[shared] == opened[shared]:
-                shared += 1
-            parts.append(b"e" * (len(opened) - shared))
-            parts += [b"%d:%bd" % (len(part), part) for part in folder[shared:]]
-            opened = folder
-        leaf = path[-1]
-        if file.hashes.file_bytes:
+    before = ""
+    for file in files:
+        folder, _, name = file.path.rpartition("/")
+        if folder != before:  # most files have neighbours
+            opened, before = _walk(parts, opened, folder), folder
+        leaf, hashes = name.encode(), file.hashes
+        if hashes.file_bytes:
             line = b"%d:%bd0:d6:lengthi%de11:pieces root32:%bee"
-            parts.append(line % (len(leaf), leaf, file.hashes.file_bytes, file.hashes.pieces_root))
+            parts.append(line % (len(leaf), leaf, hashes.file_bytes, hashes.pieces_root))
         else:
             parts.append(b"%d:%bd0:d6:lengthi0eee" % (len(leaf), leaf))
     parts.append(b"e" * (len(opened) + 1))
     return b"".join(parts)
 
 
-def _v1_files(files: Sequence[MemberFile], split: Sequence[list[bytes]], piece_bytes: int) -> list[bytes]:
+def _walk(parts: list[bytes], opened: list[bytes], folder: str) -> list[bytes]:
+    """Return the parts of the path of a folder after those that are open were closed and its own opened."""
+    path = folder.encode().split(b"/") if folder else []
+    shared = 0
+    while shared < len(path) and shared < len(opened) and path[shared] == opened[shared]:
+        shared += 1
+    parts.append(b"e" * (len(opened) - shared))
+    parts += [b"%d:%bd" % (len(part), part) for part in path[shared:]]
+    return path
+
+
+def _v1_files(files: Sequence[MemberFile], piece_bytes: int) -> list[bytes]:
     """Return the encoded v1 file list with its key: a pad file after every file that another one with bytes follows."""
     last = _last_with_bytes(files)
     parts = [b"5:filesl"]
-    for index, (file, path) in enumerate(zip(files, split, strict=True)):
-        parts.append(b"d6:lengthi%de4:pathl" % file.hashes.file_bytes)
-        parts += [b"%d:%b" % (len(part), part) for part in path]
-        parts.append(b"ee")
-        pad_bytes = -file.hashes.file_bytes % piece_bytes
+    encoded, before = b"", ""
+    for index, file in enumerate(files):
+        folder, _, name = file.path.rpartition("/")
+        if folder != before:
+            encoded = b"".join(b"%d:%b" % (len(part), part) for part in folder.encode().split(b"/")) if folder else b""
+            before = folder
+        leaf, file_bytes = name.encode(), file.hashes.file_bytes
+        parts.append(b"d6:lengthi%de4:pathl%b%d:%bee" % (file_bytes, encoded, len(leaf), leaf))
+        pad_bytes = -file_bytes % piece_bytes
         if pad_bytes and index < last:
             digits = b"%d" % pad_bytes
             parts.append(b"d4:attr1:p6:lengthi%be4:pathl4:.pad%d:%bee" % (digits, len(digits), digits))
@@ -224,7 +235,7 @@ def _v1_pieces(files: Sequence[MemberFile]) -> bytes:
 
 def _last_with_bytes(files: Sequence[MemberFile]) -> int:
     """Return the index of the last file that is not empty."""
-    return max(index for index, file in enumerate(files) if file.hashes.file_bytes)
+    return next(index for index in range(len(files) - 1, -1, -1) if files[index].hashes.file_bytes)
 
 
 def _piece_layers(files: Sequence[MemberFile]) -> bytes:
