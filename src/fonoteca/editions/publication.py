@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fonoteca.editions.collecting import collecting_seldom
-from fonoteca.editions.following import FetchRead, ManifestedDrop, fetch_target, prove_edition
+from fonoteca.editions.copying import EditionCopy
+from fonoteca.editions.following import FetchRead, ManifestedDrop, prove_edition
 from fonoteca.editions.index import (
     INDEX,
     Heading,
@@ -290,27 +291,29 @@ class Editions:
         """Return whether the files of a drop are here: a mirror that chose has not all that its edition names."""
         return all(self._blobs.size(file.path) == file.file_bytes for file in entry.files)
 
+    def copy_of(self, edition: TrustedEdition, fetch_read: FetchRead) -> EditionCopy:
+        """Return the copy of another archive's edition that grows beside what is out here."""
+        return EditionCopy(self._blobs, edition, fetch_read)
+
     def mirror(self, edition: TrustedEdition, fetch_read: FetchRead, kept: Collection[DropId] | None = None) -> None:
         """Put out another archive's edition as it is: the same bytes under the same names, each proved, timestamp.json last.
 
         kept: the drops whose files are to be here, None for all.
         Raises: TrustError for a file that is not as the index says; the edition that was out stays then.
         """
-        for entry in edition.index.entries:
-            for file in entry.files if kept is None or entry.id in kept else ():
-                if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
-                    self._blobs.write(file.path, fetch_target(fetch_read, file))
-        contents = {INDEX: index_bytes(edition.index)}
-        if edition.withdrawals is not None:
-            contents[WITHDRAWALS] = edition.withdrawals
-        for file in (edition.targets[path] for path in PEOPLE if path in edition.targets):
-            contents[file.path] = self._copied(replace(file, path=stamped_path(file.path, file.sha256)), fetch_read)
+        copy = self.copy_of(edition, fetch_read)
+        copy.lay_drops(kept)
+        contents = copy.changing()
         for path, content in contents.items():
             self._lay(stamped_path(path, TargetFile.of(path, content).sha256), content)
         for path, content in edition.metadata:
             self._lay(path, content)
         self._blobs.delete(document_path(Role.ROOT, edition.root_version + 1))  # of a chain that is not believed any more
         self._tidy(contents)
+
+    def read_awaited(self, path: str, bytes_max: int, timestamp: bytes) -> bytes:
+        """Return a file of the edition whose copy is here and not out yet, as `Fetch` does. timestamp: the one that was seen."""
+        return timestamp if path == document_path(Role.TIMESTAMP, 0) else self.read_at_most(path, bytes_max)
 
     def binds(self, edition: TrustedEdition) -> bool:
         """Return whether the keys that sign somebody's targets now have signed those of the edition that is out here, too.
@@ -395,7 +398,7 @@ class Editions:
             if self._blobs.size(file.path) != file.file_bytes or TargetFile.of(file.path, self._blobs.read(file.path)) != file:
                 raise StoreError(f"editions/{file.path}", "it was changed since it was staged", "Stage the edition again.")
 
-    def _tidy(self, contents: dict[str, bytes]) -> None:
+    def _tidy(self, contents: Mapping[str, bytes]) -> None:
         """Lay the copies for people, and remove what no edition but older ones than the last two names."""
         for path, content in contents.items():
             self._lay(path, content)
@@ -412,11 +415,6 @@ class Editions:
         """Put a file where it is not as it is to be."""
         if self._blobs.size(path) != len(content) or self._blobs.read(path) != content:
             self._blobs.write(path, content)
-
-    def _copied(self, file: TargetFile, fetch_read: FetchRead) -> bytes:
-        """Return a file of somebody's edition, from one's own copy where that is the one."""
-        own = self._held(file.path)
-        return own if _is(file, own) else fetch_target(fetch_read, file)
 
     def _write(self, each: ManifestedDrop) -> IndexEntry:
         """Write the files of one drop, in place of what a crash may have left, and return its entry."""

@@ -4,16 +4,17 @@ Rules of order:
   1. the index is believed when the keys of the archive that is followed signed for it (`trust/` keeps what was seen of them), and
      torrents, manifests and member lists prove each other;
   2. what was withdrawn is masked before anything is fetched, and none of it is fetched;
-  3. a drop is fetched into staging, where a killed run carries on;
-  4. every file is read again and held against its inventory and the manifest before its version is renamed in;
-  5. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
-  6. the edition is copied last, so that whoever follows this mirror finds only what it has.
+  3. all that tells of the edition is copied before its first drop: from then on a swarm without its origin has all that it takes;
+  4. a drop is fetched into staging, where a killed run carries on;
+  5. every file is read again and held against its inventory and the manifest before its version is renamed in;
+  6. the register hears of a version after the store has it; of a drop after all its versions and its member list are there;
+  7. the edition is copied last, so that whoever follows this mirror finds only what it has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from fonoteca.formats.hashing import hash_stream
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
 from fonoteca.formats.ocfl import object_path, version_folder
 from fonoteca.model.corridor import DropKind, DropMember
-from fonoteca.model.errors import SourceError, StoreError, TrustError
+from fonoteca.model.errors import FonotecaError, SourceError, StoreError, TrustError
 from fonoteca.model.hashes import BLOCK_BYTES
 from fonoteca.model.ids import DropId, Sha256
 from fonoteca.model.settings import Settings
@@ -110,10 +111,13 @@ def follow(rooms: FollowRooms) -> Followed:
         _tell_what_is_left(rooms, own, index)
     masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now(), succeeded=succeeded)
     stop_giving(rooms.register, rooms.editions, masked, rooms.swarm.unseed)
+    copy = rooms.editions.copy_of(trusted, rooms.fetch.read)
+    rooms = replace(rooms, fetch=copy)
     selected = select(rooms, index, frozenset(own.entries if own else ()))
+    everything = rooms.appetite.space_bytes is None
+    copy.lay(None if everything else selected.kept)
     taken = {entry.id: one for entry in selected.wanted if (one := _take(rooms, index, entry)) is not None}
     kept = selected.kept - {entry.id for entry in selected.wanted if entry.id not in taken}
-    everything = rooms.appetite.space_bytes is None
     rooms.editions.mirror(trusted, rooms.fetch.read, None if everything else kept)
     record_snapshots(rooms.register, index, rooms.editions.has)
     forget_snapshots(rooms.register, index)
@@ -148,8 +152,27 @@ def _believed(rooms: FollowRooms) -> TrustedEdition:
         return believe_on(rooms.fetch.read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
     except TrustError as error:
         refusal = error
+    except SourceError as error:
+        return _awaited(rooms, error)
     check_follows(rooms, refusal)
     raise refusal
+
+
+def _awaited(rooms: FollowRooms, failure: SourceError) -> TrustedEdition:
+    """Return the edition of which a run before has a copy here, and not all drops yet. Raises: `failure` where there is none."""
+    own = rooms.editions.index()
+
+    def read(path: str, bytes_max: int) -> bytes:
+        return rooms.editions.read_awaited(path, bytes_max, rooms.trust.read("timestamp.json"))
+
+    try:
+        found = believe_on(read, rooms.trust, rooms.asked, rooms.editions.read_at_most)
+    except FonotecaError:  # there is none, or it is expired
+        raise failure from None
+    if own is not None and own.number >= found.index.number:
+        raise failure
+    rooms.catalogue.progress.note(f"{failure}; going on with edition {found.index.number}, which was begun before")
+    return found
 
 
 def _tell_what_is_left(rooms: FollowRooms, own: Index, index: Index) -> None:
