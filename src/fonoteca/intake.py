@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fonoteca.flows.analyse import AnalyseRooms
 from fonoteca.flows.exporting import ExportRooms
-from fonoteca.flows.heeding import staleness
+from fonoteca.flows.heeding import stalest
 from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.ports import Progress
 from fonoteca.wiring import Archive
@@ -33,5 +33,5 @@ def export_rooms(archive: Archive, progress: Progress) -> ExportRooms:
         policy=archive.settings.rights,
         clock=archive.clock,
         progress=progress,
-        stale=staleness(archive.editions, archive.clock.now()),
+        stale=stalest((archive.editions, *archive.beside.values()), archive.clock.now()),
     )

@@ -151,6 +151,10 @@ class Staging(Protocol):
         """Move a file or folder inside staging, making the target's folders. A file at the target is replaced."""
         ...
 
+    def link(self, source: Path, target: Path) -> bool:
+        """Give a file that nobody writes in a second name below a staging folder. Returns: False where the disk cannot."""
+        ...
+
     def left(self) -> Iterator[str]:
         """Yield the names of the folders in staging, in ascending order: under way, or left by a run that was killed."""
         ...

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fonoteca.edges.http import open_fetch
-from fonoteca.flows.promote import PromoteRooms
+from fonoteca.flows.follow import FollowRooms
+from fonoteca.flows.origins import BESIDE, SEEN, check_beside, mark_at
+from fonoteca.flows.promote import PromoteRooms, check_not_promoting
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.formats.acknowledgement import MIRROR, MIRROR_BYTES_MAX, Acknowledgement, parse_acknowledgement
 from fonoteca.model.errors import FormatError, TrustError
@@ -30,6 +34,23 @@ def withdraw_rooms(archive: Archive) -> WithdrawRooms:
 def promote_rooms(archive: Archive, progress: Progress) -> PromoteRooms:
     """Return what a promotion needs."""
     return PromoteRooms(publish_rooms(archive, progress), archive.blobs("trust"))
+
+
+def beside_rooms(archive: Archive, rooms: FollowRooms) -> FollowRooms:
+    """Return what a mirror needs to follow another archive beside the first one. rooms: what it needs to follow the first.
+
+    Raises: UsageError where none can be followed beside, or it is the first; SourceError, TrustError when nothing is to be read.
+    """
+    trust, editions = archive.blobs("trust"), archive.editions
+    own = editions.roots()
+    check_not_promoting(trust)
+    check_beside("", own, editions.signs_own())
+    mark = mark_at(rooms.place, rooms.fetch, trust)
+    check_beside(mark, own, signs_own=False)
+    seen = archive.blobs(f"trust/{BESIDE}/{mark}/{SEEN}")
+    others = (editions, *(each for other, each in archive.beside.items() if other != mark))
+    asked = replace(rooms.asked, archive=None)
+    return replace(rooms, editions=archive.edition_beside(mark), trust=seen, asked=asked, origin=mark, others=others)
 
 
 def read_acknowledgement(place: str) -> Acknowledgement:

@@ -37,6 +37,7 @@ from fonoteca.flows.audit import AuditRooms
 from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.follow import FollowRooms
+from fonoteca.flows.origins import BESIDE, EDITION, marks
 from fonoteca.flows.press import PublishRooms
 from fonoteca.flows.purging import finish_purges
 from fonoteca.flows.rebuild import RebuildRooms
@@ -158,6 +159,15 @@ class Archive:
     def editions(self) -> Editions:
         """What is published, and what signs it."""
         return Editions(self.blobs("editions"), Signatory(self.keyring, self.settings.signing))
+
+    @property
+    def beside(self) -> dict[str, Editions]:
+        """The editions of archives that are followed beside the first one, as far as they are held, by the mark of each."""
+        return {mark: self.edition_beside(mark) for mark in marks(self.blobs("trust"))}
+
+    def edition_beside(self, mark: str) -> Editions:
+        """Return one of these, be it followed already or not."""
+        return Editions(self.blobs(f"trust/{BESIDE}/{mark}/{EDITION}"), Signatory(self.keyring, self.settings.signing))
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -379,6 +389,7 @@ def seed_rooms(archive: Archive, swarm: Swarm) -> SeedRooms:
         store_folder=archive.store_folder,
         catalogue_folder=archive.folder / "catalogue",
         search=archive.search,
+        beside=tuple(archive.beside.values()),
     )
 
 
@@ -427,6 +438,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         editions=archive.editions,
         catalogue=catalogue_rooms(archive, progress),
         staging=archive.staging,
+        blobs=archive.blobs(FOLDER_STORE),
         fetch=open_fetch(edition_place(mirroring.place)),
         trust=archive.blobs("trust"),
         asked=Asked(archive.clock.now(), mirroring.as_of, mirroring.anchor, archive=(settings.name, settings.piece_bytes)),
@@ -434,6 +446,7 @@ def follow_rooms(archive: Archive, mirroring: Mirroring, progress: Progress) -> 
         whereabouts=mirroring.whereabouts,
         appetite=mirroring.appetite,
         place=mirroring.place,
+        others=tuple(archive.beside.values()),
     )
 
 

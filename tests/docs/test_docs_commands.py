@@ -15,7 +15,7 @@ from rich.console import Console
 
 from fonoteca.cli import output
 
-RUN = ("README.md", "docs/walkthrough.md", "docs/mirror.md", "docs/formats.md")
+RUN = ("README.md", "docs/walkthrough.md", "docs/mirror.md", "docs/withdrawal.md", "docs/formats.md")
 """Documents whose commands are run from top to bottom, each in a folder of its own."""
 WIDTH = 80
 

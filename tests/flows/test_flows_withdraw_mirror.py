@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,7 @@ from flows_world import (
 )
 
 from fonoteca.edges.swarm import LibtorrentSwarm
+from fonoteca.flows.doctor import Health, examine
 from fonoteca.flows.exporting import clear
 from fonoteca.flows.follow import Followed
 from fonoteca.flows.heeding import acknowledged, heed, staleness
@@ -41,6 +43,7 @@ from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import RightsError, SourceError, TrustError
 from fonoteca.model.settings import Settings
 from fonoteca.model.withdrawal import Answer, Purpose, Reason, WithdrawalState
+from fonoteca.rescue import doctor_rooms
 from fonoteca.stewardship import withdraw_rooms
 
 DARK = Order(WithdrawalState.DARK, Reason.RIGHTS_HOLDER, "notice under article 16")
@@ -239,3 +242,23 @@ def test_what_is_withdrawn_is_not_exported(world: Path) -> None:
         with pytest.raises(RightsError, match="a holder of rights asked for it"):
             clear(export_rooms(archive, Quiet()), [audio("one")])
         assert audio("one") in archive.register.withdrawn(Purpose.EXPORTING)
+
+
+def test_doctor_speaks_of_what_waits_for_a_person(world: Path) -> None:
+    def said(name: str, days: int) -> list[tuple[Health, str]]:
+        with opened(world / name, clock=StoppedClock(NOW + timedelta(days=days))) as archive:
+            return [(f.health, f.said) for f in examine(doctor_rooms(archive)) if f.question == "withdrawals"]
+
+    assert said("origin", 0) == [(Health.SOUND, "nothing is withdrawn")]
+    with opened(world / "origin") as archive:
+        withdraw(withdraw_rooms(archive), audio("one"), replace(DARK, review_at=NOW + timedelta(days=60)))
+        put_out(archive)
+    assert said("origin", 0) == [(Health.SOUND, "1 objects are masked")]
+    (due, _) = said("origin", 50)
+    assert due[0] is Health.ADVICE
+    assert f"to be looked at again on {NOW + timedelta(days=60):%Y-%m-%d}" in due[1]
+    refresh(world)
+    assert said("mirror", 0) == [(Health.ADVICE, "1 objects are masked, 1 of them wait for a decision")]
+    with opened(world / "mirror") as archive:
+        decide(withdraw_rooms(archive), audio("one"), Answer.KEEP)
+    assert said("mirror", 0) == [(Health.SOUND, "1 objects are masked")]

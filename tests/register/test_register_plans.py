@@ -45,6 +45,7 @@ EXPECTED: dict[str, list[Case]] = {
     "files_of_version": [((1,), {"uq_file_version_key_logical_path"})],
     "files_of": [((OBJECT,), OF_FILES)],
     "file_at": [((OBJECT, "a.ogg"), OF_FILES)],
+    "digests_held": [(([DIGEST, "42" * 32],), {"ix_member_file_digest_key"})],
     "files_with_digest": [((DIGEST,), {"ix_member_file_digest_key", "ix_file_member_key"})],
     "files_by_artist": [(("a", 50), {"ix_file_artist"})],
     "files_of_recording": [(("00000000-0000-0000-0000-000000000000",), {"ix_holding_recording_id"})],

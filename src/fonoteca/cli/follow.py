@@ -13,7 +13,7 @@ from fonoteca.cli.choosing import choice_json, print_choice, say_choice
 from fonoteca.cli.keeping import HealthOption, HostOption, PortOption, PrivateOption, keep_running, own_port
 from fonoteca.cli.output import TerminalProgress, print_json, say
 from fonoteca.editions import FIRST_USE, Anchor
-from fonoteca.flows.follow import Followed, explain, follow
+from fonoteca.flows.follow import Followed, FollowRooms, explain, follow
 from fonoteca.flows.keep import Taken
 from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.whereabouts import Whereabouts
@@ -23,8 +23,10 @@ from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import Settings
 from fonoteca.ports import TendedSwarm
+from fonoteca.stewardship import beside_rooms
 from fonoteca.vault import read_root
 from fonoteca.wiring import (
+    Archive,
     Founding,
     Mirroring,
     SwarmChoice,
@@ -59,6 +61,7 @@ SpaceOption = Annotated[
     str,
     typer.Option("--space", metavar="SIZE", help="How much to hold at most, as in 2TB; what is held counts. All, unless given."),
 ]
+BesideOption = Annotated[bool, typer.Option("--beside", help="Follow this archive beside the one that is followed here already.")]
 ExplainOption = Annotated[bool, typer.Option("--explain", help="Say which drops would be taken and why, and fetch none.")]
 
 
@@ -78,6 +81,7 @@ def follow_command(
     as_of: AsOfOption = False,
     root: RootOption = None,
     root_sha256: RootSha256Option = "",
+    beside: BesideOption = False,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
@@ -87,20 +91,26 @@ def follow_command(
     With `--space` it holds what fits: the catalogue and the search index first, then the drops that save most listening for their
     size, scarce ones before others. What is held stays. `--explain` says of each drop why it is taken or not, and fetches none.
     The first root of trust is the one that the edition has, unless you say which; later ones only follow from that.
-    With `--keep` it goes on as a service: it gives out what is here, and looks for a new edition every hour
+    With `--beside` a mirror follows another archive, too: what both have is fetched and kept once, and each one's standing is kept
+    apart. With `--keep` it goes on as a service: it gives out what is here, and looks for a new edition every hour
     (`swarm.refresh_minutes`), and at once at SIGHUP, which reads the settings anew. With `--json` each thing that happens is one
     line of JSON then. SIGTERM and Ctrl-C end it with status 0. `--host`, `--port`, `--private` and `--health` are for `--keep`.
     """
     progress = TerminalProgress(quiet=as_json)
     anchor = _anchor(root, root_sha256)
-    ensure_mirror(archive, place, anchor)
+    if not beside:
+        ensure_mirror(archive, place, anchor)
     found = [place] if "://" in place or (Path(place) / FILE_NAME).is_file() else []
 
     appetite = Appetite(parse_bytes(space) if space else None)
 
+    def rooms_of(opened: Archive, swarm: TendedSwarm, whereabouts: Whereabouts) -> FollowRooms:
+        rooms = follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, appetite), progress)
+        return beside_rooms(opened, rooms) if beside else rooms
+
     def take_with(swarm: TendedSwarm) -> Followed:
         with open_archive(archive, writing=True) as opened, mirrors_at([*found, *(peers or [])]) as whereabouts:
-            return follow(follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, appetite), progress))
+            return follow(rooms_of(opened, swarm, whereabouts))
 
     def take(swarm: TendedSwarm) -> Taken:
         followed = take_with(swarm)
@@ -108,7 +118,7 @@ def follow_command(
 
     if explaining:
         with open_archive(archive, writing=True) as opened, open_swarm(SwarmChoice(public=False)) as swarm:
-            choice = explain(follow_rooms(opened, Mirroring(place, swarm, Whereabouts(), anchor, as_of, appetite), progress))
+            choice = explain(rooms_of(opened, swarm, Whereabouts()))
         print_json(choice_json(choice)) if as_json else print_choice(choice)
         return
     if keeping:
@@ -120,13 +130,20 @@ def follow_command(
     if as_json:
         print_json(followed_json(followed))
     else:
-        say(f"edition {followed.number}: {len(followed.drops)} new drops, {show_bytes(followed.fetched_bytes)} fetched", "bold")
-        if appetite.space_bytes is not None:
-            say_choice(followed.choice)
-        say(f"{followed.verified_count} files proved; give them on with: fonoteca seed --archive {archive}", "green")
-        if followed.withdrawn:
-            say(f"{followed.withdrawn} new withdrawals are masked here; decide about them: fonoteca withdraw --list", "yellow")
-        _say_trust(followed)
+        _print_followed(followed, archive, appetite)
+
+
+def _print_followed(followed: Followed, archive: Path, appetite: Appetite) -> None:
+    """Print what was taken, what was refused, and what a person should know of it."""
+    say(f"edition {followed.number}: {len(followed.drops)} new drops, {show_bytes(followed.fetched_bytes)} fetched", "bold")
+    if appetite.space_bytes is not None:
+        say_choice(followed.choice)
+    say(f"{followed.verified_count} files proved; give them on with: fonoteca seed --archive {archive}", "green")
+    if followed.withdrawn:
+        say(f"{followed.withdrawn} new withdrawals are masked here; decide about them: fonoteca withdraw --list", "yellow")
+    for object_id, found in followed.conflicts:
+        say(f"refused {object_id}: it is here with other content, which stays ({found})", "red")
+    _say_trust(followed)
 
 
 def _say_trust(followed: Followed) -> None:
@@ -168,4 +185,5 @@ def followed_json(followed: Followed) -> dict[str, Any]:
         "root_sha256": followed.root_sha256,
         "root_on_first_use": followed.first_use,
         "choice": choice_json(followed.choice),
+        "conflicts": [{"object": object_id, "found": found} for object_id, found in followed.conflicts],
     }

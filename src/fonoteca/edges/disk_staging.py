@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,10 @@ from fonoteca.ports import DurableCalls, Staging
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+_NO_LINKS = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP}
+"""Another disk, too many names, or a file system that has no second names."""
 
 
 class _StagedFile(RawIOBase):
@@ -106,6 +111,19 @@ class DiskStaging:
         with in_words(target):
             make_folders(target.parent, self._calls)
             self._calls.rename(source, target)
+
+    def link(self, source: Path, target: Path) -> bool:
+        """Give a file a second name below a staging folder. Returns: False where the disk does not let us."""
+        self._check_inside(target)
+        with in_words(target):
+            make_folders(target.parent, self._calls)
+            try:
+                self._calls.link(source, target)
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    return False
+                raise
+        return True
 
     def left(self) -> Iterator[str]:
         """Yield the names of the folders in staging, in ascending order."""

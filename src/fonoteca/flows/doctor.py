@@ -10,9 +10,11 @@ from enum import StrEnum
 from fonoteca.editions import Asked, Editions, Unkept, believe
 from fonoteca.editions.trust import Role, Survey
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
+from fonoteca.flows.withdraw import REVIEW_NOTICE
 from fonoteca.formats.quantities import show_bytes
 from fonoteca.model.errors import FonotecaError, SourceError, TrustError
 from fonoteca.model.settings import Settings
+from fonoteca.model.withdrawal import Answer, Authority
 from fonoteca.ports import Clock
 from fonoteca.register import Register
 from fonoteca.store import Store
@@ -206,6 +208,23 @@ def _expiries(question: str, seen: Survey, now: datetime) -> Iterator[Finding]:
             yield Finding(question, Health.ADVICE, said, remedy)
 
 
+def _withdrawals(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
+    """Whether anything that was withdrawn waits for a person."""
+    now, said = rooms.clock.now(), rooms.register().withdrawals.all()
+    own = [each.tombstone for each in said if each.authority is Authority.OWN and each.masks()]
+    for each in own[:_SHOWN_MAX]:
+        if each.dates.review_at is not None and each.dates.review_at <= now + REVIEW_NOTICE:
+            due = f"{each.object_id} is {each.state}, to be looked at again on {each.dates.review_at:%Y-%m-%d}"
+            yield Finding(question, Health.ADVICE, due, "Say what becomes of it: `fonoteca withdraw`.")
+    pending = sum(each.masks() and each.authority is Authority.FOLLOWED and each.answer is Answer.PENDING for each in said)
+    masked = sum(each.masks() for each in said)
+    if pending:
+        left = f"{masked} objects are masked, {pending} of them wait for a decision"
+        yield Finding(question, Health.ADVICE, left, "See `fonoteca withdraw --list`, and decide with `--decide`.")
+    else:
+        yield Finding(question, Health.SOUND, f"{masked} objects are masked" if masked else "nothing is withdrawn")
+
+
 def _search(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     snapshot, indexed = rooms.current()
     if snapshot != indexed:
@@ -235,6 +254,7 @@ _QUESTIONS: tuple[tuple[str, Callable[[DoctorRooms, str], Iterator[Finding]]], .
     ("fixity", _fixity),
     ("editions", _editions),
     ("signatures", _signatures),
+    ("withdrawals", _withdrawals),
     ("search", _search),
     ("backup", _backup),
 )

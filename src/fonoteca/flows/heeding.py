@@ -8,14 +8,14 @@ Rules of order, at each refresh:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
 from fonoteca.editions import Editions
 from fonoteca.flows.events import EventRooms
-from fonoteca.flows.withdrawn import inherit_statements, record_statements, statement_event
+from fonoteca.flows.withdrawn import hear_statements, inherit_statements
 from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import Acknowledgement, Answered, acknowledgement_json, parse_acknowledgement
 from fonoteca.model.errors import FormatError, StoreError, TrustError
@@ -26,28 +26,56 @@ from fonoteca.register import Register
 _REMEDY = "Follow another mirror of this archive, or ask its operator; what was masked stays masked."
 
 
-def heed(rooms: EventRooms, content: bytes | None, at: datetime, *, succeeded: bool = False) -> list[Tombstone]:
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose withdrawals are heard. mark: of an archive that is followed beside the first one, "" for the first.
+
+    gives: the infohashes of its drops: what it has no say in is not its to withdraw. None for the first, who is believed in all.
+    succeeded: another archive than before says it, which goes on from that.
+    """
+
+    mark: str = ""
+    gives: frozenset[str] | None = None
+    succeeded: bool = False
+
+
+THE_FIRST = Speaker()
+
+
+def heed(rooms: EventRooms, content: bytes | None, at: datetime, speaker: Speaker = THE_FIRST) -> list[Tombstone]:
     """Return the statements that are new, after they are recorded and in force here. content: of withdrawals.json, None without.
 
-    succeeded: another archive than before says it, which goes on from that. What it does not know goes on masking here, as this
-    mirror's own word. Raises: TrustError for what is no such list, or takes back what was heard before.
+    What an archive does not know that goes on from another one goes on masking here, as this mirror's own word.
+    Raises: TrustError for what is no such list, or takes back what was heard before.
     """
-    try:
-        said = () if content is None else tombstones.parse(content)
-    except FormatError as error:
-        raise TrustError(error.subject, error.problem, _REMEDY) from None
-    known = {w.tombstone.object_id: w.tombstone for w in rooms.register.withdrawals.all() if w.authority is Authority.FOLLOWED}
+    said = [each for each in listened_to(content) if _has_a_say(rooms.register, speaker, each)]
+    every = rooms.register.withdrawals.all()
+    theirs = [each.tombstone for each in every if each.authority is Authority.FOLLOWED and each.origin == speaker.mark]
+    known = {each.object_id: each for each in theirs}
     heard = {each.object_id: each for each in said}
     unknown = [before for before in known.values() if not _goes_on(before, heard.get(before.object_id))]
-    if succeeded:
-        inherit_statements(rooms, unknown, at)
+    if speaker.succeeded:
+        inherit_statements(rooms, unknown, at, speaker.mark)
     else:
         for before in unknown[:1]:
             problem = f"statement {before.number} about {before.object_id} was heard already, and is missing or another one now"
             raise TrustError(tombstones.WITHDRAWALS, problem, _REMEDY)
     fresh = [each for each in said if known.get(each.object_id) != each]
-    record_statements(rooms, Authority.FOLLOWED, [(statement_event(each, Authority.FOLLOWED, at), each) for each in fresh])
+    hear_statements(rooms, fresh, at, speaker.mark)
     return fresh
+
+
+def listened_to(content: bytes | None) -> tuple[Tombstone, ...]:
+    """Return what withdrawals.json says, nothing where there is none. Raises: TrustError for what is no such list."""
+    try:
+        return () if content is None else tombstones.parse(content)
+    except FormatError as error:
+        raise TrustError(error.subject, error.problem, _REMEDY) from None
+
+
+def _has_a_say(register: Register, speaker: Speaker, said: Tombstone) -> bool:
+    """Whether a drop that is held here, and that the speaker gives, carries what it withdraws."""
+    return speaker.gives is None or not speaker.gives.isdisjoint(register.withdrawals.drops_with(said.object_id))
 
 
 def _goes_on(before: Tombstone, now: Tombstone | None) -> bool:
@@ -66,7 +94,7 @@ def stop_giving(register: Register, editions: Editions, masked: Sequence[Tombsto
 
 def acknowledge(register: Register, editions: Editions, told: Acknowledgement) -> None:
     """Say beside the edition what is in force here."""
-    followed = [each for each in register.withdrawals.all() if each.authority is Authority.FOLLOWED]
+    followed = [each for each in register.withdrawals.all() if each.authority is Authority.FOLLOWED and not each.origin]
     masked = [each for each in followed if each.masks()]
     answers = [
         Answered(each.tombstone.object_id, each.tombstone.number, each.answer, each.answered_at, each.answer_ground)
@@ -106,3 +134,8 @@ def staleness(editions: Editions, now: datetime) -> str:
     if told is None or now <= told.good_until:
         return ""
     return f"what was withdrawn is known as of {told.refreshed_at:%Y-%m-%d}, which was good until {told.good_until:%Y-%m-%d}"
+
+
+def stalest(followed: Iterable[Editions], now: datetime) -> str:
+    """Return `staleness` of an archive that is followed here and was not heard lately, "" where all were."""
+    return next(filter(None, (staleness(editions, now) for editions in followed)), "")

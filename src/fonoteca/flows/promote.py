@@ -81,8 +81,8 @@ def promote(rooms: PromoteRooms, *, fork: bool = False) -> Promoted:
         if editions.signs_own():
             return _as_before(editions, index)
         _check_gone(editions, clock.now(), fork)
-        place = _followed_place(rooms.trust)
-        decided = Promotion(place, editions.roots(), index.number, clock.now().replace(microsecond=0))
+        place = followed_place(rooms.trust)  # a folder is nobody's business
+        decided = Promotion(place if "://" in place else "", editions.roots(), index.number, clock.now().replace(microsecond=0))
         rooms.trust.write(_DECIDED, json_bytes(promotion_json(decided), _DECIDED))
         decided = _decided(rooms.trust) or decided
     inherited = _inherit(rooms.publishing, decided.at)
@@ -134,22 +134,26 @@ def _inherit(rooms: PublishRooms, at: datetime) -> int:
     Statements follow each other by number, and others have heard the origin's: what this archive said itself while it was a mirror,
     which nobody heard, comes after them all. One batch of events tells of it, so that all of it holds or nothing.
     """
-    followed = [each.tombstone for each in _statements(rooms.register, Authority.FOLLOWED)]
+    heard = [each for each in _statements(rooms.register, Authority.FOLLOWED) if not each.origin or each.masks()]
+    followed = [each.tombstone for each in heard if not each.origin]
     theirs = {each.object_id: each for each in followed}
-    own = [each.tombstone for each in _statements(rooms.register, Authority.OWN)]
-    newest = max((each.number for each in (*followed, *own)), default=0)
+    # Of those that were followed beside the origin, the numbers are other ones: what they withdrew is said anew.
+    beside = {each.tombstone.object_id: each.tombstone for each in heard if each.origin}
+    own = {each.tombstone.object_id: each.tombstone for each in _statements(rooms.register, Authority.OWN)}
+    own = {**beside, **{object_id: _stronger(each, beside.get(object_id)) for object_id, each in own.items()}}
+    newest = max((each.tombstone.number for each in rooms.register.withdrawals.all()), default=0)
     restated: list[Tombstone] = []
-    for each in own if followed else ():
+    for each in own.values() if heard else ():
         before = theirs.get(each.object_id)
         newest += 1
         restated.append(replace(_stronger(each, before), number=newest, prior=before.number if before else 0))
-    events = [inheritance_event(each, at) for each in followed]
+    events = [inheritance_event(each.tombstone, at, each.origin) for each in heard]
     record_events(rooms, [*events, *(statement_event(each, Authority.OWN, at) for each in restated)])
-    for each in followed:
-        rooms.register.withdrawals.inherit(each)
+    for told in heard:
+        rooms.register.withdrawals.inherit(told.tombstone, told.origin)
     for each in restated:
         rooms.register.withdrawals.enter(each, Authority.OWN)
-    return len(followed)
+    return len(heard)
 
 
 def _stronger(own: Tombstone, theirs: Tombstone | None) -> Tombstone:
@@ -212,10 +216,10 @@ def note_place(trust: Blobs, place: str) -> None:
         trust.write(_PLACE, content)
 
 
-def _followed_place(trust: Blobs) -> str:
-    """Return the address where the origin was followed, "" where nobody else can follow it: folders are nobody's business."""
-    place = str(_object(trust, _PLACE).get("place", "")) if trust.size(_PLACE) is not None else ""
-    return place if "://" in place else ""
+def followed_place(trust: Blobs, prefix: str = "") -> str:
+    """Return where an edition was followed last, "" where nobody knows. prefix: where below `trust/` that is kept."""
+    name = f"{prefix}{_PLACE}"
+    return str(_object(trust, name).get("place", "")) if trust.size(name) is not None else ""
 
 
 def _decided(trust: Blobs) -> Promotion | None:

@@ -15,6 +15,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from fonoteca.catalogue.mapping import STORE
 from fonoteca.editions import (
     Announcement,
     Heading,
@@ -23,7 +24,7 @@ from fonoteca.editions import (
     Terms,
 )
 from fonoteca.editions.trust import Lack, Role
-from fonoteca.flows.catalogue import refresh
+from fonoteca.flows.catalogue import index_for_search, refresh
 from fonoteca.flows.press import Press, PublishRooms, Withheld
 from fonoteca.flows.records import record_snapshots
 from fonoteca.formats import tombstones
@@ -141,8 +142,12 @@ def _published(rooms: PublishRooms, press: Press, publication: Publication) -> P
 def _snapshot(rooms: PublishRooms) -> Snapshot:
     """Return the catalogue's snapshot of all that is held now.
 
-    Where everything that it knew was withdrawn, no other can be made: the one in force stays, so that the tombstones get out.
+    Where everything that it knew was withdrawn, no other can be made: the one in force stays, so that the tombstones get out. That
+    of the origin of a promoted archive stays, too, until what it was made of is imported here: nobody here knows that otherwise.
     """
+    inherited = _inherited_snapshot(rooms)
+    if inherited is not None:
+        return inherited
     try:
         return refresh(rooms.catalogue)
     except UsageError:
@@ -150,6 +155,21 @@ def _snapshot(rooms: PublishRooms) -> Snapshot:
         if in_force is None or not rooms.register.withdrawn():
             raise
         return in_force
+
+
+def _inherited_snapshot(rooms: PublishRooms) -> Snapshot | None:
+    """Return the snapshot that a promoted archive has from its origin, None where one of its own says as much."""
+    index, in_force = rooms.editions.index(), rooms.catalogue.catalogue.snapshot()
+    if index is None or not index.promoted_from or in_force is None:
+        return None
+    here = {source.name for source in rooms.catalogue.catalogue.sources()}
+    lost = sorted(source.name for source in in_force.sources if source.kind != STORE and source.name not in here)
+    if not lost:
+        return None
+    said = f"the origin's catalogue stays: it was made of {', '.join(lost)}, which is not imported here"
+    rooms.catalogue.progress.note(f"{said}; `fonoteca catalogue build` goes on without")
+    index_for_search(rooms.catalogue)
+    return in_force
 
 
 def _check_known(rooms: PublishRooms) -> None:

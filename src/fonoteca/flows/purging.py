@@ -87,7 +87,8 @@ def _purge(rooms: PurgeRooms, withdrawal: Withdrawal) -> None:
 
 
 def _facts(withdrawal: Withdrawal) -> tuple[tuple[str, str | int], ...]:
-    return (("authority", withdrawal.authority), ("number", withdrawal.tombstone.number))
+    said = (("authority", withdrawal.authority), ("number", withdrawal.tombstone.number))
+    return (*said, ("origin", withdrawal.origin)) if withdrawal.origin else said
 
 
 # What is left of an object ------------------------------------------------------------------------------------------

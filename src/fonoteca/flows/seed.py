@@ -24,7 +24,7 @@ from fonoteca.store import Store
 class SeedRooms:
     """What seeding needs. name: of the archive. store_folder and catalogue_folder: where the bytes lie, read in place.
 
-    store_folder: None for a store that is no folder.
+    store_folder: None for a store that is no folder. beside: editions of archives that are followed beside the first one.
     """
 
     name: str
@@ -37,6 +37,7 @@ class SeedRooms:
     store_folder: Path | None
     catalogue_folder: Path
     search: SearchIndex
+    beside: tuple[Editions, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,10 @@ class Seeding:
 def seed_again(rooms: SeedRooms, swarm: TendedSwarm, before: Seeding) -> Seeding:
     """Return what a swarm gives out from now on, after what it gave `before` and may not any more was taken from it."""
     seeding = seed(rooms)
-    for drop_id in sorted(set(before.drops) - set(seeding.drops)):
-        swarm.unseed(rooms.editions.torrent(drop_id))
+    over = set(before.drops) - set(seeding.drops)
+    for entry, editions in _entries(rooms).items() if over else ():
+        if entry.id in over:
+            swarm.unseed(editions.torrent_of(entry))
     return seeding
 
 
@@ -73,11 +76,11 @@ def seed(rooms: SeedRooms) -> Seeding:
     masks = Masks.now(rooms.register)
     # A mirror that chose has not all that its edition names; and of what a newer snapshot replaced long ago nobody wants any more.
     known = {row.id for row in rooms.register.drops()} - outlived(index, rooms.clock.now())
-    for entry in index.entries if index else ():
+    for entry, editions in _entries(rooms).items():
         if entry.id not in known:
             continue
         try:
-            reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks)
+            reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks, editions.torrent_of(entry))
         except FonotecaError as error:
             reason = str(error)
         if reason:
@@ -88,9 +91,19 @@ def seed(rooms: SeedRooms) -> Seeding:
     return Seeding(tuple(given), tuple(withheld), payload_bytes, index.number if index else None)
 
 
-def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
+def _entries(rooms: SeedRooms) -> dict[IndexEntry, Editions]:
+    """Return every drop of the editions that are here, each once, and one that has its torrent."""
+    found: dict[DropId, tuple[IndexEntry, Editions]] = {}
+    for editions in (rooms.editions, *rooms.beside):
+        index = editions.index()
+        for entry in index.entries if index else ():
+            if editions is rooms.editions or not entry.kind.is_snapshot:
+                found.setdefault(entry.id, (entry, editions))
+    return dict(found.values())
+
+
+def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks, torrent: bytes) -> str:
     """Return why a drop cannot be given out, "" when it is from now on, but for what is withdrawn of it."""
-    torrent = rooms.editions.torrent_of(entry)
     root = rooms.store_folder
     if entry.kind.is_snapshot:
         root = _snapshot_folder(rooms, entry, torrent)

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from fonoteca.flows.events import record_events
 from fonoteca.flows.evidence import EvidenceVault
 from fonoteca.flows.purging import SplitRooms, keep_part, order_purge
-from fonoteca.flows.withdrawn import ANSWERED, find, record_statements, statement_event
+from fonoteca.flows.withdrawn import ANSWERED, origin_facts, own_word, record_statements, statement_event
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ItemKey, LogicalPath, ObjectId, Sha256
@@ -36,6 +36,9 @@ from fonoteca.model.withdrawal import (
 NOTICE_BYTES_MAX = 64 << 20
 """A scan of many pages; what is longer goes with the operator's own files."""
 
+
+REVIEW_NOTICE = timedelta(days=14)
+"""So long before a review is due, `doctor` speaks of it."""
 
 EVERYTHING = Scope()
 """No limit."""
@@ -135,28 +138,32 @@ def decide(rooms: WithdrawRooms, subject: str, answer: Answer, ground: str = "")
         raise UsageError(subject, "dismissed without a ground", "Say on what ground with --ground: everybody may read it.")
     answered = []
     for object_id in _objects_of(rooms, subject):
-        known = find(rooms.register, object_id, Authority.FOLLOWED, None)
-        if known is None or not known.tombstone.masks():
-            continue
-        if known.purged_at is not None:
-            if answer is not Answer.PURGE:
-                raise UsageError(object_id, "its bytes were purged here", "Nothing is left to decide.")
-            answered.append(known)
-            continue
-        at = rooms.clock.now()
-        said = replace(known, answer=answer, answered_at=at, answer_ground=ground)
-        if (known.answer, known.answer_ground) != (answer, ground):
-            facts = (("number", known.tombstone.number), ("answer", answer), ("ground", ground))
-            record_events(rooms, [Event(at, ANSWERED, object_id, facts)])
-            rooms.register.withdrawals.answer(said)
-        if answer is Answer.PURGE:
-            order_purge(rooms, said)
-        answered.append(said)
+        for known in rooms.register.withdrawals.of(object_id):
+            if known.authority is Authority.FOLLOWED and known.tombstone.masks():
+                answered.append(_answer(rooms, known, answer, ground))
     if not answered:
         raise UsageError(
             subject, "the archive that is followed withdrew nothing of it", "`fonoteca withdraw --list` shows what it did."
         )
     return answered
+
+
+def _answer(rooms: WithdrawRooms, known: Withdrawal, answer: Answer, ground: str) -> Withdrawal:
+    """Return a statement of an archive that is followed with what the operator decided about it, after that is so."""
+    object_id = known.tombstone.object_id
+    if known.purged_at is not None:
+        if answer is not Answer.PURGE:
+            raise UsageError(object_id, "its bytes were purged here", "Nothing is left to decide.")
+        return known
+    at = rooms.clock.now()
+    said = replace(known, answer=answer, answered_at=at, answer_ground=ground)
+    if (known.answer, known.answer_ground) != (answer, ground):
+        facts = (("number", known.tombstone.number), ("answer", answer), ("ground", ground))
+        record_events(rooms, [Event(at, ANSWERED, object_id, (*facts, *origin_facts(known.origin)))])
+        rooms.register.withdrawals.answer(said)
+    if answer is Answer.PURGE:
+        order_purge(rooms, said)
+    return said
 
 
 def counts(withdrawals: Sequence[Withdrawal]) -> Mapping[str, Mapping[str, int]]:
@@ -192,7 +199,7 @@ def _objects_of(rooms: WithdrawRooms, subject: str) -> list[ObjectId]:
 
 
 def _own(rooms: WithdrawRooms, object_id: ObjectId) -> Withdrawal | None:
-    return find(rooms.register, object_id, Authority.OWN, None)
+    return own_word(rooms.register, object_id)
 
 
 def _state(rooms: WithdrawRooms, object_id: ObjectId, order: Order) -> Stated:
@@ -281,7 +288,3 @@ def _elsewhere(rooms: WithdrawRooms, tombstone: Tombstone) -> list[ObjectId]:
     """Return other objects that hold some of the same bytes: they are not meant, and the operator may want to know."""
     found = {row.object_id for digest in tombstone.sha256s for row in rooms.register.files_by_digest(digest)}
     return sorted(found - {tombstone.object_id})
-
-
-REVIEW_NOTICE = timedelta(days=14)
-"""So long before a review is due, `doctor` speaks of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from fonoteca.flows.events import EventRooms, record_events
@@ -26,16 +27,23 @@ def record_statements(rooms: EventRooms, authority: Authority, stated: Sequence[
         rooms.register.withdrawals.enter(tombstone, authority)
 
 
-def inherit_statements(rooms: EventRooms, stated: Sequence[Tombstone], at: datetime) -> None:
-    """Make statements of the archive that was followed this archive's own: they go on masking what they mask."""
-    record_events(rooms, [inheritance_event(each, at) for each in stated])
+def hear_statements(rooms: EventRooms, stated: Sequence[Tombstone], at: datetime, origin: str) -> None:
+    """Record durably what an archive said that is followed. origin: its mark, "" for the first that is."""
+    record_events(rooms, [Event(at, ACKNOWLEDGED, each.object_id, _facts(each, origin)) for each in stated])
     for each in stated:
-        rooms.register.withdrawals.inherit(each)
+        rooms.register.withdrawals.enter(each, Authority.FOLLOWED, origin)
 
 
-def inheritance_event(tombstone: Tombstone, at: datetime) -> Event:
+def inherit_statements(rooms: EventRooms, stated: Sequence[Tombstone], at: datetime, origin: str = "") -> None:
+    """Make statements of the archive that was followed this archive's own: they go on masking what they mask."""
+    record_events(rooms, [inheritance_event(each, at, origin) for each in stated])
+    for each in stated:
+        rooms.register.withdrawals.inherit(each, origin)
+
+
+def inheritance_event(tombstone: Tombstone, at: datetime, origin: str = "") -> Event:
     """Return the event of a statement that is this archive's own from now on."""
-    return Event(at, INHERITED, tombstone.object_id, _facts(tombstone))
+    return Event(at, INHERITED, tombstone.object_id, _facts(tombstone, origin))
 
 
 def statement_event(tombstone: Tombstone, authority: Authority, at: datetime) -> Event:
@@ -43,8 +51,14 @@ def statement_event(tombstone: Tombstone, authority: Authority, at: datetime) ->
     return Event(at, _TOLD_AS[authority], tombstone.object_id, _facts(tombstone))
 
 
-def _facts(tombstone: Tombstone) -> tuple[tuple[str, str | int], ...]:
-    return (("number", tombstone.number), ("state", tombstone.state), ("tombstone", tombstone_line(tombstone)))
+def _facts(tombstone: Tombstone, origin: str = "") -> tuple[tuple[str, str | int], ...]:
+    told = (("number", tombstone.number), ("state", tombstone.state), ("tombstone", tombstone_line(tombstone)))
+    return (*told, *origin_facts(origin))
+
+
+def origin_facts(origin: str) -> tuple[tuple[str, str | int], ...]:
+    """Return what an event says of whose word it follows from: nothing for this archive's, and for the first's that it follows."""
+    return (("origin", origin),) if origin else ()
 
 
 def replay_withdrawals(register: Register, events: Iterable[Event]) -> None:
@@ -69,39 +83,48 @@ def _number(event: Event) -> int:
 
 def _stated(register: Register, event: Event) -> None:
     authority = Authority.OWN if event.what == WITHDRAWN else Authority.FOLLOWED
-    register.withdrawals.enter(parse_tombstone(texts(event)["tombstone"], event.subject), authority)
+    register.withdrawals.enter(parse_tombstone(texts(event)["tombstone"], event.subject), authority, _origin(event))
+
+
+def _origin(event: Event) -> str:
+    return texts(event).get("origin", "")
 
 
 def _answered(register: Register, event: Event) -> None:
     facts = texts(event)
-    known = find(register, ObjectId(event.subject), Authority.FOLLOWED, int(facts["number"]))
+    known = _find(register, event, Authority.FOLLOWED, int(facts["number"]))
     if known is not None:
-        answer = Answer(facts["answer"])
-        register.withdrawals.answer(Withdrawal(known.tombstone, known.authority, answer, event.at, facts["ground"]))
+        said = replace(known, answer=Answer(facts["answer"]), answered_at=event.at, answer_ground=facts["ground"])
+        register.withdrawals.answer(said)
 
 
 def _inherited(register: Register, event: Event) -> None:
-    register.withdrawals.inherit(parse_tombstone(texts(event)["tombstone"], event.subject))
+    register.withdrawals.inherit(parse_tombstone(texts(event)["tombstone"], event.subject), _origin(event))
 
 
 def _purge_begun(register: Register, event: Event) -> None:
     facts = texts(event)
-    known = find(register, ObjectId(event.subject), Authority(facts["authority"]), int(facts["number"]))
+    known = _find(register, event, Authority(facts["authority"]), int(facts["number"]))
     if known is not None:
         register.withdrawals.order_purge(known, event.at)
 
 
 def _purged(register: Register, event: Event) -> None:
     facts = texts(event)
-    known = find(register, ObjectId(event.subject), Authority(facts["authority"]), None)
+    known = _find(register, event, Authority(facts["authority"]), None)
     if known is not None:
         register.withdrawals.note_purged(known, event.at)
 
 
-def find(register: Register, object_id: ObjectId, authority: Authority, number: int | None) -> Withdrawal | None:
-    """Return what an archive says of an object, None when that is not the statement of this number. None: whichever it is."""
-    said = (each for each in register.withdrawals.of(object_id) if each.authority is authority)
+def _find(register: Register, event: Event, authority: Authority, number: int | None) -> Withdrawal | None:
+    """Return the statement that an event follows from, None when the archive says something else by now. None: whichever it is."""
+    said = (s for s in register.withdrawals.of(ObjectId(event.subject)) if (s.authority, s.origin) == (authority, _origin(event)))
     return next((each for each in said if number in (None, each.tombstone.number)), None)
+
+
+def own_word(register: Register, object_id: ObjectId) -> Withdrawal | None:
+    """Return what this archive itself says of an object, None for nothing."""
+    return next((each for each in register.withdrawals.of(object_id) if each.authority is Authority.OWN), None)
 
 
 _ENTER: Mapping[str, Callable[[Register, Event], None]] = {

@@ -224,7 +224,8 @@ class Withdrawal:
     """A statement as this archive keeps it.
 
     answer: PENDING for own ones. answer_ground: why, in words for the public. purge_at: when a purge was ordered, None for
-    never; purged_at: when the bytes were gone.
+    never; purged_at: when the bytes were gone. origin: the mark of the archive that said it, "" for this one and for the first
+    that it follows.
     """
 
     tombstone: Tombstone
@@ -234,6 +235,7 @@ class Withdrawal:
     answer_ground: str = ""
     purge_at: datetime | None = None
     purged_at: datetime | None = None
+    origin: str = ""
 
     def masks(self, purpose: Purpose | None = None) -> bool:
         """Whether the object is not given out here for a purpose; None: for any at all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, String, and_, column, func, not_, or_, select, values
@@ -225,6 +225,12 @@ def files_with_digest(sha256: str) -> Select[Any]:
     """Select the files of heads whose content has a digest."""
     condition = and_(member_file.c.digest_key == digest_key(sha256), member_file.c.sha256 == sha256, _of_head())
     return hashed_files(condition).order_by(object_.c.object_id, file.c.position)
+
+
+def digests_held(sha256s: Sequence[str]) -> Select[Any]:
+    """Select which of some digests a file under a version directory has."""
+    keys = [digest_key(each) for each in sha256s]
+    return select(member_file.c.sha256).where(member_file.c.digest_key.in_(keys), member_file.c.sha256.in_(list(sha256s)))
 
 
 def files_by_artist(artist: str, limit: int) -> Select[Any]:

@@ -197,6 +197,11 @@ class Register:
         """Return the files of heads whose content has this digest."""
         return self._all(queries.files_with_digest(sha256), reading.file_row)
 
+    def digests_held(self, sha256s: Sequence[str]) -> set[str]:
+        """Return which of some digests a file of the store has. Cost: a question for a few hundred."""
+        batches = batched(sha256s, _ROWS_AT_ONCE)
+        return {found for batch in batches for found in self._all(queries.digests_held(batch), lambda row: str(row.sha256))}
+
     def files_by_artist(self, artist: str, limit: int = LIMIT_DEFAULT) -> list[FileRow]:
         """Return files of heads whose artist is exactly this, without order."""
         return self._all(queries.files_by_artist(artist, limit), reading.file_row)

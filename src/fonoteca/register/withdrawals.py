@@ -100,16 +100,16 @@ class Withdrawals:
 
     # What is said ---------------------------------------------------------------------------------------------------
 
-    def enter(self, tombstone: Tombstone, authority: Authority) -> None:
-        """Take a statement, unless a newer one of the same archive about the same object is known.
+    def enter(self, tombstone: Tombstone, authority: Authority, origin: str = "") -> None:
+        """Take a statement, unless a newer one of the same archive about the same object is known. origin: that archive's mark.
 
         A newer one of the archive that is followed wants a new answer; one that gives the object back lets it be fetched again.
         """
-        key = {"object_id": tombstone.object_id, "authority": authority}
+        key = {"object_id": tombstone.object_id, "authority": _column(authority, origin)}
         said = {"number": tombstone.number, "tombstone": tombstone_line(tombstone)}
         answer: dict[str, Any] = {"answer": Answer.PENDING, "answered_at": None, "answer_ground": ""}
         back = authority is Authority.FOLLOWED and tombstone.state is WithdrawalState.REINSTATED
-        this = (withdrawal.c.object_id == tombstone.object_id, withdrawal.c.authority == authority)
+        this = (withdrawal.c.object_id == tombstone.object_id, withdrawal.c.authority == key["authority"])
 
         def work(connection: Connection) -> None:
             known = connection.execute(select(withdrawal.c.number).where(*this)).scalar()
@@ -121,13 +121,14 @@ class Withdrawals:
 
         self._write(work)
 
-    def inherit(self, tombstone: Tombstone) -> None:
+    def inherit(self, tombstone: Tombstone, origin: str = "") -> None:
         """Make a statement of the archive that was followed this archive's own, unless it has a newer one itself.
 
         It masks as before, whatever was answered to it; what was purged stays gone.
         """
         this = withdrawal.c.object_id == tombstone.object_id
-        followed = (this, withdrawal.c.authority == Authority.FOLLOWED, withdrawal.c.number <= tombstone.number)
+        theirs = _column(Authority.FOLLOWED, origin)
+        followed = (this, withdrawal.c.authority == theirs, withdrawal.c.number <= tombstone.number)
 
         def work(connection: Connection) -> None:
             row = connection.execute(select(withdrawal).where(*followed)).one_or_none()
@@ -175,7 +176,12 @@ class Withdrawals:
 
 def _of(each: Withdrawal) -> Iterator[Any]:
     yield withdrawal.c.object_id == each.tombstone.object_id
-    yield withdrawal.c.authority == each.authority
+    yield withdrawal.c.authority == _column(each.authority, each.origin)
+
+
+def _column(authority: Authority, origin: str) -> str:
+    """Return whose statement it is as the table has it."""
+    return f"{authority}:{origin}" if origin else str(authority)
 
 
 def _forget_object(connection: Connection, object_id: str) -> None:
@@ -205,12 +211,14 @@ def _forget_object(connection: Connection, object_id: str) -> None:
 
 def _withdrawal(row: Row[Any]) -> Withdrawal:
     """Return a statement as the register keeps it."""
+    authority, _, origin = row.authority.partition(":")
     return Withdrawal(
         tombstone=parse_tombstone(row.tombstone, f"withdrawal of {row.object_id}"),
-        authority=Authority(row.authority),
+        authority=Authority(authority),
         answer=Answer(row.answer),
         answered_at=row.answered_at,
         answer_ground=row.answer_ground,
         purge_at=row.purge_at,
         purged_at=row.purged_at,
+        origin=origin,
     )

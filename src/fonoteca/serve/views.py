@@ -165,8 +165,12 @@ def _shown(row: ObjectRow, files: Sequence[FileRow], passage: Passage) -> tuple[
 
 
 def drop_views(rooms: ServeRooms) -> list[DropView]:
-    """Return all drops in order of publication, those that a later one replaced last."""
-    rows = rooms.register.drops()
+    """Return the drops of the edition in order of publication, those that a later one replaced last.
+
+    Those of other archives that are followed beside the first one are in no edition here: they are seeded alone.
+    """
+    there = set(rooms.editions.children("drops"))
+    rows = [row for row in rooms.register.drops() if f"{row.id}.torrent" in there]
     replaced = {old for row in rows for old in (row.supersedes, *row.replaces)}
     views = [DropView(row, f"/editions/drops/{row.id}.torrent", magnet_of(rooms, row), row.id in replaced) for row in rows]
     return sorted(views, key=lambda view: view.superseded)

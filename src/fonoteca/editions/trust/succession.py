@@ -80,17 +80,21 @@ def offered_roots(fetch_read: FetchRead, asked: Asked) -> set[Sha256]:
 
 
 def _put_in_place(kept: Kept, seen: Unkept) -> None:
-    """Trust what was seen in place of what was kept. Killed at any moment, what is kept leads to the same refusal, or it is done.
+    """Trust what was seen in place of what was kept.
 
-    The newest of the old roots goes last: as long as it is there, it is the one that is trusted.
+    Killed at any moment, what is kept leads to the same refusal again, or it is done: old roots for which the new chain has no
+    number go first, the last of them first, so that an older chain is left; then each new root takes the place of an old one.
     """
     for name in ("timestamp.json", "snapshot.json"):
         kept.delete(name)
-    old, new = kept_roots(kept), kept_roots(seen)
+    new = kept_roots(seen)
+    for version in reversed(kept_roots(kept)):
+        if version > new[-1]:
+            kept.delete(f"{version}.root.json")
     for version in new:
         kept.write(f"{version}.root.json", seen.read(f"{version}.root.json"))
-    for version in old:
-        if version > new[-1] or version < new[0]:
+    for version in kept_roots(kept):
+        if version < new[0]:
             kept.delete(f"{version}.root.json")
     for name in ("snapshot.json", "timestamp.json"):
         kept.write(name, seen.read(name))
