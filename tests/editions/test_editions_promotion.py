@@ -34,7 +34,8 @@ def promoted(origin: Origin, folder: Path) -> Origin:
     """Return a copy of an archive's edition that somebody promoted, with keys of their own."""
     heir = Origin(origin.copy(folder), at=origin.at + DAY, salt="the heir's")
     promotion = Promotion("https://archive.example/editions/", heir.editions.roots(), index_of(heir.editions).number, heir.at)
-    heir.editions.commit(heir.editions.promoted(HEADING, promotion, Terms(heir.at)))
+    held = [entry.id for entry in index_of(heir.editions).entries]
+    heir.editions.commit(heir.editions.promoted(HEADING, promotion, Terms(heir.at), held))
     return heir
 
 

@@ -24,21 +24,24 @@ from flows_world import (
     put_item,
     put_out,
     rebuilt_state,
+    serving,
     state_of,
     take,
     track,
 )
 
+from fonoteca.catalogue import TableMapping
 from fonoteca.cli.follow import ensure_mirror
 from fonoteca.editions import Anchor, Index
 from fonoteca.flows.follow import Followed, follow
 from fonoteca.flows.promote import Promoted, promote
+from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.withdraw import Order, decide, reinstate, withdraw
 from fonoteca.model.errors import TrustError, UsageError
 from fonoteca.model.settings import Settings
 from fonoteca.model.withdrawal import Answer, Reason, WithdrawalState
 from fonoteca.stewardship import promote_rooms, withdraw_rooms
-from fonoteca.wiring import Archive, Mirroring, follow_rooms
+from fonoteca.wiring import Archive, Mirroring, SwarmChoice, follow_rooms, mirrors_at, open_swarm
 
 pytestmark = pytest.mark.xdist_group("swarm")
 
@@ -241,6 +244,79 @@ def test_what_a_follower_heard_and_the_promoted_archive_did_not_stays_masked(wor
         assert set(archive.register.withdrawn()) == {audio("two"), audio("three")}
         known = state_of(archive.register)
     assert known == rebuilt_state(world / "other", tmp_path)
+
+
+# What is promoted ---------------------------------------------------------------------------------------------------
+
+
+def test_an_address_where_the_origin_was_followed_is_told_and_no_folder(world: Path) -> None:
+    with opened(world / "origin") as archive, serving(archive) as site, open_swarm(SwarmChoice()) as swarm:
+        place = f"{site}/editions/"
+        with mirrors_at([place]) as whereabouts:
+            follow_place(world / "mirror", place, Given(swarm, whereabouts))
+    promoted(world / "mirror")
+    promoted(world / "other")
+    assert [index_of(world / name).promoted_from[0].address for name in ("mirror", "other")] == [place, ""]
+
+
+def test_a_mirror_of_a_part_lists_what_it_has_and_who_has_more_keeps_it(tmp_path: Path) -> None:
+    for number in range(1, 4):
+        put_item(tmp_path / "music", f"item-{number}", {"a.flac": track(number, 4, noise=True)})
+    origin = make_archive(tmp_path / "origin")  # with drops of 60 kB at most
+    with opened(origin) as archive:
+        take(archive, tmp_path / "music")
+        put_out(archive)
+        (tmp_path / "music/item-1/b.flac").write_bytes(track(9))
+        take(archive, tmp_path / "music")
+        put_out(archive)
+    with seeded(origin) as given:
+        follow_place(tmp_path / "whole", origin, given)
+        ensure_mirror(tmp_path / "part", str(origin))
+        with opened(tmp_path / "part") as archive:
+            mirroring = Mirroring(str(origin), given.swarm, given.whereabouts, appetite=Appetite(160_000))
+            follow(follow_rooms(archive, mirroring, Quiet()))
+    old = index_of(origin)
+    told = promoted(tmp_path / "part")
+    new = index_of(tmp_path / "part")
+    assert set(told.left_out) | {entry.id for entry in new.entries} == {entry.id for entry in old.entries}
+    assert 0 < len([drop for drop in told.left_out if drop.startswith("audio")]) < 4
+    with seeded(tmp_path / "part") as given:
+        newcomer = follow_at(tmp_path / "newcomer", tmp_path / "part", given)
+        assert set(newcomer.drops) == {entry.id for entry in new.entries}
+        store = bytes_of(tmp_path / "whole" / "store")
+        done = going_on(tmp_path / "whole", tmp_path / "part", given, told.root_sha256)
+    assert done.fetched_bytes == 0
+    assert store.items() <= bytes_of(tmp_path / "whole" / "store").items(), "nothing is deleted"
+    for name in ("whole", "part"):
+        with opened(tmp_path / name) as archive:
+            known = state_of(archive.register)
+        assert known == rebuilt_state(tmp_path / name, tmp_path), name
+
+
+def test_the_origins_catalogue_stays_until_its_sources_are_imported(tmp_path: Path) -> None:
+    put_item(tmp_path / "music", "one", {"a.flac": track(1)})
+    table = tmp_path / "plays.csv"
+    table.write_text("key,title,artist\n" + "".join(f"k{number},Song {number},Artist\n" for number in range(1, 9)))
+    columns = {name: name for name in ("key", "title", "artist")}
+    mapping = TableMapping("plays", "recordings", "CC0-1.0", "Nobody", "2026-02-01", columns)
+    origin = make_archive(tmp_path / "origin", PLAIN)
+    with opened(origin) as archive:
+        archive.catalogue.import_table([table], mapping)
+        take(archive, tmp_path / "music")
+        put_out(archive)
+    with seeded(origin) as given:
+        follow_place(tmp_path / "mirror", origin, given)
+    promoted(tmp_path / "mirror")
+    put_item(tmp_path / "music", "two", {"b.flac": track(2)})
+    with opened(tmp_path / "mirror", clock=StoppedClock(LATER)) as archive:
+        before = archive.catalogue.snapshot()
+        take(archive, tmp_path / "music")
+        assert {drop.kind for drop in put_out(archive).drops} == {"audio"}
+        assert archive.catalogue.snapshot() == before
+        archive.catalogue.import_table([table], mapping)
+        assert [drop.kind for drop in put_out(archive).drops] == ["metadata", "search"]
+        assert archive.search.search("Song 3")
+        assert archive.search.search("Track 2")
 
 
 # Killed anywhere ----------------------------------------------------------------------------------------------------

@@ -225,15 +225,15 @@ class Editions:
             raise UsageError("editions", "nothing is published yet", "Run `fonoteca publish` first.")
         return self._publication(current, replace(terms, announced=None), made=False, change=change)
 
-    def promoted(self, heading: Heading, promotion: Promotion, terms: Terms) -> Publication:
+    def promoted(self, heading: Heading, promotion: Promotion, terms: Terms, held: Collection[DropId]) -> Publication:
         """Return the edition of another archive that is out here as the first of one's own, and not out yet.
 
-        It has the same drops, those of which the files are here; keys are made where they are missing. Writing it takes the place
+        It has the same drops, those that are held; keys are made where they are missing. Writing it takes the place
         of what the other archive's keys signed, so there is a moment in which nobody can believe either.
         """
         current = self.index()
         assert current is not None, "an edition is out"
-        entries = [entry for entry in current.entries if self.has(entry)]
+        entries = [entry for entry in current.entries if entry.id in held and self.has(entry)]
         here = {entry.id for entry in entries}
         whole = (entry if entry.supersedes in here else replace(entry, supersedes=None) for entry in entries)
         before = (*current.promoted_from, promotion)

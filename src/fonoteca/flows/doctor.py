@@ -191,7 +191,7 @@ def _signatures(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     if own or until > now:
         yield Finding(question, Health.SOUND, f"signed by {whose}, good until {until:%Y-%m-%d}")
     else:
-        remedy = "Run `fonoteca follow`, or with `--as-of` if the origin is gone."
+        remedy = "Run `fonoteca follow`, or with `--as-of` if the origin is gone; to go on without it, `fonoteca promote`."
         yield Finding(question, Health.ADVICE, f"signed by {whose}, expired on {until:%Y-%m-%d}", remedy)
 
 

@@ -108,8 +108,8 @@ def explain(rooms: FollowRooms) -> Choice:
 
 def _refresh_snapshots(rooms: FollowRooms, index: Index) -> None:
     """Bring catalogues, search indexes and their drops up to what the edition says that is out now."""
-    record_snapshots(rooms.register, index, rooms.editions.has)
     forget_snapshots(rooms.register, index)
+    record_snapshots(rooms.register, index, rooms.editions.has)
     let_go(rooms.catalogue.catalogue, rooms.editions, rooms.catalogue.clock.now())
     index_for_search(rooms.catalogue)
 

@@ -10,6 +10,7 @@ Killed anywhere, the same command ends the same.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -28,6 +29,7 @@ from fonoteca.editions import (
 )
 from fonoteca.flows.events import record_events
 from fonoteca.flows.press import PublishRooms
+from fonoteca.flows.records import forget_snapshots, record_snapshots
 from fonoteca.flows.withdrawn import inheritance_event, statement_event
 from fonoteca.formats import tombstones
 from fonoteca.formats.strictjson import json_bytes, parse_json
@@ -88,8 +90,13 @@ def promote(rooms: PromoteRooms, *, fork: bool = False) -> Promoted:
     inherited = _inherit(rooms.publishing, decided.at)
     left_out: set[DropId] = set()
     if decided not in index.promoted_from:
-        left_out = {entry.id for entry in index.entries if not editions.has(entry)}
-        _sign(rooms.publishing, decided)
+        held = {row.id for row in rooms.publishing.register.drops()}
+        left_out = {entry.id for entry in index.entries if not (entry.id in held and editions.has(entry))}
+        _sign(rooms.publishing, decided, held)
+    index = editions.index()
+    assert index is not None, "it is out"
+    forget_snapshots(rooms.publishing.register, index)
+    record_snapshots(rooms.publishing.register, index, editions.has)
     facts = (("edition", decided.edition), ("root", decided.root_sha256), ("followed", decided.address))
     record_events(rooms.publishing, [Event(decided.at, PROMOTED, rooms.publishing.settings.name, facts)])
     editions.drop_acknowledgement()
@@ -116,13 +123,13 @@ def _check_gone(editions: Editions, now: datetime, fork: bool) -> None:
         raise UsageError("editions", problem, remedy)
 
 
-def _sign(rooms: PublishRooms, promotion: Promotion) -> None:
+def _sign(rooms: PublishRooms, promotion: Promotion, held: Collection[DropId]) -> None:
     """Put out the edition that is here as the first of this archive's own."""
     settings = rooms.settings
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
     said = tombstones.write(each.tombstone for each in _statements(rooms.register, Authority.OWN))
     terms = Terms(rooms.catalogue.clock.now(), said, Announcement(settings.editions.address, rooms.announce))
-    rooms.editions.commit(rooms.editions.promoted(heading, promotion, terms))
+    rooms.editions.commit(rooms.editions.promoted(heading, promotion, terms, held))
 
 
 # What was withdrawn -------------------------------------------------------------------------------------------------

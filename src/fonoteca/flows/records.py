@@ -59,10 +59,10 @@ def record_snapshots(register: Register, index: Index, there: Callable[[IndexEnt
 
 
 def forget_snapshots(register: Register, index: Index) -> None:
-    """Forget the snapshot drops that the edition which is out does not name, as after another archive's was followed."""
-    listed = {entry.id for entry in index.entries}
+    """Forget the snapshot drops that the edition which is out does not name so, as after another archive's was followed."""
+    listed = {entry.id: entry.supersedes for entry in index.entries}
     for row in register.drops():
-        if row.kind.is_snapshot and row.id not in listed:
+        if row.kind.is_snapshot and (row.id not in listed or listed[row.id] != row.supersedes):
             register.forget_drop(row.id)
 
 
