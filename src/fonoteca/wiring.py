@@ -42,6 +42,7 @@ from fonoteca.flows.press import PublishRooms
 from fonoteca.flows.purging import finish_purges
 from fonoteca.flows.rebuild import RebuildRooms
 from fonoteca.flows.repair import RepairRooms
+from fonoteca.flows.replay import replay
 from fonoteca.flows.seed import SeedRooms, seed
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.flows.withdrawn import replay_withdrawals
@@ -211,10 +212,12 @@ class Archive:
         if lock.after_kill:
             for name in _SWEPT:
                 self.blobs(name).sweep()
-        lock.cleared_up()
         newest = self.store.newest_events()
         self.register.record_events(newest)
         replay_withdrawals(self.register, newest)
+        if lock.after_kill:
+            replay(self.register, newest)  # that run may have told the log and the register's events, and nothing else yet
+        lock.cleared_up()
         finish_purges(self)
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):

@@ -42,7 +42,7 @@ from fonoteca.register import auditing as register_auditing
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
 from fonoteca.testing.liars import Unreadable
-from fonoteca.wiring import Archive, audit_rooms
+from fonoteca.wiring import LOCK_FILE, Archive, audit_rooms
 
 DAY = timedelta(days=1)
 CYCLE = Scope(older_than=90 * DAY)
@@ -265,6 +265,28 @@ def test_a_killed_audit_goes_on_where_it_stopped(n: int, scope: Scope, folder: P
         archive.workers = third = Killing(10_000)
         _due(archive, scope)
     assert len(third.checked) == (1 if scope is CYCLE else len(both))
+
+
+def test_a_killed_audit_looks_again_at_objects_own_files_of_which_no_stamp_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "BATCH_FILES", 4)
+    monkeypatch.setattr(checks, "FILES_AT_ONCE", 4)
+    total = _at(folder, 0).file_count
+    clock = StoppedClock(NOW + DAY)
+    with opened(folder, clock=clock) as archive:
+        archive.workers = Killing((total - 1) // 4)
+        with pytest.raises(Killed):
+            _due(archive, Scope())
+        own = [folder / "store" / f"{row.object_path}/inventory.json" for row in archive.register.objects(limit=10)]
+    for path in own:
+        _rot(path)
+    clock.at += timedelta(hours=1)
+    with opened(folder, clock=clock) as archive:
+        found = _due(archive, Scope())
+    assert found.file_count <= 4
+    assert len(own) > 2
+    assert [folder / "store" / damage.member.path for damage in found.damages] == sorted(own)
 
 
 def test_an_interrupted_audit_keeps_what_it_has_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -500,4 +522,23 @@ def test_quarantine_survives_a_rebuild(folder: Path, tmp_path: Path) -> None:
         assert (each.object_id, each.at, each.reason) == (audio("three"), NOW, "nothing has it")
     with opened(folder, clock=StoppedClock(NOW + DAY)) as archive:
         assert _due(archive).quarantined == ()  # all of it is sound: it is let out
+        assert rebuilt_state(folder, tmp_path)["rows"] == state_of(archive.register)["rows"]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_kill_that_kept_a_quarantine_from_the_register_is_made_good(n: int, folder: Path, tmp_path: Path) -> None:
+    left = [100]
+
+    def dies() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed
+
+    with opened(folder, before_commit=dies) as archive:
+        left[0] = n + 1
+        with pytest.raises(Killed):
+            checks.quarantine(archive, {audio("three"): "nothing has it"}, NOW)
+    (folder / LOCK_FILE).write_bytes(b"{}")  # as a killed process leaves it
+    with opened(folder) as archive:
+        assert [each.object_id for each in archive.register.auditing.quarantined()] == [audio("three")]
         assert rebuilt_state(folder, tmp_path)["rows"] == state_of(archive.register)["rows"]

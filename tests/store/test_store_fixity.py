@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from random import Random
 
@@ -199,6 +200,43 @@ def test_an_older_inventory_is_mended_from_a_newer_one(world: World, stored: Sto
         for name in ("v1/inventory.json", "v2/inventory.json", "v2/inventory.json.sha256", "0=ocfl_object_1.1")
     }
     assert len(world.store.mend(OBJECT)) == 4
+    assert world.bytes_of() == right
+
+
+_TWICE = ("inventory.json", "inventory.json.sha256", "v2/inventory.json", "v2/inventory.json.sha256")
+
+
+@pytest.mark.parametrize("harmed", list(combinations(_TWICE, 2)), ids="+".join)
+def test_two_damaged_of_the_four_files_that_say_a_version_hide_it_from_nobody(
+    harmed: tuple[str, str], world: World, stored: StoredVersion
+) -> None:
+    second = world.store.commit(world.staged({**FILES, "new.ogg": b"n"}), SALTED).version
+    right = world.bytes_of()
+    paths = sorted(f"{stored.object_path}/{name}" for name in harmed)
+    for at, path in enumerate(paths):
+        _flip(world.folder / path, 10 + at)
+    known = {m.path: m.hashes for m in (*stored.members, *second.members)}
+    found = [*world.store.audit(OBJECT, known)]
+    assert [damage.member.path for damage in found] == paths
+    if set(harmed) == {_TWICE[0], _TWICE[2]}:  # both inventories are gone, and a mirror is needed
+        world.store.heal(found[1].member, {0: right[paths[1]]})
+    assert world.store.head(OBJECT) == 2
+    world.store.mend(OBJECT)
+    assert world.bytes_of() == right
+
+
+def test_an_older_inventory_is_not_written_over_a_newer_one_that_nothing_proves(world: World, stored: StoredVersion) -> None:
+    second = world.store.commit(world.staged({**FILES, "new.ogg": b"n"}), SALTED).version
+    right = world.bytes_of()
+    own = [f"{stored.object_path}/{name}" for name in _TWICE]
+    for path in own[1:]:
+        (world.folder / path).unlink()
+    known = {m.path: m.hashes for m in (*stored.members, *second.members)}
+    assert [damage.member.path for damage in world.store.audit(OBJECT, known)] == own[1:]
+    assert world.store.mend(OBJECT) == []
+    assert (world.folder / own[0]).read_bytes() == right[own[0]]
+    for damage in world.store.audit(OBJECT, known):
+        world.store.heal(damage.member, _pieces_of(right[damage.member.path], damage))
     assert world.bytes_of() == right
 
 

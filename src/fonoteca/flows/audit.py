@@ -4,7 +4,8 @@ Rules of order:
   1. files that are known to be damaged, and those whose length or time changed since their last check, come first;
   2. then those never checked, then the longest unchecked;
   3. checks are recorded a batch at a time, so that a killed audit goes on where it stopped;
-  4. a check that is dated in the future says nothing of when it was: see `flows.doubts`.
+  4. a check that is dated in the future says nothing of when it was: see `flows.doubts`;
+  5. an audit that is taken up again reads objects' own files anew: no row keeps their length and time to tell of a change.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from fonoteca.flows.checks import CheckRooms, Ledger, release_sound
@@ -189,6 +191,7 @@ class _Run:
     _under_way: set[int] = field(default_factory=set)
     _batches: deque[list[DueRow]] = field(default_factory=deque)
     _ill_objects: set[ObjectId] = field(default_factory=set)
+    _fallen_objects: set[ObjectId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._patience = _Patience(self.scope, self.rooms.clock)
@@ -207,6 +210,7 @@ class _Run:
         answers = self.rooms.workers.run(CHECK_TASK, self.rooms.archive, self._items())
         with self._ledger:
             try:
+                self._look_again_at_own_files()
                 for looks, fallen in answers:
                     rows = self._batches.popleft()
                     for row, (stamp, problem) in zip(rows, looks, strict=True):
@@ -266,8 +270,7 @@ class _Run:
 
     def _batch(self, rows: list[DueRow]) -> Batch:
         self._batches.append(rows)
-        frames = tuple(Frame(row.object_path, row.sha256) for row in rows if row.is_head_inventory)
-        return Batch(tuple((row.path, row.sha256) for row in rows), frames)
+        return Batch(tuple((row.path, row.sha256) for row in rows), _frames(rows))
 
     def _due(self) -> Iterator[DueRow]:
         """Yield the files to check, the most urgent first."""
@@ -320,6 +323,22 @@ class _Run:
         for start in range(0, len(keys), STAMPS_AT_ONCE):
             yield from self.rooms.register.auditing.files(keys[start : start + STAMPS_AT_ONCE])
 
+    def _look_again_at_own_files(self) -> None:
+        """Read again the own files of objects that the killed audit had verified. Cost: three small reads of each."""
+        if self.goes_on_from is None:
+            return
+        verified = self.rooms.register.auditing.checked_between(self.goes_on_from, self.began + FUTURE_SLACK)
+        heads = (row for row in verified if row.is_head_inventory)
+        asked: deque[list[DueRow]] = deque()
+
+        def items() -> Iterator[Batch]:
+            while rows := list(islice(heads, BATCH_FILES)):
+                asked.append(rows)
+                yield Batch((), _frames(rows))
+
+        for _, fallen in self.rooms.workers.run(CHECK_TASK, self.rooms.archive, items()):
+            self._judge_frames(asked.popleft(), fallen)
+
     # What came of it ------------------------------------------------------------------------------------------------
 
     def _judge(self, row: DueRow, stamp: tuple[int, int] | None, problem: str) -> None:
@@ -363,12 +382,20 @@ class _Run:
 
     def _judge_frame(self, row: DueRow) -> None:
         """Note what is wrong with an object's own files; where nothing is, the register knows less of it than the store."""
+        if row.object_id in self._fallen_objects:
+            return
+        self._fallen_objects.add(row.object_id)
         found = self._look_at_frame(row.object_id)
         if not found and not self._ledger_knows_damage(row.object_id):
             self.unregistered.append(row.object_path)
 
     def _ledger_knows_damage(self, object_id: ObjectId) -> bool:
         return any(damage.object_id == object_id for damage in self._ledger.damages)
+
+
+def _frames(rows: Sequence[DueRow]) -> tuple[Frame, ...]:
+    """Return the objects whose own files are to be checked with these rows."""
+    return tuple(Frame(row.object_path, row.sha256) for row in rows if row.is_head_inventory)
 
 
 def _is_row_wrong(damage: Damage) -> bool:

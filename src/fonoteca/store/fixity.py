@@ -143,19 +143,26 @@ def _expected(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) 
     path = ocfl.object_path(object_id)
     hashes = {f"{path}/{name}": found for name, found in _hashes_of_all(root, proved.inventory).items()}
     hashes |= {f"{path}/{name}": hash_bytes(content, root.piece_bytes) for name, content in _frame(root, proved).items()}
-    return {**hashes, **known}
+    # A newer version than any inventory left proves: its inventory is the object's own, whatever an older one says.
+    newer = _known_frame(root, object_id, known) if _newest_known(path, known) > proved.inventory.head else {}
+    return {**hashes, **known, **newer}
 
 
 def _known_frame(root: Root, object_id: ObjectId, known: Mapping[str, FileHashes]) -> dict[str, FileHashes]:
     """Return what lies directly in an object's folder, of which no inventory is whole: the newest version's has the same bytes."""
     path = ocfl.object_path(object_id)
     frame = {f"{path}/{OBJECT_DECLARATION[0]}": hash_bytes(OBJECT_DECLARATION[1], root.piece_bytes)}
-    numbers = (ocfl.version_of_folder(place.removeprefix(f"{path}/").partition("/")[0]) for place in known)
-    newest = max((number for number in numbers if number is not None), default=0)
+    newest = _newest_known(path, known)
     for name in (INVENTORY, SIDECAR):
         copied = f"{path}/{ocfl.version_folder(newest)}/{name}" if newest else ""
         frame |= {f"{path}/{name}": known[copied]} if copied in known else {}
     return frame
+
+
+def _newest_known(path: str, known: Mapping[str, FileHashes]) -> int:
+    """Return the newest version of the object at a path of which files are known, 0 for none."""
+    numbers = (ocfl.version_of_folder(place.removeprefix(f"{path}/").partition("/")[0]) for place in known)
+    return max((number for number in numbers if number is not None), default=0)
 
 
 def mend(root: Root, object_id: ObjectId) -> list[str]:
@@ -169,8 +176,11 @@ def mend(root: Root, object_id: ObjectId) -> list[str]:
         return []
     path = ocfl.object_path(object_id)
     mended = []
+    kept = (INVENTORY, SIDECAR) if _says_more(root, path, proved) else ()
     for name, content in _frame(root, proved).items():
         place = f"{path}/{name}"
+        if name in kept:
+            continue
         try:
             right = root.blobs.read(place) == content
         except StoreError:
@@ -180,6 +190,17 @@ def mend(root: Root, object_id: ObjectId) -> list[str]:
                 root.blobs.write(place, content)
             mended.append(place)
     return mended
+
+
+def _says_more(root: Root, path: str, proved: Proved) -> bool:
+    """Whether an object's own inventory, which nothing proves now, is of a newer version than what is proved.
+
+    An older one is not written over it: it may be whole, and once its version is healed it is proved again.
+    """
+    try:
+        return ocfl.parse_inventory(root.blobs.read(f"{path}/{INVENTORY}")).head > proved.inventory.head
+    except (StoreError, FormatError):
+        return False
 
 
 def _newest(root: Root, object_id: ObjectId) -> Proved:

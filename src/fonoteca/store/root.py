@@ -91,12 +91,41 @@ def head_of(root: Root, object_id: ObjectId) -> Proved | None:
         proved: Proved | None = read_proved(root, path)
     except (BlobMissing, FixityError, FormatError) as error:
         # Not only where all its content is there: what brings a version in puts its inventory last, so what lacks is damage.
-        proved = newest_complete(root, path, with_content=False)
+        proved = _agreed(root, path) or newest_complete(root, path, with_content=False)
         if proved is None and next(iter(root.blobs.children(path)), None) is not None:
             raise FixityError(object_id, f"no version of it is whole: {error}", DAMAGED_REMEDY) from error
     if proved is not None and proved.inventory.object_id != object_id:
         raise FixityError(object_id, f"the object at {path} says that it is {proved.inventory.object_id}", DAMAGED_REMEDY)
     return proved
+
+
+def _agreed(root: Root, path: str) -> Proved | None:
+    """Return the newest version's inventory when two of the four files that say it agree, None when none do.
+
+    They are the object's own inventory and sidecar, and the version's: without this, a sidecar lost here and one there would
+    make the object's older version its newest.
+    """
+    numbers = version_numbers(root, path)
+    places = (path, f"{path}/{ocfl.version_folder(numbers[-1])}") if numbers else ()
+    contents = [content for place in places if (content := _content_at(root, f"{place}/{INVENTORY}")) is not None]
+    sidecars = [_content_at(root, f"{place}/{SIDECAR}") for place in places]
+    for content in contents:
+        if contents.count(content) > 1 or ocfl.sidecar(content) in sidecars:
+            try:
+                inventory = ocfl.parse_inventory(content)
+            except FormatError:
+                continue
+            if inventory.head == numbers[-1] and ocfl.object_path(inventory.object_id) == path:
+                return Proved(inventory, content)
+    return None
+
+
+def _content_at(root: Root, key: str) -> bytes | None:
+    """Return a small blob's bytes, None when it is not there."""
+    try:
+        return root.blobs.read(key)
+    except BlobMissing:
+        return None
 
 
 def held(root: Root, object_id: ObjectId) -> Proved:
