@@ -30,6 +30,9 @@ _LISTEN_TIMEOUT_S = 10.0
 _OTHER_LISTENERS_S = 1.0
 """How long after a failure another of this machine's addresses may still be had: libtorrent opens all at once."""
 
+_OWN_NAMES = ".fonoteca-"
+"""How names begin of what fetching keeps beside a torrent's files (`swarm_resume`, `swarm_masks`): no torrent may have them."""
+
 _PREPARE_TIMEOUT_S, _PREPARE_INTERVAL_S = 0.5, 0.002
 _WAIT_MS = 200
 
@@ -303,7 +306,7 @@ def load_torrent(torrent: bytes, root: Path) -> lt.add_torrent_params:
 def payload_files(params: lt.add_torrent_params) -> Iterator[tuple[int, str, int]]:
     """Yield libtorrent's file index, the path below the root and the length of each file, pad files left out.
 
-    Raises: TrustError for links and for paths that leave the root.
+    Raises: TrustError for links, for paths that leave the root, and for names that this program keeps for itself.
     """
     layout = info_of(params).layout()
     for index in range(layout.num_files()):
@@ -314,6 +317,9 @@ def payload_files(params: lt.add_torrent_params) -> Iterator[tuple[int, str, int
         parts = whole[1:] or whole
         if flags & lt.file_storage.flag_symlink or "" in whole or ".." in whole:
             problem = f"{'/'.join(parts)}: a link, or a path that leaves its folder"
+            raise TrustError(f"torrent {layout.name()}", problem, "Do not use it.")
+        if parts[0].casefold().startswith(_OWN_NAMES):
+            problem = f"{'/'.join(parts)}: a name that Fonoteca keeps for itself"
             raise TrustError(f"torrent {layout.name()}", problem, "Do not use it.")
         yield index, "/".join(parts), layout.file_size(index)
 

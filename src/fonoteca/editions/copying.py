@@ -48,6 +48,12 @@ class EditionCopy:
             for file in entry.files if kept is None or entry.id in kept else ():
                 self._kept(file)
 
+    def let_go(self, kept: Collection[DropId]) -> None:
+        """Remove the files of drops that could not be had, and were here to fetch them by. kept: the others."""
+        for file in (file for entry in self._edition.index.entries if entry.id not in kept for file in entry.files):
+            if self._blobs.size(file.path) is not None:
+                self._blobs.delete(file.path)
+
     def lay(self, kept: Collection[DropId] | None) -> None:
         """Have all here, so that the edition can be believed and its drops be fetched when nobody answers there any more.
 

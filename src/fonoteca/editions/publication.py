@@ -309,6 +309,8 @@ class Editions:
         for path, content in edition.metadata:
             self._lay(path, content)
         self._blobs.delete(document_path(Role.ROOT, edition.root_version + 1))  # of a chain that is not believed any more
+        if kept is not None:
+            copy.let_go(kept)
         self._tidy(contents)
 
     def read_awaited(self, path: str, bytes_max: int, timestamp: bytes) -> bytes:
