@@ -1,5 +1,5 @@
 """An edition of a whole archive, cut: synthetic rows of the register, the real planning, cutting, manifests and signatures, into
-a sink that counts. And what a mirror with a fifteenth of the space chooses of it.
+a sink that counts. And what a mirror with a fifteenth of the space chooses of it, and of as many drops as the full size has.
 
 Run: `python -m bench editions`, a fiftieth of the full size. `FONOTECA_BENCH_TRACKS=86000000 python -m bench editions` cuts all.
 What it does not count: reading the rows from the register, and judging rights.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ from fonoteca.formats.ocfl import object_path
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import DropKind, MemberFile, RankRange, Shareable, StoredFile, StoredVersion
 from fonoteca.model.hashes import FileHashes
-from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId, Sha256
+from fonoteca.model.ids import ContentPath, DropId, LogicalPath, ObjectId, Sha256
 from fonoteca.model.settings import PIECE_BYTES_DEFAULT, EditionSettings, SigningSettings
 from fonoteca.testing import MemoryBlobs
 from fonoteca.testing.keys import MemoryKeys, counted_seeds
@@ -65,6 +66,7 @@ POOL_HASHES = 30_011
 LOGICAL = [LogicalPath(f"{track + 1:02} - Song.ogg") for track in range(2 * ALBUM_TRACKS - 1)]
 CONTENT = [ContentPath(f"v1/content/{track + 1:06}.ogg") for track in range(2 * ALBUM_TRACKS - 1)]
 MINUTES_FULL, MEMORY_GB, CHOICE_S = 60, 4, 10
+DROPS_BETWEEN_NEWS = 100
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -140,7 +142,10 @@ class World:
     def drops(self) -> Iterator[ManifestedDrop]:
         """Yield the drops as publishing makes them."""
         members = (self.shareable(int(key)) for key in line_up(self.offers()))
-        for plan in pack(DropKind.AUDIO, members, lambda _: None, EditionSettings()):
+        for number, plan in enumerate(pack(DropKind.AUDIO, members, lambda _: None, EditionSettings()), 1):
+            if not number % DROPS_BETWEEN_NEWS:
+                used = f"{time.process_time() / 60:.1f} min of processor time, {_memory_gb():.2f} GB"
+                print(f"  {number:,} drops, {self.track_count / 1e6:.1f} M tracks, {used}", file=sys.stderr, flush=True)
             self.list_bytes += len(member_list(plan))
             made = cut(plan, "bench", PIECE_BYTES_DEFAULT, Announce(), NOW)
             yield ManifestedDrop(made.drop, made.torrent, rows_of_plan(plan))
@@ -160,7 +165,7 @@ def figures(scratch: Path) -> list[Figure]:
     cpu_s = time.process_time() - begun_s
     index = editions.index()
     assert index is not None
-    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    memory_gb = _memory_gb()
     tracks_m, files_m, payload_tb = world.track_count / 1e6, world.file_count / 1e6, world.payload_bytes / 1e12
     name = f"edition of {tracks_m:.3g} M tracks, {files_m:.3g} M files, {payload_tb:.3g} TB"
     full = Peer(f"{FULL_TRACKS / 1e6:.0f} M tracks in {MINUTES_FULL} minutes", FULL_TRACKS / MINUTES_FULL / 60)
@@ -174,14 +179,27 @@ def figures(scratch: Path) -> list[Figure]:
         Figure(f"{name}: manifests as Parquet", sink.parquet_bytes / 1e9, "GB", less_is_better=True),
         Figure(f"{name}: manifests as JSON lines", sink.jsonl_bytes / 1e9, "GB", less_is_better=True),
         Figure(f"{name}: member lists in the store", world.list_bytes / 1e9, "GB", less_is_better=True),
-        *_choice(index, world.track_count),
+        *_choice(options_of(index.entries), FULL_SPACE_BYTES * tracks // FULL_TRACKS),
+        *(_choice(_full_options(index, tracks), FULL_SPACE_BYTES) if tracks < FULL_TRACKS else ()),
     ]
 
 
-def _choice(index: Index, tracks: int) -> list[Figure]:
-    """Return the choice of a mirror with 20 TB for the full size: how long it takes, and what it keeps beside drops in order."""
-    space_bytes = FULL_SPACE_BYTES * tracks // FULL_TRACKS
-    options = options_of(index.entries)
+def _full_options(index: Index, tracks: int) -> tuple[Option, ...]:
+    """Return drops of the full size, those that were cut again and again, with the listening that each place has."""
+    found = options_of(index.entries)
+    count = len(found) * FULL_TRACKS // tracks
+    sizes = [option.space_bytes for option in found[:-1] or found]  # the last one is what was left
+    at = [FULL_TRACKS // ALBUM_TRACKS * number // count for number in range(count + 1)]
+    heard = [log(albums + 1) / log(at[-1] + 1) for albums in at]
+    dice = Random(20)
+    return tuple(
+        Option(DropId(f"audio-{number:016x}"), DropKind.AUDIO, dice.choice(sizes), heard[number + 1] - heard[number])
+        for number in range(count)
+    )
+
+
+def _choice(options: tuple[Option, ...], space_bytes: int) -> list[Figure]:
+    """Return the choice of a mirror with so much space: how long it takes, and what it keeps beside drops in order."""
     begun = time.perf_counter()
     choice = choose(options, Situation(space_bytes))
     taken_s = time.perf_counter() - begun
@@ -202,6 +220,11 @@ def _coverage_in_order(options: tuple[Option, ...], space_bytes: int) -> float:
         room -= option.space_bytes
         kept += option.share
     return kept
+
+
+def _memory_gb() -> float:
+    """Return the most memory that this process had at once; it has no other processes to help it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def _hashes(dice: Random, file_bytes: int) -> FileHashes:
