@@ -19,6 +19,7 @@ from flows_world import (
     audio,
     bytes_of,
     copy_archive,
+    leftovers,
     make_archive,
     opened,
     put_item,
@@ -47,6 +48,8 @@ pytestmark = pytest.mark.xdist_group("swarm")
 
 DARK = Order(WithdrawalState.DARK, Reason.RIGHTS_HOLDER, "notice under article 16")
 LATER = NOW + timedelta(days=30)
+CHECKED_WHOLE = 12
+"""Of so many states that crashes leave one is examined to the last byte, when it was gone on from: that takes most of the time."""
 PLAIN = Settings(SETTINGS.name, SETTINGS.title, SETTINGS.piece_bytes)
 
 
@@ -342,5 +345,7 @@ def test_promotion_killed_at_any_durable_step_and_run_again_ends_the_same(
         assert told.number == new.number, crashed.place
         found = index_of(crashed.folder)
         assert (replace(found, promoted_from=()), found.promoted_from) == (replace(new, promoted_from=()), new.promoted_from)
-        whole.check(crashed.folder, crashed.place)
+        assert leftovers(crashed.folder) == [], crashed.place
+        if len(points.seen) % CHECKED_WHOLE == 0:
+            whole.check(crashed.folder, crashed.place)
     print(f"\npromote: {points.calls} durable calls and {points.commits} commits crashed, {len(points.seen)} states of the disk")  # noqa: T201
