@@ -33,7 +33,7 @@ CHECK_TASK = "fonoteca.workshop:check_batch"
 STAMP_TASK = "fonoteca.workshop:see_stamps"
 STRANGE_TASK = "fonoteca.workshop:strange_paths"
 
-BATCH_FILES, BATCH_BYTES = 200, 64 << 20
+BATCH_FILES, BATCH_BYTES = 500, 64 << 20
 """Of files that a worker is given at once: its way there and back costs a millisecond, and all workers should end together."""
 
 STAMPS_AT_ONCE = 2000

@@ -17,7 +17,7 @@ from fonoteca.model.ids import ObjectId
 from fonoteca.ports import Clock
 from fonoteca.register import Check, DueRow, Verdict
 
-FILES_AT_ONCE = 400
+FILES_AT_ONCE = 5000
 BYTES_AT_ONCE = 2 * 10**9
 """A batch of checks is recorded when it has so many files or bytes: what a killed audit repeats, beside what was being read."""
 
