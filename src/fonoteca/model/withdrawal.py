@@ -7,8 +7,8 @@ has its salted digest. Statements about one object follow each other by number; 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -195,6 +195,20 @@ class Tombstone:
     def means(self, sha256: str) -> bool:
         """Whether a file of the object is meant, by its digest."""
         return self.whole or sha256 in self.sha256s
+
+
+def joined(said: Sequence[Tombstone]) -> Tombstone:
+    """Return the last of the statements about one object that mask it, meaning all that any of them means: no one lifts another's.
+
+    said: of the archives that have a say, at least one, of this archive last.
+    """
+    last = said[-1]
+    if last.whole or len(said) == 1:
+        return last
+    sha256s = sorted({sha256 for each in said for sha256 in each.sha256s})
+    # More files than a statement can name are the object as such.
+    whole = len(sha256s) > FILES_MAX or any(each.whole for each in said)
+    return replace(last, whole=whole, sha256s=last.sha256s if whole else tuple(sha256s))
 
 
 class Authority(StrEnum):

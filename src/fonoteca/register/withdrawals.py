@@ -5,8 +5,9 @@ Everything in here comes from the event log, and what is entered twice is as onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 from zlib import crc32
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, upd
 
 from fonoteca.formats.tombstones import parse_tombstone, tombstone_line
 from fonoteca.model.ids import ObjectId
-from fonoteca.model.withdrawal import Answer, Authority, Purpose, Tombstone, Withdrawal, WithdrawalState
+from fonoteca.model.withdrawal import Answer, Authority, Purpose, Tombstone, Withdrawal, WithdrawalState, joined
 from fonoteca.register.queries import drops_with
 from fonoteca.register.rows import storable
 from fonoteca.register.schema import (
@@ -67,18 +68,21 @@ class Withdrawals:
         return [_withdrawal(row) for row in self._rows(withdrawals_of(object_id))]
 
     def mask(self, object_id: str, purpose: Purpose | None = None) -> Withdrawal | None:
-        """Return why an object is not given out for a purpose, None when nothing was withdrawn of it. Cost: as `of`."""
-        return next((each for each in reversed(self.of(object_id)) if each.masks(purpose)), None)
+        """Return why an object is not given out for a purpose, None when nothing was withdrawn of it. Cost: as `of`.
+
+        Where several archives withdrew parts of it, the last statement means all of these parts.
+        """
+        masking = [each for each in self.of(object_id) if each.masks(purpose)]
+        return replace(masking[-1], tombstone=joined([each.tombstone for each in masking])) if masking else None
 
     def masked(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
-        """Return what is not given out for a purpose; None: for any at all. Cost: the number of statements."""
-        return {each.tombstone.object_id: each.tombstone for each in self.all() if each.masks(purpose)}
+        """Return what is not given out for a purpose; None: for any at all. Joined as in `mask`. Cost: the number of statements."""
+        return _masking(self.all(), purpose)
 
     def sieve(self, purpose: Purpose) -> Sieve:
         """Return what takes out of lists what is not given out for a purpose. Cost: the number of statements."""
         said = self.all()
-        withdrawn = {each.tombstone.object_id: each.tombstone for each in said if each.masks(purpose)}
-        return Sieve(withdrawn, any(each.purged_at and each.authority is Authority.OWN for each in said))
+        return Sieve(_masking(said, purpose), any(each.purged_at and each.authority is Authority.OWN for each in said))
 
     def newest_number(self, authority: Authority) -> int:
         """Return the number of an archive's newest statement, 0 before the first."""
@@ -172,6 +176,15 @@ class Withdrawals:
     def _rows(self, query: Select[Any]) -> list[Row[Any]]:
         with self._reading() as connection:
             return list(connection.execute(query))
+
+
+def _masking(said: Iterable[Withdrawal], purpose: Purpose | None) -> dict[ObjectId, Tombstone]:
+    """Return what statements come to that mask, by object."""
+    found: dict[ObjectId, list[Tombstone]] = {}
+    for each in said:
+        if each.masks(purpose):
+            found.setdefault(each.tombstone.object_id, []).append(each.tombstone)
+    return {object_id: joined(tombstones) for object_id, tombstones in found.items()}
 
 
 def _of(each: Withdrawal) -> Iterator[Any]:
