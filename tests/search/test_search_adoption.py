@@ -15,6 +15,7 @@ import fonoteca.search.indexing as indexing
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
 from fonoteca.model.errors import StoreError, TrustError, UsageError
 from fonoteca.search import SearchIndex
+from fonoteca.search.indexing import Entry
 
 NAME = "2026-11-22"
 
@@ -116,3 +117,36 @@ def test_an_index_of_another_catalogue_is_refused(arrived: Path, tmp_path: Path)
         mirror.adopt(arrived, "../x", 317, [])
     with pytest.raises(UsageError):
         mirror.files()
+
+
+def _odd(place: int, value: object) -> Callable[[Entry], list[object]]:
+    return lambda entry: [value if number == place else each for number, each in enumerate(_plain(entry))]
+
+
+def _plain(entry: Entry) -> list[object]:
+    return [entry.kind, entry.id, entry.title, entry.artist, entry.release, entry.rank, entry.share, entry.held]
+
+
+ODD: dict[str, Callable[[Entry], object]] = {
+    "no list": lambda entry: {"title": entry.title},
+    "too short": lambda entry: _plain(entry)[:-1],
+    "a title that is none": _odd(2, ["x"]),
+    "a lone surrogate": _odd(2, "\ud800"),
+    "a rank in words": _odd(5, "first"),
+    "a share that is no number": _odd(6, float("nan")),
+    "an unknown kind": _odd(0, "person"),
+    "too deep": lambda _: json.loads("[" * 900 + "]" * 900),
+}
+
+
+@pytest.mark.parametrize("oddity", ODD)
+def test_an_entry_that_another_archive_wrote_oddly_is_an_error_in_words(
+    oddity: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = index_in(tmp_path)
+    monkeypatch.setattr(indexing, "astuple", ODD[oddity])
+    monkeypatch.setattr(indexing.json, "dumps", lambda found, **_: json.JSONEncoder(ensure_ascii=True).encode(found))
+    index.build([recording("same words", "one", "", 1), recording("same words", "other", "", 2)], NAME)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match=r"not as this version writes it|not a valid|surrogates"):
+        index.search("same words")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,10 +125,23 @@ class IndexReader:
 
     def _entry(self, address: tantivy.DocAddress) -> Entry:
         try:
-            kind, *rest = json.loads(self._searcher.doc(address)["entry"][0])
-            return Entry(HitKind(kind), *rest)
-        except (IndexError, KeyError, TypeError) as error:
+            entry = Entry(*json.loads(self._searcher.doc(address)["entry"][0]))
+            return _checked(entry)
+        except (IndexError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"an entry that is not as this version writes it: {error!r}") from error
+
+
+def _checked(entry: Entry) -> Entry:
+    """Return an entry with what an entry has: another archive may have written it. Raises: ValueError."""
+    texts = (entry.id, entry.title, entry.artist, entry.release)
+    share = entry.share
+    sound = all(isinstance(text, str) for text in texts) and type(entry.rank) is int and type(entry.held) is bool
+    if not sound or type(share) not in (int, float) or not 0 <= share < math.inf:
+        raise ValueError("an entry that is not as this version writes it")
+    for text in texts:
+        text.encode()  # a lone surrogate can be shown to nobody
+    entry.kind = HitKind(entry.kind)
+    return entry
 
 
 def _order(found: tuple[float, Entry]) -> tuple[float, int, str, str]:
