@@ -42,8 +42,12 @@ def plain_names(wanted: Iterable[Wanted]) -> Mapping[str, str]:
             folder = f"{folder}/{plain_name(part)}".lstrip("/")
             folder = spelled.setdefault(folded(folder), folder)
         name = plain_name(each.name, each.ending)
-        if folded(f"{folder}/{name}") in taken:
-            name = plain_name(each.name, f" [{sha256(each.owner.encode()).hexdigest()[:12]}]{each.ending}")
+        digest = sha256(each.owner.encode()).hexdigest()
+        # Somebody's title may end in another one's digest, so it is as long as it must be.
+        for length in range(12, len(digest) + 1):
+            if folded(f"{folder}/{name}") not in taken:
+                break
+            name = plain_name(each.name, f" [{digest[:length]}]{each.ending}")
         taken.add(folded(f"{folder}/{name}"))
         found[each.owner] = f"{folder}/{name}".lstrip("/")
     return found
