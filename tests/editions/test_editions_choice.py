@@ -121,6 +121,14 @@ def test_the_catalogue_and_the_search_index_come_first_and_old_ones_not_at_all()
     assert whys(choose(options, Situation(None))) == [Why.SUPERSEDED, Why.FIRST, Why.FIRST, Why.WORTH]
 
 
+def test_a_search_index_is_not_taken_without_its_catalogue() -> None:
+    options = [option(1, 10, kind="metadata"), option(2, 4, kind="search"), option(3, 4, 0.5)]
+    assert whys(choose(options, Situation(9))) == [Why.SPACE, Why.SPACE, Why.WORTH]
+    absent = choose(options, Situation(100, absent={options[0].id}))
+    assert taken(absent) == {options[2].id}
+    assert taken(choose(options, Situation(100, held={options[0].id}))) >= {options[1].id}
+
+
 def test_what_is_held_stays_and_counts_against_the_space() -> None:
     held, better = option(1, 10, 0.001), option(2, 10, 0.9)
     choice = choose([held, better], Situation(15, held={held.id}))

@@ -259,11 +259,14 @@ class _Choosing:
         return True
 
     def _take_snapshots(self) -> None:
-        """Take the catalogue and the search index that are in force."""
+        """Take the catalogue and the search index that are in force; an index without its catalogue would be refused."""
         for kind in (DropKind.METADATA, DropKind.SEARCH):
             for option in self._options:
                 if option.kind is kind and self._is_open(option):
                     self._take(option, Why.FIRST)
+            there = self._held | self._taken.keys()
+            if any(option.kind is kind and not option.superseded and option.id not in there for option in self._options):
+                return
 
     def _take_corrections(self) -> None:
         """Take what builds on drops that are held or taken and needs nothing else, and what replaces purged parts of them."""
