@@ -88,11 +88,13 @@ class Terms:
     """What an edition is published with. withdrawals: of withdrawals.json, None for those that are out.
 
     announced: where it is found, as its feed says. None: a feed that was lost is not made again.
+    after: the number of the edition that was out before all of it was lost, 0 before the first.
     """
 
     at: datetime
     withdrawals: bytes | None = None
     announced: Announcement | None = None
+    after: int = 0
 
 
 class Editions:
@@ -200,7 +202,7 @@ class Editions:
         publication = self._publication(
             Index(
                 heading,
-                current.number + 1 if current else 1,
+                (current.number if current else terms.after) + 1,
                 terms.at,
                 tuple(entries),
                 current.promoted_from if current else (),
@@ -257,7 +259,8 @@ class Editions:
         content = carried.pop(INDEX)
         index, current = parse_index(content), self.index()
         self._check_written(index, current)
-        bound = _content(index, content, self._withdrawn(terms), [TargetFile.of(*each) for each in carried.items()])
+        people = [TargetFile.of(*each) for each in carried.items()]
+        bound = _content(index, content, self._withdrawn(terms), people, _versions_before(index, standing, terms))
         draft = self._signer.finish(draft, standing, bound, terms.at)
         made = current is None or index.number > current.number
         return Publication(index.number, bound.files, content, made, bound.withdrawals, carried, index, draft, terms.at)
@@ -363,7 +366,7 @@ class Editions:
         """Return an index as the set of its files, signed by the keys that are here. anew: under a root that follows on none."""
         content, standing = index_bytes(index), read_standing(self._blobs)
         files, people = self._people(index, terms, None if made else standing)
-        bound = _content(index, content, self._withdrawn(terms), files)
+        bound = _content(index, content, self._withdrawn(terms), files, _versions_before(index, standing, terms))
         before = None if anew else newest_root(self._blobs)
         draft = self._signer.draft(before, standing, bound, terms.at, change)
         return Publication(index.number, bound.files, content, made, bound.withdrawals, people, index, draft, terms.at)
@@ -440,11 +443,19 @@ class Editions:
         return self._blobs.read(path)
 
 
-def _content(index: Index, content: bytes, withdrawals: bytes, people: Iterable[TargetFile]) -> Content:
-    """Return what an edition binds. content: of index.json. people: the files for people."""
+def _versions_before(index: Index, standing: Standing | None, terms: Terms) -> int:
+    """Return after which version metadata begin that follow on none: what was out was lost, and mirrors have seen versions of it.
+
+    The minutes since 1970: no archive has published more often than once a minute.
+    """
+    return int(terms.at.timestamp()) // 60 if standing is None and index.number > 1 else 0
+
+
+def _content(index: Index, content: bytes, withdrawals: bytes, people: Iterable[TargetFile], after: int) -> Content:
+    """Return what an edition binds. content: of index.json. people: the files for people. after: as `Content` has it."""
     files = [file for entry in index.entries for file in entry.files]
     files += [TargetFile.of(INDEX, content), *people]
-    return Content(tuple(sorted(files, key=lambda file: file.path)), withdrawals)
+    return Content(tuple(sorted(files, key=lambda file: file.path)), withdrawals, after)
 
 
 def _carried(stages: Iterable[Mapping[str, bytes]], path: str, sha256: str) -> bytes:

@@ -153,7 +153,10 @@ def _tell_what_is_left(rooms: FollowRooms, own: Index, index: Index) -> None:
 
 
 def _check_goes_on(own: Index, index: Index) -> None:
-    """Raise TrustError when the edition is older than the one that this mirror has, or takes back what that one said."""
+    """Raise TrustError when the edition is older than the one that this mirror has, or takes back what that one said.
+
+    Catalogues and search indexes of before are not in an edition that was made anew, from the store, after all of it was lost.
+    """
     if index.number < own.number:
         problem = f"edition {index.number} is older than edition {own.number}, which was seen already"
         raise TrustError("index.json", problem, "Someone may be serving an old copy: follow another mirror.")
@@ -162,5 +165,5 @@ def _check_goes_on(own: Index, index: Index) -> None:
         raise TrustError("index.json", problem, "Ask the archive's operator.")
     listed = set(index.entries)
     for entry in own.entries:
-        if entry not in listed:
+        if entry not in listed and not entry.kind.is_snapshot:
             raise TrustError(f"drop {entry.id}", "it was changed or taken out of the edition", "Ask the archive's operator.")

@@ -5,7 +5,8 @@ Rules of order:
   2. rights judge every version again: what may not be shared today goes into no drop;
   3. a drop of the store is recorded and its member list stored before an edition names it; `timestamp.json` is written last;
   4. a snapshot's drop is recorded after that: nothing but the edition knows it.
-  5. of a drop of which something was purged, what is left goes into a successor; nothing that was withdrawn goes into any.
+  5. of a drop of which something was purged, what is left goes into a successor; nothing that was withdrawn goes into any;
+  6. the event log is told the edition's number last: one made anew, after all of `editions/` was lost, goes on from there.
 Killed in between, the next run puts out what was recorded and not published, records what was put out, and goes on.
 """
 
@@ -19,20 +20,25 @@ from fonoteca.catalogue.mapping import STORE
 from fonoteca.editions import (
     Announcement,
     Heading,
+    Index,
     IndexEntry,
     Publication,
     Terms,
 )
 from fonoteca.editions.trust import Lack, Role
 from fonoteca.flows.catalogue import index_for_search, refresh
+from fonoteca.flows.events import record_events
 from fonoteca.flows.press import Press, PublishRooms, Withheld
 from fonoteca.flows.records import record_snapshots
 from fonoteca.formats import tombstones
 from fonoteca.model.catalogue import Snapshot
-from fonoteca.model.corridor import Drop
+from fonoteca.model.corridor import Drop, Event
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Authority, Purpose
+
+PUBLISHED, EDITION = "published", "edition"
+"""The event of an edition that is out, and what it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,14 @@ def finish(rooms: PublishRooms, stages: Sequence[Mapping[str, bytes]]) -> Publis
     still, or when something was published since.
     """
     before = rooms.editions.index()
-    publication = rooms.editions.finish(stages, Terms(rooms.catalogue.clock.now(), _withdrawals(rooms)))
+    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms), after=_number_told(rooms))
+    publication = rooms.editions.finish(stages, terms)
     known = {entry.id for entry in before.entries} if before else set()
     withdrawn = rooms.register.withdrawn(Purpose.SHARING)
     drops = tuple(_still_good(rooms, entry, withdrawn) for entry in publication.index.entries if entry.id not in known)
     rooms.editions.commit(publication)
     record_snapshots(rooms.register, publication.index, rooms.editions.has)
+    _tell(rooms, publication.index)
     return Published(publication.number, publication.made, drops, (), rooms.editions.good_until())
 
 
@@ -121,7 +129,8 @@ def _prepared(rooms: PublishRooms) -> tuple[Press, Publication, Terms]:
     press = Press(rooms, snapshot.name)
     settings = rooms.settings
     heading = Heading(archive=settings.title, root_name=settings.name, piece_bytes=settings.piece_bytes)
-    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms), Announcement(settings.editions.address, rooms.announce))
+    announced = Announcement(settings.editions.address, rooms.announce)
+    terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms), announced, _number_told(rooms))
     return press, rooms.editions.stage(heading, press.drops(), terms), terms
 
 
@@ -135,8 +144,21 @@ def _published(rooms: PublishRooms, press: Press, publication: Publication) -> P
     index = rooms.editions.index()
     assert index is not None, "an edition is out"
     record_snapshots(rooms.register, index, rooms.editions.has)
+    _tell(rooms, index)
     withheld = tuple(dict.fromkeys(press.withheld))
     return Published(publication.number, publication.made, tuple(press.made), withheld, rooms.editions.good_until())
+
+
+def _tell(rooms: PublishRooms, index: Index) -> None:
+    """Tell the log which edition is out."""
+    if index.number > _number_told(rooms):
+        facts = (("edition", index.number),)
+        record_events(rooms, [Event(rooms.catalogue.clock.now(), PUBLISHED, EDITION, facts)])
+
+
+def _number_told(rooms: PublishRooms) -> int:
+    """Return the number of the last edition that the log was told of, 0 before one: mirrors have seen that."""
+    return max((int(dict(event.facts)["edition"]) for event in rooms.register.events(1, EDITION)), default=0)
 
 
 def _snapshot(rooms: PublishRooms) -> Snapshot:

@@ -45,10 +45,14 @@ Written = tuple[tuple[str, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an edition binds. files: all targets but withdrawals.json, whose bytes are `withdrawals`."""
+    """What an edition binds. files: all targets but withdrawals.json, whose bytes are `withdrawals`.
+
+    after: where nothing is out, the versions of what is signed begin after this.
+    """
 
     files: tuple[TargetFile, ...]
     withdrawals: bytes
+    after: int = 0
 
     @property
     def withdrawals_file(self) -> TargetFile:
@@ -69,13 +73,14 @@ class Lack:
 class Draft:
     """What is to be signed by those roles whose keys may be elsewhere. A document that stands is as it was.
 
-    before: the root that is out, None before there is one. root: the one to be.
+    before: the root that is out, None before there is one. root: the one to be. after: as `Content` has it.
     """
 
     before: Metadata[Root] | None
     root: Metadata[Root]
     targets: Metadata[Targets]
     withdrawals: Metadata[Targets]
+    after: int = 0
 
     @property
     def rooted_anew(self) -> bool:
@@ -161,12 +166,13 @@ class Signatory:
         if change is not None and not change.of_root:
             delegation = changed_delegations(delegation, change)
         wanted = {file.path: _tuf_file(file) for file in content.files}
-        targets = self._targets(Draft(before, root, *_blank(standing)), standing, wanted, delegation, now)
-        return Draft(before, root, targets, self._withdrawals(targets.signed, standing, content, now))
+        targets = self._targets(Draft(before, root, *_blank(standing), content.after), standing, wanted, delegation, now)
+        return Draft(before, root, targets, self._withdrawals(targets.signed, standing, content, now), content.after)
 
     def finish(self, draft: Draft, standing: Standing | None, content: Content, now: datetime) -> Draft:
         """Return a draft that others have signed, with the withdrawals as they are now, signed by the keys that are here."""
-        return replace(draft, withdrawals=self._withdrawals(draft.targets.signed, standing, content, now))
+        withdrawals = self._withdrawals(draft.targets.signed, standing, content, now)
+        return replace(draft, withdrawals=withdrawals, after=content.after)
 
     def _targets(
         self,
@@ -184,7 +190,7 @@ class Signatory:
             same = standing.signed.targets == wanted and standing.signed.delegations == delegation
             if same and not due and (not draft.rooted_anew or _verdict(root, Role.TARGETS, standing)):
                 return standing
-        version = old.targets.signed.version + 1 if old else 1
+        version = (old.targets.signed.version if old else draft.after) + 1
         targets = Metadata(Targets(version, None, self._expiry(Role.TARGETS, now), wanted, delegation))
         self._sign(targets, _key_ids(Role.TARGETS, draft.before, draft.root))
         return targets
@@ -200,7 +206,7 @@ class Signatory:
         snapshot = old.snapshot if old else None
         stale = snapshot is None or snapshot.signed.meta != meta or self._is_due(Role.SNAPSHOT, snapshot, now)
         if snapshot is None or stale or (draft.rooted_anew and not _verdict(draft.root.signed, Role.SNAPSHOT, snapshot)):
-            version = snapshot.signed.version + 1 if snapshot else 1
+            version = (snapshot.signed.version if snapshot else draft.after) + 1
             snapshot = Metadata(Snapshot(version, None, self._expiry(Role.SNAPSHOT, now), meta))
             self._sign(snapshot, _key_ids(Role.SNAPSHOT, draft.before, draft.root))
         timestamp = self._timestamp(draft, old, snapshot, now)
@@ -229,7 +235,7 @@ class Signatory:
         """Return a new timestamp, None when the one that is out says the same for as long."""
         expires = self._expiry(Role.TIMESTAMP, now)
         said = _meta(snapshot)
-        version = 1
+        version = draft.after + 1
         if old is not None:
             before = old.timestamp.signed
             if before.snapshot_meta == said and before.expires >= expires and not draft.rooted_anew:
@@ -263,7 +269,7 @@ class Signatory:
             due = self._is_due(Role.WITHDRAWALS, standing, now) and self._has_enough(named)
             if standing.signed.targets == wanted and not due and _verdict(targets, Role.WITHDRAWALS, standing):
                 return standing
-        version = old.withdrawals.signed.version + 1 if old else 1
+        version = (old.withdrawals.signed.version if old else content.after) + 1
         document = Metadata(Targets(version, None, self._expiry(Role.WITHDRAWALS, now), wanted))
         self._sign(document, targets.get_delegated_role(Role.WITHDRAWALS).keyids)
         return document
