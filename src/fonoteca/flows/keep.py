@@ -225,8 +225,16 @@ class _Service:
     def _pulse(self, over: threading.Event) -> None:
         told = self._board.health.swarm
         told_at = self._outside.clock.now()
+        failed = ""
         while not over.wait(PULSE_S):
-            found = self._beat()
+            try:
+                found = self._beat()
+            except FonotecaError as error:  # the next beat may go well; it is told once, not every few seconds
+                if str(error) != failed:
+                    self._trouble(error)
+                failed = str(error)
+                continue
+            failed = ""
             now = self._outside.clock.now()
             if _moved(told, found) and (now - told_at).total_seconds() >= STATUS_S:
                 told, told_at = found, now
