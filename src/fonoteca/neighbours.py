@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -14,14 +15,17 @@ from fonoteca.edges.http import open_fetch
 from fonoteca.edges.mirrors import BlobsMirror, WebSeedMirror
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.edges.swarm_session import SwarmSettings
-from fonoteca.editions import FIRST_USE, Anchor, Asked, Heading, Unkept, believe
+from fonoteca.edges.trackers import INFOHASH_BYTES, POLITE, Manners, scrape
+from fonoteca.editions import FIRST_USE, Anchor, Asked, Heading, IndexEntry, Unkept, believe
 from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.formats.settings import FILE_NAME
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import FormatError, SourceError, UsageError
+from fonoteca.model.ids import DropId
 from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.model.swarming import Rates, SwarmingSettings
-from fonoteca.ports import Blobs, Mirror, Swarm, TendedSwarm
+from fonoteca.ports import Blobs, Fetch, Mirror, Swarm, TendedSwarm
 from fonoteca.workshop import load_settings, store_blobs
 
 
@@ -56,6 +60,51 @@ def open_swarm(choice: SwarmChoice, swarming: SwarmingSettings | None = None) ->
     )
     with LibtorrentSwarm(settings) as swarm:
         yield swarm
+
+
+ASKED_TORRENTS_MAX = 3
+"""How many torrents are looked into for trackers: all drops of an archive name the same ones, but for what changed meanwhile."""
+
+
+def census_at(place: str, swarm: TendedSwarm, manners: Manners = POLITE) -> Callable[[Sequence[IndexEntry]], Mapping[DropId, int]]:
+    """Return what counts the seeds of an edition's drops, as far as trackers and connected peers tell.
+
+    Trackers: those that the edition's smallest torrents name. A drop of which nobody says anything is left out.
+    """
+
+    def count(entries: Sequence[IndexEntry]) -> dict[DropId, int]:
+        hashes = {entry.id: _infohashes(entry) for entry in entries}
+        trackers = _trackers(open_fetch(edition_place(place)), entries)
+        said = scrape(trackers, [each for both in hashes.values() for each in both], manners)
+        here = swarm.torrents()
+        found: dict[DropId, int] = {}
+        for entry in entries:
+            now = here.get(entry.infohash_v2)
+            known = [said[each] for each in hashes[entry.id] if each in said]
+            known += [now.seeds] if now is not None and now.seeds is not None else []
+            if known:
+                found[entry.id] = max(known)
+        return found
+
+    return count
+
+
+def _infohashes(entry: IndexEntry) -> tuple[bytes, bytes]:
+    """Return what trackers call a drop: a hybrid torrent is announced under both (BEP 52)."""
+    return bytes.fromhex(entry.infohash_v1), bytes.fromhex(entry.infohash_v2)[:INFOHASH_BYTES]
+
+
+def _trackers(fetch: Fetch, entries: Sequence[IndexEntry]) -> list[str]:
+    """Return the trackers of an edition. A torrent that is not there or not the right one names none: whoever takes it says so."""
+    named: list[str] = []
+    for entry in sorted(entries, key=lambda each: each.torrent.file_bytes)[:ASKED_TORRENTS_MAX]:
+        try:
+            torrent = fetch.read(entry.torrent.path, entry.torrent.file_bytes)
+            if sha256(torrent).hexdigest() == entry.torrent.sha256:
+                named += parse_torrent(torrent).announce.trackers
+        except (SourceError, FormatError):
+            continue
+    return named
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.fixity import Sighting, Stamp
 from fonoteca.model.service import Order
-from fonoteca.model.swarming import Rates, SwarmNow
+from fonoteca.model.swarming import Rates, SwarmNow, TorrentNow
 
 
 class Clock(Protocol):
@@ -424,6 +424,10 @@ class TendedSwarm(Swarm, Protocol):
 
     def now(self) -> SwarmNow:
         """Return what goes on."""
+        ...
+
+    def torrents(self) -> Mapping[str, TorrentNow]:
+        """Return what is known of each torrent that is here, by its v2 infohash in hexadecimal digits."""
         ...
 
 

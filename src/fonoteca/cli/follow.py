@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import Settings
+from fonoteca.neighbours import census_at
 from fonoteca.ports import TendedSwarm
 from fonoteca.stewardship import beside_rooms
 from fonoteca.vault import read_root
@@ -105,7 +107,8 @@ def follow_command(
     appetite = Appetite(parse_bytes(space) if space else None)
 
     def rooms_of(opened: Archive, swarm: TendedSwarm, whereabouts: Whereabouts) -> FollowRooms:
-        rooms = follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, appetite), progress)
+        counting = replace(appetite, seeds=census_at(place, swarm))
+        rooms = follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, counting), progress)
         return beside_rooms(opened, rooms) if beside else rooms
 
     def take_with(swarm: TendedSwarm) -> Followed:

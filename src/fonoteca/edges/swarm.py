@@ -31,7 +31,7 @@ from fonoteca.edges.swarm_session import (
 )
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.errors import FonotecaError, SourceError, TrustError, UsageError
-from fonoteca.model.swarming import Rates, SwarmNow
+from fonoteca.model.swarming import Rates, SwarmNow, TorrentNow
 
 __all__ = ["LibtorrentSwarm", "SwarmSettings"]
 
@@ -98,6 +98,10 @@ class LibtorrentSwarm:
     def now(self) -> SwarmNow:
         """Return what goes on. uploaded_bytes and downloaded_bytes: of the torrents that are here now."""
         return self._session.now()
+
+    def torrents(self) -> dict[str, TorrentNow]:
+        """Return what is known of each torrent that is here, by its v2 infohash. Nobody is asked for it."""
+        return self._session.torrents()
 
     def seed(self, torrent: bytes, root: Path, verify: bool = False, without: Collection[str] = ()) -> None:
         """Seed a torrent whose files lie below `root` at the paths that the torrent names (its own name left out).

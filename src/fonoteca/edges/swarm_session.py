@@ -18,7 +18,7 @@ import libtorrent as lt
 
 from fonoteca import __version__
 from fonoteca.model.errors import FormatError, StoreError, TrustError, UsageError
-from fonoteca.model.swarming import Encryption, Rates, SwarmNow
+from fonoteca.model.swarming import SEEDS_MAX, Encryption, Rates, SwarmNow, TorrentNow
 
 Peer = tuple[str, int]
 """Host and port. The host is an address, not a name: libtorrent looks no names up for peers."""
@@ -186,6 +186,16 @@ class Session:
             resting=self._resting,
         )
 
+    def torrents(self) -> dict[str, TorrentNow]:
+        """Return what is known of each torrent, by its v2 infohash: what trackers said when it was announced, and known peers."""
+        with wrapped("swarm"):
+            found = self._session.get_torrent_status(_any_torrent, 0)
+        return {
+            str(each.info_hashes.v2): TorrentNow(_seeds(each), each.num_peers, each.total_payload_upload)
+            for each in found
+            if each.info_hashes.has_v2()
+        }
+
     def add(self, params: lt.add_torrent_params) -> lt.torrent_handle:
         """Add a torrent and run it at once, outside libtorrent's queue.
 
@@ -248,6 +258,13 @@ def _everybody_limited() -> lt.ip_filter:
     everybody.add_rule("0.0.0.0", "255.255.255.255", 1)
     everybody.add_rule("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1)
     return everybody
+
+
+def _seeds(status: lt.torrent_status) -> int | None:
+    """Return how many have a torrent whole; libtorrent has -1 where no tracker said it, and counts the peers that it heard of."""
+    told = status.num_complete if 0 <= status.num_complete <= SEEDS_MAX else 0
+    known = max(told, status.list_seeds, status.num_seeds)
+    return known if known or status.num_complete == 0 else None
 
 
 def _any_torrent(_: lt.torrent_status) -> bool:

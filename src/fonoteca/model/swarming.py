@@ -14,6 +14,9 @@ _REMEDY = "Correct it in fonoteca.toml."
 
 MINUTES_OF_A_WEEK = 10_080
 
+SEEDS_MAX = 10_000_000
+"""More than ever had one torrent: who says more is not believed."""
+
 
 class Encryption(StrEnum):
     """Whether connections to peers are encrypted. It hides what is sent from those between, and proves nobody to be anyone."""
@@ -118,3 +121,15 @@ class SwarmNow:
     uploaded_bytes: int
     downloaded_bytes: int
     resting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentNow:
+    """What a swarm says of one torrent. seeds: how many have it whole, as trackers and known peers tell; None where nobody does.
+
+    Trackers count us, too. peers: connected. uploaded_bytes: payload since it was added.
+    """
+
+    seeds: int | None
+    peers: int
+    uploaded_bytes: int
