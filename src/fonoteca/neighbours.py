@@ -21,6 +21,7 @@ from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.formats.settings import FILE_NAME
+from fonoteca.formats.swarmfile import SWARM, SwarmSeen, parse_swarm
 from fonoteca.model.errors import FormatError, SourceError, UsageError
 from fonoteca.model.ids import DropId
 from fonoteca.model.settings import FOLDER_STORE
@@ -105,6 +106,12 @@ def _trackers(fetch: Fetch, entries: Sequence[IndexEntry]) -> list[str]:
         except (SourceError, FormatError):
             continue
     return named
+
+
+def swarm_seen_in(folder: Path) -> SwarmSeen | None:
+    """Return what the service of the archive in a folder noted of its swarm, None where none ran. Raises: FormatError."""
+    own = DiskBlobs(folder)
+    return parse_swarm(own.read(SWARM)) if own.size(SWARM) is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,12 @@ from fonoteca.edges.notification import notify_systemd
 from fonoteca.edges.signals import Signals
 from fonoteca.flows.keep import Board, KeepRooms, Outside, Taken
 from fonoteca.flows.seed import Seeding, seed_again
+from fonoteca.formats.swarmfile import SWARM, DropSeen, SwarmSeen, swarm_json
 from fonoteca.model.errors import UsageError
 from fonoteca.model.service import Notice
+from fonoteca.model.swarming import TorrentNow
 from fonoteca.neighbours import SwarmChoice, open_swarm
+from fonoteca.outputs import write_output
 from fonoteca.ports import TendedSwarm
 from fonoteca.wiring import load_settings, open_archive, seed_rooms
 
@@ -46,6 +49,17 @@ def tended(folder: Path, choice: SwarmChoice, take: Callable[[TendedSwarm], Take
             with open_archive(folder) as opened:
                 return [(each.tombstone, each.masks()) for each in opened.register.withdrawals.all()]
 
+        def note(seeding: Seeding) -> None:
+            now = swarm.torrents()
+            with open_archive(folder) as opened:
+                infohashes = {row.id: row.infohash_v2 for row in opened.register.drops()}
+            reasons = {**dict.fromkeys(seeding.drops, ""), **dict(seeding.withheld)}
+            drops = []
+            for drop_id, reason in reasons.items():
+                seen = now.get(infohashes.get(drop_id, ""), TorrentNow(None, 0, 0))
+                drops.append(DropSeen(drop_id, seen.seeds, seen.peers, seen.uploaded_bytes, reason))
+            write_output(folder / SWARM, swarm_json(SwarmSeen(SystemClock().now(), tuple(drops))))
+
         yield KeepRooms(
             swarm=swarm,
             settings=lambda: load_settings(folder).swarm,
@@ -53,6 +67,7 @@ def tended(folder: Path, choice: SwarmChoice, take: Callable[[TendedSwarm], Take
             take=look if take is None else lambda: take(swarm),
             follows=take is not None,
             withdrawn=withdrawn,
+            note=note,
         )
 
 

@@ -55,7 +55,7 @@ from fonoteca.ingest import IngestContext
 from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.settings import FOLDER_STORE, RAY, Settings
-from fonoteca.neighbours import Healers, edition_place, peer_at
+from fonoteca.neighbours import Healers, edition_place, peer_at, swarm_seen_in
 from fonoteca.neighbours import Mirroring as Mirroring
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
 from fonoteca.neighbours import edition_heading as edition_heading
@@ -490,4 +490,5 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         search_blobs=archive.blobs("search"),
         finder=archive.search,
         coverage_png=coverage_png,
+        swarm_seen=lambda: swarm_seen_in(archive.folder),
     )

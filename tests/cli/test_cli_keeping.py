@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 from cli_world import OPEN, Fonoteca, item
 
 from fonoteca.formats.settings import FILE_NAME
+from fonoteca.formats.swarmfile import SWARM, parse_swarm
 
 COMMAND = [sys.executable, "-m", "fonoteca"]
 PATIENCE_S = 120
@@ -47,6 +49,13 @@ class Service:
         """Return the status that it ends with when it is told to."""
         self.process.send_signal(number)
         return self.process.wait(timeout=PATIENCE_S)
+
+
+def await_true(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -117,6 +126,9 @@ def test_what_may_not_be_shared_any_more_is_given_no_longer_once_the_service_is_
         at = service.hear("listening")
         drops = service.hear("seeding")["drops"]
         assert service.hear("refreshed")["edition"] == 2
+        await_true(lambda: (archive / SWARM).is_file())
+        noted = parse_swarm((archive / SWARM).read_bytes())
+        assert {(each.withheld, each.seeds, each.uploaded_bytes) for each in noted.drops} == {("", None, 0)}
         settings = archive / FILE_NAME
         text = settings.read_text()
         settings.write_text("no = [toml")

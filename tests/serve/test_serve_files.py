@@ -8,7 +8,7 @@ import http.client
 import io
 import socket
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,8 @@ import httpx
 import pytest
 from serve_site import ENDGAME, KEPT, ODD, ODD_NAME, Site
 
-from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, MemberFile
+from fonoteca.formats.swarmfile import DropSeen, SwarmSeen, parse_swarm
+from fonoteca.model.corridor import Damage, DamageKind, Drop, DropKind, MemberFile, RankRange
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import DropId, InfohashV1, InfohashV2
 from fonoteca.model.rights import Policy
@@ -354,3 +355,48 @@ def test_drops_are_listed_with_links_that_name_both_infohashes(site: Site, clien
     assert magnet.replace("&", "&amp;") in page
     assert "synthetic" in page
     assert "25 %" in page
+    assert (found["seeds"], found["given"], found["seen_at"], found["stale"], found["damaged"]) == (None, None, None, False, 0)
+    assert "not known" in page
+
+
+@pytest.mark.parametrize("seeds", [None, 0, 1234])
+def test_a_drop_says_who_has_it_when_that_was_seen_and_whether_it_is_given_out(site: Site, seeds: int | None) -> None:
+    drop_id = DropId("audio-fedcba9876543210")
+    made = datetime(2026, 2, 1, tzinfo=UTC)
+    site.rooms.register.record_drop(
+        Drop(drop_id, DropKind.AUDIO, (), InfohashV1("3" * 40), InfohashV2("4" * 64), 5000, 7, 0.25, made, ranks=RankRange(1, 9000))
+    )
+    site.rooms.editions.write(f"drops/{drop_id}.torrent", b"d4:infode")
+
+    def noted(age: timedelta, withheld: str = "") -> SwarmSeen:
+        return SwarmSeen(site.rooms.clock.now() - age, (DropSeen(drop_id, seeds, 5, 10, withheld),))
+
+    def said(seen: SwarmSeen) -> tuple[dict[str, object], str]:
+        with site.client(swarm_seen=lambda: seen) as client:
+            [found] = [each for each in client.get("/api/drops").json() if each["id"] == drop_id]
+            return found, client.get("/drops").text
+
+    found, page = said(noted(timedelta(minutes=5)))
+    assert (found["seeds"], found["peers"], found["given"], found["withheld"], found["stale"]) == (seeds, 5, True, None, False)
+    assert (found["first_rank"], found["last_rank"]) == (1, 9000)
+    assert "Given out by this archive, to 5 peers" in page
+    assert "1 to 9,000" in page
+    assert "more than a day ago" not in page
+    assert f"<dd>{'not known' if seeds is None else format(seeds, ',')}" in page
+    assert 'class="tag kind-audio"' in page
+    assert "/editions/feed.xml" in page
+    assert "/editions/SHA256SUMS" in page
+    found, page = said(noted(timedelta(days=2), "its <rights> ended"))
+    assert (found["given"], found["withheld"], found["stale"]) == (False, "its <rights> ended", True)
+    assert "Withheld here: its &lt;rights&gt; ended" in page
+    assert "more than a day ago" in page
+    site.rooms.register.forget_drop(drop_id)
+
+
+def test_a_swarm_file_that_cannot_be_read_leaves_the_drops_to_be_had(site: Site) -> None:
+    def broken() -> SwarmSeen:
+        return parse_swarm(b"{")
+
+    with site.client(swarm_seen=broken) as client:
+        assert client.get("/drops").status_code == 200
+        assert all(each["seeds"] is None for each in client.get("/api/drops").json())

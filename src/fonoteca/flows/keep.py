@@ -39,6 +39,13 @@ JITTER_SHARE = 0.1
 """So that a thousand mirrors, started by the same message, do not ask in the same second for ever."""
 
 
+NOTE_S = 300.0
+"""How often what is known of the swarm is noted between two looks."""
+
+FIRST_NOTE_S = 30.0
+"""After a look: trackers are asked when a torrent is added, and take some seconds to answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """What a look for what is new brought. edition: its number, None where there is none yet. withdrawn: new statements."""
@@ -65,7 +72,8 @@ class KeepRooms:
 
     settings: reads them anew. give: gives out what may be, told what was given before. take: looks for what is new, takes it, and
     says what there is. follows: whether it takes from somebody else; without an edition of its own it is not ready then.
-    withdrawn: says what is withdrawn, in a form that differs when that does.
+    withdrawn: says what is withdrawn, in a form that differs when that does. note: notes what is known of the swarm, told what is
+    given out.
     """
 
     swarm: TendedSwarm
@@ -74,6 +82,7 @@ class KeepRooms:
     take: Callable[[], Taken]
     follows: bool
     withdrawn: Callable[[], object] = lambda: None
+    note: Callable[[Seeding], None] = lambda _: None
 
 
 class Board:
@@ -118,6 +127,7 @@ class _Service:
         self._board = board
         self._settings = rooms.settings()
         self._seeding = Seeding()
+        self._note_at = outside.clock.now()
 
     def first_look(self) -> None:
         """Give and take for the first time."""
@@ -156,6 +166,8 @@ class _Service:
         while wait_s > 0:
             order = self._outside.orders.wait(min(wait_s, WATCH_S))
             wait_s -= WATCH_S
+            if self._outside.clock.now() >= self._note_at:
+                self._note(NOTE_S)
             if order is not Order.GO_ON or self._withdrawn(before) != before:
                 return order
         return Order.GO_ON
@@ -192,6 +204,15 @@ class _Service:
             self._give()
         self._board.put(refreshed_at=self._outside.clock.now(), trouble=None)
         self.tell("refreshed", edition=taken.edition, new_drops=taken.drops, bytes_fetched=taken.fetched_bytes)
+        self._note(FIRST_NOTE_S)
+
+    def _note(self, again_s: float) -> None:
+        """Note what is known of the swarm, and when to do so again. What cannot be noted is told, and hinders nothing else."""
+        self._note_at = self._outside.clock.now() + timedelta(seconds=again_s)
+        try:
+            self._rooms.note(self._seeding)
+        except FonotecaError as error:
+            self.tell("trouble", code=error.code, message=str(error))
 
     def _give(self) -> None:
         before = self._seeding

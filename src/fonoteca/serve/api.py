@@ -14,7 +14,7 @@ from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, Found, find
 from fonoteca.serve.latest import Latest
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
-from fonoteca.serve.views import drop_views
+from fonoteca.serve.views import DropView, drop_views
 from fonoteca.serve.withdrawals import MirrorAnswer, WithdrawalsAnswer, mirror_answer, withdrawals_answer
 
 LIMIT_MAX = 100
@@ -48,7 +48,11 @@ class CoverageAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DropAnswer:
-    """A drop. bytes and files: without pad files. coverage_share: of all listening; synthetic: which is made up."""
+    """A drop. bytes and files: without pad files. coverage_share: of all listening; synthetic: which is made up.
+
+    first_rank and last_rank: its places in the order of listening. seeds, peers, given, withheld: what the service that gives drops
+    out noted at `seen_at`, null for what is not known; stale: more than a day ago. damaged: objects with known damage here.
+    """
 
     id: str
     kind: str
@@ -64,6 +68,15 @@ class DropAnswer:
     needs: list[str]
     supersedes: str | None
     superseded: bool
+    first_rank: int | None
+    last_rank: int | None
+    seeds: int | None
+    peers: int | None
+    given: bool | None
+    withheld: str | None
+    seen_at: datetime | None
+    stale: bool
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +125,8 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     @router.get("/api/drops", summary="All that can be mirrored, in order of publication")
     def drops() -> list[DropAnswer]:
         snapshot = rooms.catalogue.snapshot()
-        return [
-            DropAnswer(
-                id=view.row.id,
-                kind=view.row.kind,
-                bytes=view.row.drop_bytes,
-                files=view.row.file_count,
-                coverage_share=view.row.coverage_share,
-                synthetic=snapshot is not None and snapshot.synthetic,
-                created_at=view.row.created_at,
-                infohash_v1=view.row.infohash_v1,
-                infohash_v2=view.row.infohash_v2,
-                torrent=view.torrent_url,
-                magnet=view.magnet,
-                needs=list(view.row.needs),
-                supersedes=view.row.supersedes,
-                superseded=view.superseded,
-            )
-            for view in drop_views(rooms)
-        ]
+        synthetic = snapshot is not None and snapshot.synthetic
+        return [_drop_answer(view, synthetic=synthetic) for view in drop_views(rooms)]
 
     @router.get("/health", summary="Whether the archive answers")
     @router.head("/health", include_in_schema=False)
@@ -145,3 +141,32 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
         return withdrawals_answer(rooms)
 
     return router
+
+
+def _drop_answer(view: DropView, *, synthetic: bool) -> DropAnswer:
+    """Return what the API says of a drop."""
+    return DropAnswer(
+        id=view.row.id,
+        kind=view.row.kind,
+        bytes=view.row.drop_bytes,
+        files=view.row.file_count,
+        coverage_share=view.row.coverage_share,
+        synthetic=synthetic,
+        created_at=view.row.created_at,
+        infohash_v1=view.row.infohash_v1,
+        infohash_v2=view.row.infohash_v2,
+        torrent=view.torrent_url,
+        magnet=view.magnet,
+        needs=list(view.row.needs),
+        supersedes=view.row.supersedes,
+        superseded=view.superseded,
+        first_rank=view.row.ranks.first if view.row.ranks else None,
+        last_rank=view.row.ranks.last if view.row.ranks else None,
+        seeds=view.seen.seeds if view.seen else None,
+        peers=view.seen.peers if view.seen else None,
+        given=not view.seen.withheld if view.seen else None,
+        withheld=view.seen.withheld or None if view.seen else None,
+        seen_at=view.seen_at,
+        stale=view.stale,
+        damaged=view.damaged,
+    )

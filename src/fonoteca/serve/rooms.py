@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from fonoteca.formats.swarmfile import SwarmSeen
 from fonoteca.model.catalogue import Coverage, Recording, Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
@@ -60,7 +61,7 @@ class ServeRooms:
     """All that `create_app` needs.
 
     store: reads rights. blobs: the storage root. editions, catalogue_blobs, search_blobs: the folders of these names.
-    coverage_png: the curve as a picture.
+    coverage_png: the curve as a picture. swarm_seen: what the service that gives drops out noted, None where none ran.
     """
 
     settings: Settings
@@ -74,3 +75,4 @@ class ServeRooms:
     search_blobs: Blobs
     finder: Finder
     coverage_png: Callable[[Coverage], bytes]
+    swarm_seen: Callable[[], SwarmSeen | None] = lambda: None

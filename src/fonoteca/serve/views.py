@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from fonoteca.formats.metainfo import Announce, Metainfo, magnet
+from fonoteca.formats.swarmfile import DropSeen, SwarmSeen
 from fonoteca.model.corridor import DropKind, Event
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.rights import Act, Kind
@@ -23,6 +26,12 @@ PICTURES_MAX = 12
 """Of one release; more are found on the artwork's own page."""
 
 EVENTS_MAX = 20
+
+STALE_AFTER = timedelta(days=1)
+"""A service notes what it knows every few minutes: what is older than a day is of one that does not run."""
+
+DAMAGED_MAX = 100
+"""Objects whose drops are looked for, for one page: a healthy archive has none."""
 
 _TOLD = frozenset({"version", "licence", "rule", "pieces"})
 """The facts of events that pages tell. Reasons are what a person wrote for this archive, and may name people."""
@@ -88,12 +97,20 @@ class ObjectView:
 
 @dataclass(frozen=True, slots=True)
 class DropView:
-    """A drop with the addresses under which it is had."""
+    """A drop with the addresses under which it is had, and how it is.
+
+    seen: what the service that gives drops out noted of it at `seen_at`; None where none ran, or not for this drop. stale: that
+    was more than a day ago. damaged: objects in it with known damage, here.
+    """
 
     row: DropRow
     torrent_url: str
     magnet: str
     superseded: bool
+    seen: DropSeen | None = None
+    seen_at: datetime | None = None
+    stale: bool = False
+    damaged: int = 0
 
 
 def licence_view(passage: Passage) -> LicenceView:
@@ -172,8 +189,40 @@ def drop_views(rooms: ServeRooms) -> list[DropView]:
     there = set(rooms.editions.children("drops"))
     rows = [row for row in rooms.register.drops() if f"{row.id}.torrent" in there]
     replaced = {old for row in rows for old in (row.supersedes, *row.replaces)}
-    views = [DropView(row, f"/editions/drops/{row.id}.torrent", magnet_of(rooms, row), row.id in replaced) for row in rows]
+    noted = _swarm_seen(rooms)
+    seen = {each.id: each for each in noted.drops} if noted else {}
+    stale = noted is not None and rooms.clock.now() - noted.at > STALE_AFTER
+    damaged = _damaged_in(rooms)
+    views = [
+        DropView(
+            row=row,
+            torrent_url=f"/editions/drops/{row.id}.torrent",
+            magnet=magnet_of(rooms, row),
+            superseded=row.id in replaced,
+            seen=seen.get(row.id),
+            seen_at=noted.at if noted and row.id in seen else None,
+            stale=stale and row.id in seen,
+            damaged=damaged[row.infohash_v2],
+        )
+        for row in rows
+    ]
     return sorted(views, key=lambda view: view.superseded)
+
+
+def _swarm_seen(rooms: ServeRooms) -> SwarmSeen | None:
+    """Return what is noted of the swarm. What cannot be read is not known: the drops are to be had all the same."""
+    try:
+        return rooms.swarm_seen()
+    except FonotecaError:
+        return None
+
+
+def _damaged_in(rooms: ServeRooms) -> Counter[str]:
+    """Return how many objects of drops, by infohash, have known damage here. Cost: two queries, and one for each such object."""
+    found: Counter[str] = Counter()
+    for row in rooms.register.damaged_objects(DAMAGED_MAX):
+        found.update(set(rooms.register.withdrawals.drops_with(row.object_id)))
+    return found
 
 
 def magnet_of(rooms: ServeRooms, row: DropRow) -> str:
