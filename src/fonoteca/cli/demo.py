@@ -238,6 +238,7 @@ def _damage_and_heal(demo: _Demo, archive: Archive) -> None:
     with mirrors_at([str(demo.mirror)]) as whereabouts, open_swarm(SwarmChoice()) as swarm:
         checking = audit_rooms(archive, demo.progress)
         mending = repair_rooms(archive, Healers(swarm=swarm, whereabouts=whereabouts), demo.progress)
+        archive.store.recover(whole=True)  # a flip that was killed left a file beside the one that it was to change
         # What a killed run flipped and had no time to find or heal: flipped once more it would be sound, and nothing to find.
         repair(mending, audit(checking).damages)
         flips = choose_flips(archive.register)
