@@ -36,7 +36,7 @@ TRIES_MAX = 3
 """Deaths of a worker or a node that one item may outlive. An item that kills whatever works on it is named after so many."""
 
 _WAIT_S = 5.0
-_END_TIMEOUT_S = 10.0
+_LISTEN_TIMEOUT_S, _END_TIMEOUT_S = 5.0, 10.0
 _HEAD_TIMEOUT_S = 20.0
 """How long the head may not answer. After 60 s Ray ends this process, whatever it is at."""
 
@@ -143,13 +143,18 @@ class _Run:
             yield answer
 
     def end(self) -> None:
-        """End what is under way, so that none of it writes any more."""
+        """End what is under way, so that none of it writes any more.
+
+        Each is interrupted first, and its process killed only if it does not listen: Ray 2.60 ends the process that kills a task
+        whose answer arrives in the same moment (`CompletePendingTask` of a task that is failed already).
+        """
         answers = [pending.answer for pending in self._pending]
         self._pending.clear()
-        for answer in answers:
-            self._ray.cancel(answer, force=True)
-        if answers:
-            self._ray.wait(answers, num_returns=len(answers), timeout=_END_TIMEOUT_S, fetch_local=False)
+        for force, timeout_s in ((False, _LISTEN_TIMEOUT_S), (True, _END_TIMEOUT_S)):
+            for answer in answers:
+                self._ray.cancel(answer, force=force)
+            if answers:
+                _, answers = self._ray.wait(answers, num_returns=len(answers), timeout=timeout_s, fetch_local=False)
 
     def _hand_out(self, limit: int) -> None:
         """Give items to the cluster until none is left or enough are under way."""
