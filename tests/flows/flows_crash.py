@@ -19,12 +19,16 @@ Deed = Callable[[Archive], Iterator[Any]]
 """Does something to an archive, and yields what it acknowledges, one thing at a time."""
 
 
+_WAITS = {"fsync", "fsync_dir", "sync_all"}
+
+
 class Doom:
     """Crashes before the n-th durable call or the m-th commit, counted from 0, and lets nothing be done after that."""
 
     def __init__(self, call: int | None = None, commit: int | None = None) -> None:
         self.calls = CrashingCalls(Unsynced(), call)
         self.commit_count = 0
+        self.commits_before: set[int] = set()
         self._commit = commit
 
     def before_commit(self) -> None:
@@ -34,6 +38,20 @@ class Doom:
             self.calls._n = self.calls.count
             raise Crash(f"before commit {self.commit_count}")
         self.commit_count += 1
+        self.commits_before.add(self.calls.count)
+
+    @property
+    def telling(self) -> list[int]:
+        """The calls before which a crash may leave a disk that a crash before the call before does not.
+
+        Not those after one that only waits for the disk, without a commit between them. A write that is crashed leaves half.
+        """
+        names = self.calls.names
+        return [
+            n
+            for n in range(self.calls.count)
+            if n == 0 or names[n - 1] not in _WAITS or names[n] == "write" or n in self.commits_before
+        ]
 
 
 @dataclass
@@ -47,10 +65,11 @@ class Crashed:
 
 @dataclass
 class Points:
-    """Where a deed can be crashed. seen: states of the disk that crashes left, each examined once."""
+    """Where a deed can be crashed. telling: as `Doom` has it. seen: states of the disk that crashes left, each examined once."""
 
     calls: int
     commits: int
+    telling: list[int] = field(default_factory=list, repr=False)
     seen: set[Any] = field(default_factory=set, repr=False)
 
 
@@ -67,16 +86,16 @@ def count_points(folder: Path, deed: Deed) -> Points:
     """Return how many places there are, after the deed is done whole."""
     doom = Doom()
     run(folder, deed, doom)
-    return Points(doom.calls.count, doom.commit_count)
+    return Points(doom.calls.count, doom.commit_count, doom.telling)
 
 
 def crashes(prepared: Path, deed: Deed, points: Points) -> Iterator[Crashed]:
     """Yield a copy of the prepared archive crashed at every place, one after the other.
 
     A crash that leaves the very same disk as one before, and as many commits, is counted and not yielded again: a call that
-    only waits for the disk changes nothing that a killed process leaves.
+    only waits for the disk changes nothing that a killed process leaves, so none is made right after one.
     """
-    dooms = [(f"call {n} of {points.calls}", Doom(call=n)) for n in range(points.calls)]
+    dooms = [(f"call {n} of {points.calls}", Doom(call=n)) for n in points.telling]
     dooms += [(f"commit {m} of {points.commits}", Doom(commit=m)) for m in range(points.commits)]
     folder = prepared.with_name("crashed")
     for place, doom in dooms:

@@ -17,27 +17,33 @@ class CrashingCalls:
     """Raises `Crash` before the n-th call, counted from 0, and at every call after it; counts the calls.
 
     n: None never crashes, to learn how many steps there are. What was done before stays, as after `kill -9`.
+    names: what was called, in order.
     """
 
     def __init__(self, inner: DurableCalls, n: int | None = None) -> None:
         self._inner = inner
         self._n = n
-        self.count = 0
+        self.names: list[str] = []
 
-    def _step(self) -> None:
+    @property
+    def count(self) -> int:
+        """How many calls were let through."""
+        return len(self.names)
+
+    def _step(self, name: str) -> None:
         if self._n is not None and self.count >= self._n:
             raise Crash(f"before durable call {self._n}")
-        self.count += 1
+        self.names.append(name)
 
     def create_file(self, path: Path) -> int:
         """Crash or pass on."""
-        self._step()
+        self._step("create_file")
         return self._inner.create_file(path)
 
     def write(self, descriptor: int, content: bytes | memoryview) -> int:
         """Crash after half of the bytes, or pass on: a killed write is not whole."""
         try:
-            self._step()
+            self._step("write")
         except Crash:
             if self.count == self._n and len(content) > 1:
                 self._inner.write(descriptor, memoryview(content).cast("B")[: len(content) // 2])
@@ -46,42 +52,42 @@ class CrashingCalls:
 
     def fsync(self, descriptor: int) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("fsync")
         self._inner.fsync(descriptor)
 
     def fsync_dir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("fsync_dir")
         self._inner.fsync_dir(path)
 
     def sync_all(self, descriptor: int) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("sync_all")
         self._inner.sync_all(descriptor)
 
     def rename(self, source: Path, target: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("rename")
         self._inner.rename(source, target)
 
     def link(self, source: Path, target: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("link")
         self._inner.link(source, target)
 
     def unlink(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("unlink")
         self._inner.unlink(path)
 
     def mkdir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("mkdir")
         self._inner.mkdir(path)
 
     def rmdir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step()
+        self._step("rmdir")
         self._inner.rmdir(path)
 
 
