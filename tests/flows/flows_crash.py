@@ -45,6 +45,7 @@ class Doom:
         """The calls before which a crash may leave a disk that a crash before the call before does not.
 
         Not those after one that only waits for the disk, without a commit between them. A write that is crashed leaves half.
+        What others' code writes to staging in between, such as DuckDB's, is seen one call later.
         """
         names = self.calls.names
         return [
