@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fonoteca.edges.http import open_fetch
 from fonoteca.flows.follow import FollowRooms
-from fonoteca.flows.origins import BESIDE, SEEN, check_beside, mark_at
+from fonoteca.flows.origins import BESIDE, SEEN, check_mirror, check_other, mark_at
 from fonoteca.flows.promote import PromoteRooms, check_not_promoting
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.formats.acknowledgement import MIRROR, MIRROR_BYTES_MAX, Acknowledgement, parse_acknowledgement
@@ -44,9 +44,9 @@ def beside_rooms(archive: Archive, rooms: FollowRooms) -> FollowRooms:
     trust, editions = archive.blobs("trust"), archive.editions
     own = editions.roots()
     check_not_promoting(trust)
-    check_beside("", own, editions.signs_own())
+    check_mirror(own, editions.signs_own())
     mark = mark_at(rooms.place, rooms.fetch, trust)
-    check_beside(mark, own, signs_own=False)
+    check_other(mark, own)
     seen = archive.blobs(f"trust/{BESIDE}/{mark}/{SEEN}")
     others = (editions, *(each for other, each in archive.beside.items() if other != mark))
     asked = replace(rooms.asked, archive=None)

@@ -61,13 +61,17 @@ def marks(trust: Blobs) -> list[str]:
     return list(trust.children(BESIDE))
 
 
-def check_beside(mark: str, own_roots: Collection[str], signs_own: bool) -> None:
-    """Raise UsageError where no archive can be followed beside, or this one is the first."""
+def check_mirror(own_roots: Collection[str], signs_own: bool) -> None:
+    """Raise UsageError where no archive can be followed beside another: only a mirror can."""
     if signs_own:
         problem = "this archive publishes editions of its own, so it follows nobody beside"
         raise UsageError("--beside", problem, "Make a mirror of both in another folder.")
     if not own_roots:
         raise UsageError("--beside", "nothing is followed here yet", "Follow the first archive without it.")
+
+
+def check_other(mark: str, own_roots: Collection[str]) -> None:
+    """Raise UsageError where an archive is the first one, which is followed already."""
     if mark in {mark_of(root) for root in own_roots}:
         raise UsageError("--beside", "this is the archive that is followed already", "Follow it without --beside.")
 

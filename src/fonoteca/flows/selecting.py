@@ -124,8 +124,9 @@ class _Selecting:
             absent |= missing
         check_drops([self._proved[entry.id] for entry in self._index.entries if entry.id in self._proved])
         entries = {entry.id: entry for entry in self._index.entries}
-        order = [entry.id for entry in self._index.entries if entry.id in set(choice.order)] if self._all else choice.order
-        lacking = [entry for entry in self._index.entries if entry.id in self._rows and self._lacks(entry)]
+        chosen, lifted = set(choice.order), self._lifted()
+        order = [entry.id for entry in self._index.entries if entry.id in chosen] if self._all else choice.order
+        lacking = [entry for entry in self._index.entries if entry.id in self._rows and self._lacks(entry, lifted)]
         return Selection(choice, (*(entries[each] for each in order), *lacking), kept)
 
     def _prove(self, kept: Collection[DropId], seen: Set[IndexEntry]) -> set[DropId]:
@@ -148,11 +149,14 @@ class _Selecting:
                     missing.add(entry.id)
         return missing
 
-    def _lacks(self, entry: IndexEntry) -> bool:
-        """Return whether something of a drop that is held was withdrawn when it was fetched, and may be held now."""
+    def _lifted(self) -> set[ObjectId]:
+        """Return what was withdrawn once, and may be held now."""
         said = self._rooms.register.withdrawals.all()
         masked = {w.tombstone.object_id for w in said if w.purged_at or w.masks(Purpose.SHARING)}
-        lifted: set[ObjectId] = {w.tombstone.object_id for w in said} - masked
+        return {w.tombstone.object_id for w in said} - masked
+
+    def _lacks(self, entry: IndexEntry, lifted: Set[ObjectId]) -> bool:
+        """Return whether something of a drop that is held was withdrawn when it was fetched, and may be held now."""
         members = self._proved[entry.id].members if lifted else ()
         return any(m.object_id in lifted and self._rooms.store.head(m.object_id) < m.version for m in members)
 

@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfileobj
 
 from fonoteca.editions import (
     Asked,
@@ -212,8 +213,7 @@ class Taking:
         if here is not None and rooms.staging.link(here, target):
             return
         with closing(rooms.blobs.open(path)) as source, rooms.staging.writer(target) as copy:
-            while chunk := source.read(_CHUNK_BYTES):
-                copy.write(chunk)
+            copyfileobj(source, copy, _CHUNK_BYTES)
 
     def _adopt_snapshot(self, folder: Path, manifested: ManifestedDrop) -> bool:
         """Return whether a catalogue or a search index is in use now: an index may be of a version that nobody here can read."""
