@@ -144,6 +144,7 @@ def test_synthetic_listening_is_labelled_wherever_it_is_shown(site: Site, client
     digests = InfohashV1("ef" * 20), InfohashV2("01" * 32)
     drop = Drop(DropId("audio-00000000000000ff"), DropKind.AUDIO, (), *digests, 1, 1, 0.25, datetime(2026, 2, 1, tzinfo=UTC))
     site.rooms.register.record_drop(drop)
+    site.rooms.editions.write(f"drops/{drop.id}.torrent", b"d4:infode")
     for path in ("/", "/coverage", "/drops"):
         assert "synthetic" in client.get(path).text.lower(), path
     assert client.get("/api/coverage").json()["synthetic"] is True
