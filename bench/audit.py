@@ -44,11 +44,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 _PROBE = AudioProbe("ogg", "vorbis", 1000, 44_100, 2, 128_000, Loudness(-14.5, None, -0.25), lossless=False)
 _READ_ALL = """
-import sys
-buffer = bytearray(1 << 20)
+import mmap, os, sys
+buffer = mmap.mmap(-1, 1 << 20)
 for path in sys.stdin.read().split("\\n"):
-    with open(path, "rb", buffering=0) as stream:
-        while stream.readinto(buffer): pass
+    descriptor = os.open(path, os.O_RDONLY | int(sys.argv[1]))
+    while os.readv(descriptor, [buffer]) == 1 << 20: pass
+    os.close(descriptor)
 """
 
 
@@ -58,7 +59,10 @@ def figures(scratch: Path) -> list[Figure]:
 
 
 def _large(folder: Path) -> list[Figure]:
-    """Return the speed of an audit of large files, cold, beside the lesser of OpenSSL on all cores and of the disk."""
+    """Return the speed of an audit of large files, cold, beside the lesser of OpenSSL on all cores and of the disk.
+
+    The disk's is that of a process for each core that only reads: through the page cache or past it, whichever is the faster.
+    """
     count = int(os.environ.get(LARGE_VARIABLE, LARGE_COUNT))
     hold(folder, count, LARGE_BYTES)
     paths = sorted((folder / "store").rglob("*.ogg"))
@@ -67,17 +71,18 @@ def _large(folder: Path) -> list[Figure]:
     evict(paths)
     audit_s, audited = _audited(folder)
     assert audited.file_count > count, audited
-    evict(paths)
-    disk = total_mb / _side_by_side([sys.executable, "-c", _READ_ALL], paths, by_stdin=True)
+    disk = 0.0
+    for flags in (0, os.O_DIRECT):
+        evict(paths)
+        disk = max(disk, total_mb / _side_by_side([sys.executable, "-c", _READ_ALL, str(flags)], paths, by_stdin=True))
     for path in paths:
         path.read_bytes()
-    warm_s, _ = _audited(folder)
     openssl = total_mb / _side_by_side(["openssl", "dgst", "-sha256"], paths)
-    lesser = Peer("the disk" if disk < openssl else "openssl sha256, all cores", min(disk, openssl))
+    lesser = Peer("a reader for each core that only reads" if disk < openssl else "openssl sha256, all cores", min(disk, openssl))
     name = f"audit of {count} files of {LARGE_BYTES >> 20} MiB"
     return [
         Figure(f"{name}, from disk, beside the lesser of openssl and the disk", total_mb / audit_s, "MB/s", lesser, LARGE_GOAL),
-        Figure(f"{name}, in memory", total_mb / warm_s, "MB/s", Peer("openssl sha256, all cores", openssl), LARGE_GOAL),
+        Figure("openssl sha256 of them in memory, all cores", openssl, "MB/s"),
     ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO, FileIO, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 
@@ -24,6 +24,9 @@ from fonoteca.model.errors import AudioError, DamagedAudioError, SourceError, St
 from fonoteca.model.ids import ItemKey, LogicalPath
 from fonoteca.model.rights import Act, Admission, Kind, Licence, Refusal
 from fonoteca.testing import Crash, CrashingCalls, FullDiskCalls
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ITEM = ItemKey("folder:x")
 PIECE_BYTES = 16384
@@ -167,12 +170,12 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(rooms: Rooms, tmp_path
     class Disturbed(FileIO):
         """A file that somebody writes to, in place and without changing its length, once it has been read half."""
 
-        def read(self, size: int = -1, /) -> bytes:
+        def readinto(self, buffer: WriteableBuffer, /) -> int:
             if self.tell() == 2 << 20:
                 with path.open("r+b") as target:
                     target.write(b"b")
                 os.utime(path, (1, 1))
-            return super().read(size)
+            return super().readinto(buffer)
 
     def offered(kind: Callable[[Path], FileIO]) -> Candidate:
         return _candidate(CandidateFile(LogicalPath("a.ogg"), 3_000_000, lambda: cast(BinaryIO, kind(path))))
@@ -191,7 +194,7 @@ class Torn(RawIOBase):
         self._error: Exception | None = error
         self._chunks = [b"abc"]
 
-    def read(self, size: int = -1) -> bytes:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
         if self._chunks:
             return self._chunks.pop()
         assert self._error is not None
@@ -260,11 +263,13 @@ def test_memory_does_not_grow_with_the_file(rooms: Rooms) -> None:
     class Zeros(RawIOBase):
         left = 64 << 20
 
-        def read(self, size: int = -1) -> bytes:
-            assert 0 < size <= 1 << 20
-            count = min(size, self.left)
+        def readinto(self, buffer: WriteableBuffer, /) -> int:
+            room = memoryview(buffer)
+            assert 0 < len(room) <= 1 << 20
+            count = min(len(room), self.left)
+            room[:count] = bytes(count)
             self.left -= count
-            return bytes(count)
+            return count
 
     file = CandidateFile(LogicalPath("a.ogg"), 64 << 20, lambda: cast(BinaryIO, Zeros()))
     staged = stage(_candidate(file), _admission(), rooms.context)

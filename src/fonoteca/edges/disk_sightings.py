@@ -7,16 +7,16 @@ import os
 import stat
 from collections.abc import Sequence
 from hashlib import sha256
-from io import FileIO
 from pathlib import Path
 
-from fonoteca.edges.disk_calls import COPY_BYTES, TEMPORARY, disk_error
+from fonoteca.edges.disk_calls import TEMPORARY, disk_error
+from fonoteca.edges.disk_reading import read_directly
 from fonoteca.model.errors import StoreError
 from fonoteca.model.fixity import GONE, Sighting, Stamp
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _SMALL_BYTES = 256 << 10
-"""Read at once into memory of its own: a buffer that is kept is quicker only beyond."""
+"""Read at once, from memory where the system has it there; what is larger is read from the disk itself."""
 
 
 class Sighter:
@@ -25,7 +25,6 @@ class Sighter:
     def __init__(self, root: str) -> None:
         self._root = root
         self._inside: set[str] = {root}
-        self._buffer = bytearray()
 
     def sight(self, key: str) -> Sighting:
         """Return a file's stamp and digest, or why it has none. Raises: StoreError for what is no key."""
@@ -62,11 +61,8 @@ class Sighter:
                 if len(chunk) == file_bytes:
                     break
             return digest.hexdigest()
-        self._buffer = self._buffer or bytearray(COPY_BYTES)
-        view = memoryview(self._buffer)
-        with FileIO(descriptor, "rb", closefd=False) as source:
-            while count := source.readinto(view):
-                digest.update(view[:count])
+        for part in read_directly(descriptor):
+            digest.update(part)
         return digest.hexdigest()
 
     def _path(self, key: str) -> str:

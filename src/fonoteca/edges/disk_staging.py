@@ -6,55 +6,16 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from fonoteca.edges.disk_calls import SystemCalls, UnsyncedCalls, in_words, leads_out, make_folders, remove_tree
+from fonoteca.edges.disk_writing import NewFile
 from fonoteca.model.errors import StoreError
 from fonoteca.ports import DurableCalls, Staging
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
-
 _NO_LINKS = {errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP}
 """Another disk, too many names, or a file system that has no second names."""
-
-
-class _StagedFile(RawIOBase):
-    """A new file open for writing whose errors are StoreErrors. Unbuffered: give it large chunks."""
-
-    def __init__(self, path: Path, descriptor: int, calls: DurableCalls) -> None:
-        super().__init__()
-        self._path = path
-        self._descriptor = descriptor
-        self._calls = calls
-
-    def write(self, content: ReadableBuffer, /) -> int:
-        """Write every byte. Returns: how many."""
-        view = memoryview(content).cast("B")
-        count = len(view)
-        while len(view):
-            with in_words(self._path, len(view)):
-                view = view[self._calls.write(self._descriptor, view) :]
-        return count
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move to a position."""
-        return os.lseek(self._descriptor, offset, whence)
-
-    def tell(self) -> int:
-        """Return the position."""
-        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
 
 
 class DiskStaging:
@@ -94,7 +55,12 @@ class DiskStaging:
             descriptor = self._calls.create_file(path)
         try:
             try:
-                yield cast(BinaryIO, _StagedFile(path, descriptor, self._calls))
+                file = NewFile(path, descriptor, self._calls)
+                try:
+                    yield cast(BinaryIO, file)
+                    file.finish()
+                finally:
+                    file.abandon()
                 with in_words(path):
                     self._calls.fsync(descriptor)
             finally:

@@ -16,7 +16,7 @@ from fonoteca.model.errors import SourceError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.ports import Staging
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 """Whole blocks and pieces, and still in the cache when the third hash reads it."""
 
 
@@ -30,7 +30,7 @@ def copy_once(file: CandidateFile, path: Path, staging: Staging, piece_bytes: in
     with _opened(file) as source, staging.writer(path) as target:
         before = _stamp(source)
         for chunk in _chunks(file, source):
-            head = head or chunk
+            head = head or bytes(chunk)
             hasher.update(chunk)
             target.write(chunk)
         after = _stamp(source)
@@ -50,14 +50,15 @@ def _opened(file: CandidateFile) -> Iterator[BinaryIO]:
         source.close()
 
 
-def _chunks(file: CandidateFile, source: BinaryIO) -> Iterator[bytes]:
-    """Yield the source's bytes in chunks."""
+def _chunks(file: CandidateFile, source: BinaryIO) -> Iterator[memoryview]:
+    """Yield the source's bytes in chunks, each in the memory of the one before."""
+    memory = memoryview(bytearray(CHUNK_BYTES))
     while True:
         with _named(file):
-            chunk = source.read(CHUNK_BYTES)
-        if not chunk:
+            count = source.readinto(memory)  # type: ignore[attr-defined]
+        if not count:
             return
-        yield chunk
+        yield memory[:count]
 
 
 @contextmanager
