@@ -196,7 +196,9 @@ class Torn(RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         if self._chunks:
-            return self._chunks.pop()
+            chunk = self._chunks.pop()
+            memoryview(buffer)[: len(chunk)] = chunk
+            return len(chunk)
         assert self._error is not None
         raise self._error
 
