@@ -11,13 +11,12 @@ from starlette.routing import Route
 
 from fonoteca.formats.ocfl import OBJECT_DEPTH, object_id_at
 from fonoteca.model.catalogue import Snapshot
-from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs
-from fonoteca.register import ObjectRow
 from fonoteca.serve.delivery import Parcel, deliver
+from fonoteca.serve.held import NO_SUCH_FILE, held_file, let_pass, refuse_damaged
 from fonoteca.serve.padding import Zeros, pad_bytes_of
-from fonoteca.serve.passage import judge_passage, refuse_withdrawn
+from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
@@ -38,7 +37,6 @@ _BINARY = "application/octet-stream"
 _HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
 """The types that held files are served as. On a mirror another archive's metadata names them, and it may say `text/html`."""
 _FOR_EVER = "public, max-age=31536000, immutable"
-_NO_SUCH_FILE = "There is no such file in this archive."
 
 
 class Files:
@@ -60,20 +58,13 @@ class Files:
         parts = raw_parts(request, "/files/")
         object_id = object_id_of(parts[0]) if len(parts) > 1 else None
         logical_path = logical_path_of(parts[1:])
-        row = self._rooms.register.file(object_id, logical_path) if object_id and logical_path else None
-        if object_id:
-            refuse_withdrawn(self._rooms, object_id, Purpose.LISTENING, row.stored.hashes.sha256 if row else "")
-        owner = self._rooms.register.object(row.object_id) if row else None
-        if row is None or owner is None:
-            raise Problem(404, _NO_SUCH_FILE)
-        self._let_pass(row.object_id)
-        self._refuse_unanalysed(row.object_id)
-        _refuse_damaged(owner, row.damage)
+        held = held_file(self._rooms, object_id, logical_path)
+        row = held.row
         parcel = Parcel(
             key=row.path,
             tag=row.stored.hashes.sha256,
             file_bytes=row.file_bytes,
-            modified_at=owner.head_at,
+            modified_at=held.owner.head_at,
             media_type=row.media_type if _HELD_TYPE.fullmatch(row.media_type) else _BINARY,
             file_name=row.logical_path.rsplit("/", 1)[-1],
         )
@@ -83,7 +74,7 @@ class Files:
         """Return a file of the editions folder: index.json, torrents, manifests. All of it is public."""
         parts = raw_parts(request, "/editions/")
         if not parts or not all(_PUBLISHED_PART.fullmatch(part) for part in parts):
-            raise Problem(404, _NO_SUCH_FILE)
+            raise Problem(404, NO_SUCH_FILE)
         return deliver(request, self._rooms.editions, _published(self._rooms.editions, "/".join(parts)))
 
     def seeded_file(self, request: Request) -> Response:
@@ -94,7 +85,7 @@ class Files:
         """
         parts = raw_parts(request, "/webseed/")
         if len(parts) < 2:
-            raise Problem(404, _NO_SUCH_FILE)
+            raise Problem(404, NO_SUCH_FILE)
         pad_bytes = pad_bytes_of(parts[1:], self._rooms.settings.piece_bytes)
         if pad_bytes is not None:
             name = str(pad_bytes)
@@ -116,10 +107,9 @@ class Files:
             refuse_withdrawn(self._rooms, object_id, Purpose.SHARING, row.sha256 if row else "")
         owner = self._rooms.register.object(row.object_id) if row else None
         if row is None or owner is None or owner.item is None:
-            raise Problem(404, _NO_SUCH_FILE)
-        self._let_pass(row.object_id)
-        self._refuse_unanalysed(row.object_id)
-        _refuse_damaged(owner, row.damage)
+            raise Problem(404, NO_SUCH_FILE)
+        let_pass(self._rooms, row.object_id)
+        refuse_damaged(owner, row.damage)
         name = path.rsplit("/", 1)[-1]
         parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
         return deliver(request, self._rooms.blobs, parcel)
@@ -127,44 +117,23 @@ class Files:
     def _seed_snapshot(self, request: Request, snapshot: Snapshot, path: str) -> Response:
         """Return a file of the catalogue snapshot in force."""
         if path != "snapshot.json" and path not in dict(snapshot.files):
-            raise Problem(404, _NO_SUCH_FILE)
+            raise Problem(404, NO_SUCH_FILE)
         blobs = self._rooms.catalogue_blobs
         return deliver(request, blobs, _published(blobs, f"{snapshot.name}/{path}"))
 
     def _seed_index(self, request: Request, path: str) -> Response:
         """Return a file of the search index in use."""
         if "/" in path or path.startswith("."):
-            raise Problem(404, _NO_SUCH_FILE)
+            raise Problem(404, NO_SUCH_FILE)
         blobs = self._rooms.search_blobs
         return deliver(request, blobs, _published(blobs, f"{self._rooms.finder.current()}/{path}"))
-
-    def _let_pass(self, object_id: ObjectId) -> None:
-        """Raise Problem when rights do not let the object's files go out now."""
-        passage = judge_passage(self._rooms, object_id)
-        if not passage.shared:
-            raise Problem(passage.refused_status, f"This file is not shared: {passage.reason}.", "rights")
-
-    def _refuse_unanalysed(self, object_id: ObjectId) -> None:
-        """Raise Problem for a file of an object whose audio nobody has decoded yet."""
-        if self._rooms.register.waits(object_id):
-            raise Problem(503, "This release waits for its analysis. It is not served before.", "analysis")
-
-
-def _refuse_damaged(owner: ObjectRow, damage: str) -> None:
-    """Raise Problem for a file of an object in quarantine, and for one that the last audit found damaged."""
-    if owner.quarantined_at is not None:
-        since = f"{owner.quarantined_at:%Y-%m-%d}"
-        problem = f"This release is in quarantine since {since}: part of it is damaged here, and no mirror could heal it so far."
-        raise Problem(503, problem, "fixity")
-    if damage:
-        raise Problem(503, "This copy is damaged. It is not served until it is healed.", "fixity")
 
 
 def _published(blobs: Blobs, key: str) -> Parcel:
     """Return a public file as it is to be sent. Raises: Problem when there is none."""
     file_bytes = blobs.size(key)
     if file_bytes is None:
-        raise Problem(404, _NO_SUCH_FILE)
+        raise Problem(404, NO_SUCH_FILE)
     name = key.rsplit("/", 1)[-1]
     tag = hashlib.sha256(blobs.read(key)).hexdigest() if file_bytes <= HASHED_BYTES_MAX else f"{name}-{file_bytes}"
     media_type = next((value for suffix, value in _PUBLISHED_TYPES.items() if name.endswith(suffix)), _BINARY)
