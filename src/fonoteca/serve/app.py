@@ -21,6 +21,7 @@ from fonoteca.serve.latest import Latest
 from fonoteca.serve.pages import SitePages
 from fonoteca.serve.problems import ProblemAnswers
 from fonoteca.serve.rendering import Pages
+from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
 
 _PAGE_POLICY = (
@@ -30,7 +31,7 @@ _PAGE_POLICY = (
 _FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """For what strangers made: even a file that a browser takes for a page can run and load nothing."""
 
-_FILE_PATHS = ("/files/", "/editions/", "/webseed/")
+_FILE_PATHS = ("/files/", "/listen/", "/editions/", "/webseed/")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -54,7 +55,9 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     coverage = Latest(rooms.catalogue, rooms.catalogue.coverage)
     picture = Latest(rooms.catalogue, lambda: rooms.coverage_png(rooms.catalogue.coverage()))
     app.include_router(api_router(rooms, coverage))
-    app.router.routes.extend([*Files(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()])
+    app.router.routes.extend(
+        [*Files(rooms).routes(), *Renditions(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()]
+    )
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static))
     answers = ProblemAnswers(pages)

@@ -40,7 +40,10 @@ def held_file(rooms: ServeRooms, object_id: ObjectId | None, logical_path: Logic
 
 
 def let_pass(rooms: ServeRooms, object_id: ObjectId) -> Passage:
-    """Return what rights say of an object whose files may go out now. Raises: Problem where they may not, or nobody decoded it yet."""
+    """Return what rights say of an object whose files may go out now.
+
+    Raises: Problem where they may not, or where nobody has decoded it yet.
+    """
     passage = judge_passage(rooms, object_id)
     if not passage.shared:
         raise Problem(passage.refused_status, f"This file is not shared: {passage.reason}.", "rights")
