@@ -14,11 +14,14 @@ from sqlalchemy import Engine, Select
 from test_register_holdings import NOON
 
 import fonoteca.register
+from fonoteca.register import Order, Page
 
 OBJECT, PATH, KEY, DIGEST = "urn:fonoteca:audio:a:b", "a/b/c/d", "a:b", "41" * 32
 OF_VERSION = {"uq_object_object_id", "uq_version_object_key_version"}
 OF_FILES = OF_VERSION | {"uq_file_version_key_logical_path"}
 OF_MEMBER = {"uq_object_object_path", "uq_version_object_key_version", "uq_member_file_version_key_tail"}
+
+PAGE = Page(50, 100, (7,))
 
 Case = tuple[tuple[Any, ...], set[str]]
 """What a question is asked with, and the indexes that answer it besides primary keys."""
@@ -82,10 +85,31 @@ EXPECTED: dict[str, list[Case]] = {
     "withdrawals_of": [((OBJECT,), set())],
     "drops_with": [((OBJECT,), set())],
     "drops_that_replace": [((), set())],
+    "keys_of_objects": [(([OBJECT, f"{OBJECT}c"],), {"uq_object_object_id"})],
+    "albums_in": [
+        ((Order.NAME, PAGE), {"ix_album_sort_title, whole"}),
+        ((Order.ARTIST, PAGE), {"ix_album_sort_artist, whole"}),
+        ((Order.NEWEST, PAGE), {"ix_album_created_at, whole"}),
+    ],
+    "albums_of_years": [((1990, 1999, PAGE), {"ix_album_year"}), ((1999, 1990, PAGE), {"ix_album_year"})],
+    "albums_by": [((1, PAGE), {"ix_album_artist_key"})],
+    "albums_with": [((1, PAGE), set())],
+    "albums_after_key": [((1, PAGE), {"ix_album_album_key"})],
+    "albums_by_title": [(("a", PAGE), {"ix_album_sort_title"})],
+    "albums_at": [(([1, 2],), {"ix_album_album_key"})],
+    "artists": [((PAGE,), {"ix_album_sort_artist, whole"}), ((PAGE, "a"), {"ix_album_sort_artist"})],
+    "artist_names": [(([1, 2],), set())],
+    "owner_names": [(([1, 2],), {"ix_album_artist_key"})],
+    "songs": [(([1, 2],), {"uq_version_object_key_version", "uq_file_version_key_logical_path"})],
+    "newest": [((), {"ix_album_created_at, whole"})],
 }
 
-PASSES = {"all_withdrawals", "held", "hashed_files", "objects_with_lost_rows"}
-"""Questions that read everything, or that only others narrow: nobody waits for them."""
+PASSES = {
+    *("albums", "albums_of_genre", "albums_of_genre_songs", "albums_of_songs", "all_withdrawals", "counts", "genres"),
+    *("held", "hashed_files", "objects_with_lost_rows"),
+}
+"""Questions that read everything, or that only others narrow: nobody waits for them. And those of which PostgreSQL answers
+neither alike on tables that are empty, having two good indexes."""
 
 
 def _questions() -> Iterator[tuple[str, Any]]:

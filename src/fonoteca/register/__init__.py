@@ -1,6 +1,7 @@
 """The register: holdings, decisions, drops and checks in a transactional database, SQLite or PostgreSQL (floor 2)."""
 
 from fonoteca.register.auditing import Auditing, DueRow, Quarantined, SeenRow, Verdict
+from fonoteca.register.naming import IGNORED_ARTICLES, name_key, object_key_of, sort_name
 from fonoteca.register.register import Register
 from fonoteca.register.rows import (
     Check,
@@ -16,9 +17,15 @@ from fonoteca.register.rows import (
     Totals,
     VersionRow,
 )
+from fonoteca.register.shelf import AlbumRow, ArtistRow, GenreRow, Shelf, SongRow
+from fonoteca.register.shelfqueries import Order, Page
+from fonoteca.register.shelving import genres_of
 from fonoteca.register.sieve import Sieve
 
 __all__ = [
+    "IGNORED_ARTICLES",
+    "AlbumRow",
+    "ArtistRow",
     "Auditing",
     "Check",
     "CheckRow",
@@ -28,14 +35,23 @@ __all__ = [
     "DropRow",
     "DueRow",
     "FileRow",
+    "GenreRow",
     "MemberRow",
     "ObjectRow",
+    "Order",
     "Outcome",
+    "Page",
     "Quarantined",
     "Register",
     "SeenRow",
+    "Shelf",
     "Sieve",
+    "SongRow",
     "Totals",
     "Verdict",
     "VersionRow",
+    "genres_of",
+    "name_key",
+    "object_key_of",
+    "sort_name",
 ]

@@ -8,6 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, select
 
 from fonoteca.register.schema import (
+    album,
+    album_credit,
+    album_genre,
     drop,
     drop_member,
     file,
@@ -78,7 +81,22 @@ def _questions() -> list[tuple[str, Select[Any]]]:
             "drop_member",
             select(*drop_member.c).order_by(drop_member.c.object_id, drop_member.c.version, drop_member.c.drop_id),
         ),
+        *_shelf_questions(),
         ("withdrawal", select(*withdrawal.c).order_by(withdrawal.c.object_id, withdrawal.c.authority)),
+    ]
+
+
+def _shelf_questions() -> list[tuple[str, Select[Any]]]:
+    """Return the statements of what players browse."""
+    keys = {"album": album.c.album_key, "album_credit": album_credit.c.artist_key, "album_genre": album_genre.c.genre}
+    return [
+        (
+            table.name,
+            select(object_.c.object_id, *_columns(table))
+            .join(table, table.c.object_key == object_.c.id)
+            .order_by(object_.c.object_id, keys[table.name]),
+        )
+        for table in (album, album_credit, album_genre)
     ]
 
 

@@ -54,6 +54,7 @@ from fonoteca.register.schema import (
     owner,
     withdrawal,
 )
+from fonoteca.register.shelf import Shelf
 from fonoteca.register.versions import record_versions
 from fonoteca.register.withdrawals import Withdrawals
 
@@ -326,6 +327,11 @@ class Register:
     def publishing(self) -> Publishing:
         """The register as publishing knows it: what is in no drop, by keys of few bytes."""
         return Publishing(self._reading)
+
+    @property
+    def shelf(self) -> Shelf:
+        """The register as players know it: albums, artists, genres and songs."""
+        return Shelf(self._reading)
 
     @property
     def withdrawals(self) -> Withdrawals:

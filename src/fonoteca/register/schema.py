@@ -15,6 +15,9 @@ Grain and keys:
     fixity_check  one row a dated check                  object_id, version, tail, at
     event         one row an event                       digest of all its columns
     owner         one row at most: whose the register is
+    album         one row an audio object whose head may be shared and was decoded: what players browse. Follows from the others.
+    album_credit  one row an artist of an album's files  artist_key, object_id
+    album_genre   one row a genre of an album's files    genre, object_id
     tally         sums over heads, kept as rows change, so that totals need no scan. 16 rows a kind: fewer writers wait.
 """
 
@@ -332,6 +335,43 @@ owner = Table(
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("archive_id", String, nullable=False),
     Column("name", String, nullable=False),
+)
+
+album = Table(
+    "album",
+    metadata,
+    Column("object_key", _Key, ForeignKey("object.id"), primary_key=True, autoincrement=False),
+    Column("album_key", BigInteger, nullable=False, index=True),
+    Column("artist_key", BigInteger, nullable=False),
+    Column("artist", Text, nullable=False),
+    Column("sort_title", _Name, nullable=False),
+    Column("sort_artist", _Name, nullable=False),
+    Column("genre", Text, nullable=False),
+    Column("year", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("song_count", Integer, nullable=False),
+    Index("ix_album_sort_title", "sort_title", "object_key"),
+    Index("ix_album_sort_artist", "sort_artist", "artist_key", "artist", "sort_title", "object_key"),
+    Index("ix_album_artist_key", "artist_key", "object_key"),
+    Index("ix_album_year", "year", "object_key"),
+    Index("ix_album_created_at", "created_at", "object_key"),
+)
+
+album_credit = Table(
+    "album_credit",
+    metadata,
+    Column("artist_key", BigInteger, primary_key=True, autoincrement=False),
+    Column("object_key", _Key, ForeignKey("object.id"), primary_key=True, autoincrement=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("song_count", Integer, nullable=False),
+)
+
+album_genre = Table(
+    "album_genre",
+    metadata,
+    Column("genre", _Name, primary_key=True),
+    Column("object_key", _Key, ForeignKey("object.id"), primary_key=True, autoincrement=False, index=True),
+    Column("song_count", Integer, nullable=False),
 )
 
 tally = Table(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, update
 from fonoteca.model.corridor import StoredFile, StoredVersion
 from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import UUID_PATTERN, RecordingId
-from fonoteca.model.rights import Kind, RightsRecord
+from fonoteca.model.rights import Act, Kind, RightsRecord
 from fonoteca.register import queries
 from fonoteca.register.bulk import batched, insert_missing, insert_rows, reserve_keys
 from fonoteca.register.engine import insert_or
@@ -33,6 +33,7 @@ from fonoteca.register.schema import (
     tally,
     version,
 )
+from fonoteca.register.shelving import ShelvedFile, ShelvedObject, shelve, unshelve
 
 Recorded = tuple[StoredVersion, RightsRecord | None, Description]
 """A version, its rights (None for a document) and what it is called."""
@@ -141,6 +142,8 @@ def _record(connection: Connection, wave: list[_Entry], sums: Counter[tuple[str,
     keys = _files(connection, fresh, members)
     heads = [entry for entry in fresh if entry.is_head]
     _make_heads(connection, heads, keys)
+    unshelve(connection, [entry.object_key for entry in heads if not entry.made])
+    shelve(connection, [_shelved(entry) for entry in heads if _is_album(entry)])
     for entry in heads:
         object_id = entry.stored.object_id
         key = (object_id.kind, crc32(object_id.encode("ascii")) % TALLY_BUCKETS)
@@ -301,17 +304,23 @@ def _files(connection: Connection, fresh: list[_Entry], members: Mapping[queries
 
 def _said(each: StoredFile, description: Description) -> tuple[object, ...]:
     """Return what a file's row says of it, from its tags where they speak and from its path and object where not."""
-    tags, probe = each.tags, each.probe
+    probe = each.probe
+    return (
+        *(each.media_type, probe.codec if probe else "", probe.duration_ms if probe else 0),
+        *_named(each, description),
+        *(probe_json(probe), tags_json(each.tags)),
+    )
+
+
+def _named(each: StoredFile, description: Description) -> tuple[str, str, str, int | None]:
+    """Return a file's title, artist, release and year."""
+    tags = each.tags
     name = each.logical_path.rsplit("/", 1)[-1]
     title = (tags.title if tags else "") or name.rsplit(".", 1)[0] or name
     artist = (tags.artist or tags.album_artist if tags else "") or description.artist
     release = (tags.album if tags else "") or description.title
     year = _YEAR.search(tags.date) if tags else None
-    return (
-        *(each.media_type, probe.codec if probe else "", probe.duration_ms if probe else 0),
-        *(storable(title), storable(artist), storable(release), int(year.group()) if year else None),
-        *(probe_json(probe), tags_json(tags)),
-    )
+    return storable(title), storable(artist), storable(release), int(year.group()) if year else None
 
 
 def recording_of(stored: StoredVersion, each: StoredFile) -> RecordingId:
@@ -338,6 +347,20 @@ def _make_heads(connection: Connection, heads: list[_Entry], keys: Mapping[int, 
         for key, each in zip(keys[entry.version_key], entry.stored.files, strict=True)
     ]
     insert_rows(connection, holding, ("file_key", "recording_id"), rows)
+
+
+def _is_album(entry: _Entry) -> bool:
+    """Whether players may browse an object with this head: its music may be shared and was decoded."""
+    may = entry.stored.object_id.kind == Kind.AUDIO and entry.rights is not None and Act.SHARE in entry.rights.acts
+    return may and bool(entry.stored.files) and all(each.probe is not None for each in entry.stored.files)
+
+
+def _shelved(entry: _Entry) -> ShelvedObject:
+    """Return what the shelf takes of an object's head."""
+    stored, said = entry.stored, entry.description
+    named = [(_named(each, said), each.tags) for each in stored.files]
+    files = [ShelvedFile(artist, year, tags) for (_, artist, _, year), tags in named]
+    return ShelvedObject(entry.object_key, stored.object_id, storable(said.title), storable(said.artist), stored.created_at, files)
 
 
 def _add_up(connection: Connection, sums: Counter[tuple[str, int, str]]) -> None:

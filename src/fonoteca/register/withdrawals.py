@@ -31,6 +31,7 @@ from fonoteca.register.schema import (
     version,
     withdrawal,
 )
+from fonoteca.register.shelving import unshelve
 from fonoteca.register.sieve import Sieve
 
 _T = TypeVar("_T")
@@ -205,6 +206,7 @@ def _forget_object(connection: Connection, object_id: str) -> None:
     versions = select(version.c.id).where(version.c.object_key == row.id)
     members = select(member_file.c.id).where(member_file.c.version_key.in_(versions))
     files = select(file.c.id).where(file.c.version_key.in_(versions))
+    unshelve(connection, [row.id])
     connection.execute(delete(holding).where(holding.c.file_key.in_(files)))
     connection.execute(delete(file).where(or_(file.c.version_key.in_(versions), file.c.member_key.in_(members))))
     connection.execute(delete(fixity_check).where(fixity_check.c.member_key.in_(members)))
