@@ -96,15 +96,16 @@ def test_bounds_are_kept(bits: int, start: float) -> None:
 
 
 def test_every_kind_of_file_that_is_taken_can_be_heard(fixtures: Path) -> None:
-    kinds = {path.suffix.lower(): path for path in sorted((fixtures / "audio").rglob("*")) if path.is_file()}
-    heard = []
-    for suffix, path in kinds.items():
+    heard: set[str] = set()
+    for path in sorted((fixtures / "audio").rglob("*")):
+        if not path.is_file() or path.suffix in heard:
+            continue
         try:
             with path.open("rb") as source:
                 made = b"".join(transcode(source, path.name, Rendition(Format.OPUS)))
         except (UnsupportedAudioError, DamagedAudioError):
             continue
         with av.open(io.BytesIO(made), mode="r", format="ogg") as sound:
-            assert next(sound.decode(audio=0)).samples, path
-        heard.append(suffix)
-    assert {".flac", ".mp3", ".ogg", ".wav"} <= set(heard), heard
+            assert next(sound.decode(audio=0), None), path
+        heard.add(path.suffix)
+    assert {".flac", ".mp3", ".ogg", ".wav"} <= heard, heard

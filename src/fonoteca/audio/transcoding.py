@@ -89,7 +89,10 @@ def transcode(source: BinaryIO, name: str, rendition: Rendition) -> Generator[by
         made = _Written()
         encoder = ENCODERS[rendition.format]
         with av.open(made, mode="w", format=encoder.container, options=dict(encoder.options)) as target:
-            yield from _encoded(recording, stream, _Encoding(target, stream, rendition), made)
+            encoding = _Encoding(target, stream, rendition)
+            yield from _encoded(recording, stream, encoding, made)
+        if not encoding.frames:
+            raise DamagedAudioError(name, "decodes to no sound at all", "Ask for it as it is.")
         yield made.take()
 
 
@@ -120,10 +123,11 @@ class _Written(RawIOBase):
 
 
 class _Encoding:
-    """Frames in, packets of the format out, into a container that is being written."""
+    """Frames in, packets of the format out, into a container that is being written. frames: so many came, used or not."""
 
     def __init__(self, target: OutputContainer, stream: av.AudioStream, rendition: Rendition) -> None:
         self._target = target
+        self.frames = 0
         self.start_s = rendition.start_s
         rate_hz = _rate_of(rendition.format, stream.codec_context.sample_rate)
         self._stream = cast(av.AudioStream, target.add_stream(ENCODERS[rendition.format].codec, rate=rate_hz))
@@ -135,6 +139,7 @@ class _Encoding:
 
     def take(self, frame: av.AudioFrame) -> None:
         """Encode a frame, unless it ends before the place to begin at."""
+        self.frames += 1
         if self.start_s and frame.time is not None and frame.time + frame.samples / frame.sample_rate <= self.start_s:
             return
         frame.pts = None
