@@ -203,8 +203,8 @@ def _kind_of(source: BinaryIO) -> str | None:
 
 @contextmanager
 def _in_words(name: str) -> Iterator[None]:
-    """Turn FFmpeg's errors into a DamagedAudioError."""
+    """Turn the errors of FFmpeg, and of the source that it reads, into a DamagedAudioError."""
     try:
         yield
-    except (av.error.FFmpegError, FormatError) as error:
+    except (av.error.FFmpegError, FormatError, OSError) as error:  # OSError: FFmpeg seeks before the beginning of what is cut off
         raise DamagedAudioError(name, f"does not decode ({error})", "Ask for it as it is.") from error
