@@ -101,6 +101,7 @@ EXPECTED: dict[str, list[Case]] = {
     "artist_names": [(([1, 2],), set())],
     "owner_names": [(([1, 2],), {"ix_album_artist_key"})],
     "songs": [(([1, 2],), {"uq_version_object_key_version", "uq_file_version_key_logical_path"})],
+    "places_of_recordings": [((["00000000-0000-0000-0000-000000000000"],), {"ix_holding_recording_id"})],
     "newest": [((), {"ix_album_created_at, whole"})],
 }
 

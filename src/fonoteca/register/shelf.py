@@ -163,6 +163,17 @@ class Shelf:
         with self._reading() as connection:
             return _songs(connection, list(albums))
 
+    def songs_of_recordings(self, recording_ids: Sequence[str]) -> list[SongRow]:
+        """Return the songs that hold recordings, in the order of these."""
+        with self._reading() as connection:
+            rows = connection.execute(queries.places_of_recordings(recording_ids)).all()
+            albums = _in_order(connection, sorted({row.object_key for row in rows}))
+            songs = {(song.album.object_key, song.logical_path): song for song in _songs(connection, albums)}
+        order = {recording: place for place, recording in enumerate(recording_ids)}
+        ordered = sorted(rows, key=lambda row: (order[row.recording_id], row.object_key, row.logical_path))
+        places = ((row.object_key, row.logical_path) for row in ordered)
+        return [songs[place] for place in places if place in songs]
+
     def counts(self) -> tuple[int, int]:
         """Return how many albums and songs there are."""
         [row] = self._rows(queries.counts())

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, select
 
-from fonoteca.register.schema import album, album_credit, album_genre, file, member_file, object_, version
+from fonoteca.register.schema import album, album_credit, album_genre, file, holding, member_file, object_, version
 
 
 class Order(StrEnum):
@@ -166,6 +166,16 @@ def songs(object_keys: Collection[int]) -> Select[Any]:
         .join(file, file.c.version_key == version.c.id)
         .join(member_file, member_file.c.id == file.c.member_key)
         .where(object_.c.id.in_(object_keys))
+    )
+
+
+def places_of_recordings(recording_ids: Collection[str]) -> Select[Any]:
+    """Select where recordings lie: the keys of objects, and paths."""
+    return (
+        select(holding.c.recording_id, version.c.object_key, file.c.logical_path)
+        .join(file, file.c.id == holding.c.file_key)
+        .join(version, version.c.id == file.c.version_key)
+        .where(holding.c.recording_id.in_(recording_ids))
     )
 
 

@@ -23,6 +23,7 @@ from fonoteca.serve.problems import ProblemAnswers
 from fonoteca.serve.rendering import Pages
 from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.subsonic import Subsonic
 
 _PAGE_POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
@@ -55,8 +56,12 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     coverage = Latest(rooms.catalogue, rooms.catalogue.coverage)
     picture = Latest(rooms.catalogue, lambda: rooms.coverage_png(rooms.catalogue.coverage()))
     app.include_router(api_router(rooms, coverage))
+    renditions = Renditions(rooms)
     app.router.routes.extend(
-        [*Files(rooms).routes(), *Renditions(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()]
+        [
+            *(*Files(rooms).routes(), *renditions.routes(), *Subsonic(rooms, renditions).routes()),
+            *SitePages(rooms, pages, coverage, picture).routes(),
+        ]
     )
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
     app.mount("/static", StaticFiles(directory=static))

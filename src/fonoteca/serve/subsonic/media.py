@@ -1,0 +1,162 @@
+"""Bytes: songs, covers, lyrics. Each way to a file asks rights, fixity and withdrawals again, as the site's own does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from fonoteca.audio import ENCODERS, Format, Rendition
+from fonoteca.model.ids import LogicalPath, ObjectId
+from fonoteca.register import AlbumRow, SongRow, name_key
+from fonoteca.serve.delivery import Parcel, deliver, disposition
+from fonoteca.serve.held import HeldFile, held_file
+from fonoteca.serve.subsonic.answers import CallError, Code, Noun
+from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
+from fonoteca.serve.subsonic.ids import ref_of
+from fonoteca.serve.subsonic.nouns import suffix_of
+from fonoteca.serve.views import pictures_beside
+
+RAW = "raw"
+"""The format that asks for the file as it is."""
+
+KBPS_DEFAULT, KBPS_LEAST, KBPS_MOST = 128, 16, 320
+OFFSET_S_MAX = 86_399
+COVERS_LOOKED_FOR = 5
+"""Albums of an artist, for the first that has a picture."""
+
+SONGS_LOOKED_AT = 500
+"""Of an artist, for one by its title."""
+
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""For what strangers made, as the site's own files have it."""
+
+_SENT_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
+_LYRICS = ("lyrics", "unsyncedlyrics", "uslt", "syncedlyrics", "©lyr")
+_TIMED = re.compile(r"\[(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?\]")
+_ABOUT = re.compile(r"\[[a-z]+:.*\]", re.IGNORECASE)
+
+
+def stream(call: Call) -> Response | Transcoded:
+    """Return a song, in another format where that is asked for and its admission lets it be made."""
+    song = call.song()
+    held = held_file(call.rooms, song.album.object_id, song.logical_path)
+    rendition = _rendition(call, song) if held.passage.record.transcode else None
+    return Transcoded(held, rendition) if rendition else _sent(call, held, attached=False)
+
+
+def _rendition(call: Call, song: SongRow) -> Rendition | None:
+    """Return the format that a player asks for, None where the file as it is will do.
+
+    A rate that the file does not exceed asks for nothing. A format that nobody here makes is given up, not the song.
+    """
+    wanted, kbps_most = call.given.text("format").lower(), call.given.number("maxBitRate", 0)
+    kbps = round(song.probe.bitrate_bps / 1000) if song.probe else 0
+    too_fast = 0 < kbps_most < kbps
+    made = {encoder.ending: form for form, encoder in ENCODERS.items()} | {form.value: form for form in Format}
+    form = made.get(wanted)
+    if (
+        wanted == RAW
+        or (form is None and not too_fast)
+        or (form is not None and suffix_of(song) == ENCODERS[form].ending and not too_fast)
+    ):
+        return None
+    rate = min(max(kbps_most or KBPS_DEFAULT, KBPS_LEAST), KBPS_MOST)
+    return Rendition(form or Format.MP3, rate * 1000, float(call.given.number("timeOffset", 0, 0, OFFSET_S_MAX)))
+
+
+def download(call: Call) -> Response:
+    """Return a song as it is kept, to be saved."""
+    song = call.song()
+    return _sent(call, held_file(call.rooms, song.album.object_id, song.logical_path), attached=True)
+
+
+def cover(call: Call) -> Response:
+    """Return the picture of an album, of a song's album, or of an artist's first album that has one."""
+    ref = ref_of(call.given.needed("id"))
+    albums: list[AlbumRow] = []
+    if ref is not None and ref.kind == "ar":
+        albums = call.library.albums_of(ref.key)[:COVERS_LOOKED_FOR]
+    elif ref is not None:
+        albums = call.library.shown(call.library.shelf.albums_at([ref.key]))
+    for album in albums:
+        siblings = call.rooms.register.objects_of(album.item)
+        for picture in pictures_beside(call.rooms, siblings)[:1]:
+            held = held_file(call.rooms, ObjectId(picture.object_id), LogicalPath(picture.name))
+            return _sent(call, held, attached=False)
+    raise CallError(Code.NOT_FOUND, "There is no picture of this.", 404)
+
+
+def avatar(call: Call) -> Noun:
+    """Return nothing: accounts have no pictures."""
+    call.given.needed("username")
+    raise CallError(Code.NOT_FOUND, "There is no picture of this account.", 404)
+
+
+def lyrics(call: Call) -> Noun:
+    """Return the words of a song that artist and title name, none where it is not here or has none."""
+    artist, title = call.given.text("artist"), call.given.text("title")
+    if not artist or not title:
+        return {"lyrics": {"value": ""}}
+    for song in call.library.songs_by(name_key(artist), SONGS_LOOKED_AT):
+        if name_key(song.title) == name_key(title):
+            return {"lyrics": {"artist": song.artist, "title": song.title, "value": _unsung(_words_of(song))}}
+    return {"lyrics": {"value": ""}}
+
+
+def lyrics_by_id(call: Call) -> Noun:
+    """Return the words of a song, with times where its tags have them."""
+    song = call.song()
+    text = _words_of(song)
+    return {"lyricsList": {"structuredLyrics": [_structured(song, text)]} if text.strip() else {}}
+
+
+def _structured(song: SongRow, text: str) -> Noun:
+    said = [line for line in text.splitlines() if not _ABOUT.fullmatch(line.strip()) or _TIMED.match(line.strip())]
+    timed = sorted((_milliseconds(match), _TIMED.sub("", line).strip()) for line in said for match in _TIMED.finditer(line.strip()))
+    named = {"displayArtist": song.artist or song.album.artist, "displayTitle": song.title, "lang": "xxx"}
+    if timed:
+        return {**named, "synced": True, "line": [{"start": start, "value": value} for start, value in timed]}
+    return {**named, "synced": False, "line": [{"value": line.strip()} for line in said]}
+
+
+def _milliseconds(match: re.Match[str]) -> int:
+    fraction = (match[3] or "0").ljust(3, "0")[:3]
+    return (int(match[1]) * 60 + int(match[2])) * 1000 + int(fraction)
+
+
+def _unsung(text: str) -> str:
+    """Return words without their times."""
+    lines = (line.strip() for line in text.splitlines() if not _ABOUT.fullmatch(line.strip()) or _TIMED.match(line.strip()))
+    return "\n".join(_TIMED.sub("", line).strip() for line in lines)
+
+
+def _words_of(song: SongRow) -> str:
+    """Return the words that a song's tags hold, "" for none."""
+    other = {name.lower().split(":")[0]: values for name, values in song.tags.other.items()} if song.tags else {}
+    return next(("\n".join(other[name]) for name in _LYRICS if name in other), "")
+
+
+def _sent(call: Call, held: HeldFile, *, attached: bool) -> Response:
+    """Return a file as it is kept: whole or in part, and under conditions."""
+    row = held.row
+    name = row.logical_path.rsplit("/", 1)[-1]
+    media_type = row.media_type if _SENT_TYPE.fullmatch(row.media_type) else "application/octet-stream"
+    parcel = Parcel(row.path, row.stored.hashes.sha256, row.file_bytes, held.owner.head_at, media_type, name)
+    response = deliver(call.request, call.rooms.blobs, parcel)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Content-Security-Policy"] = FILE_POLICY
+    if attached:
+        response.headers["Content-Disposition"] = disposition(name, attached=True)
+    return response
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "download": download,
+    "getCoverArt": cover,
+    "getAvatar": avatar,
+    "getLyrics": lyrics,
+    "getLyricsBySongId": lyrics_by_id,
+    "stream": stream,
+}

@@ -1,0 +1,98 @@
+"""The way in: `/rest/NAME` and `/rest/NAME.view`, by GET, POST and HEAD, for players of all kinds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from random import Random
+
+from anyio.to_thread import run_sync
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fonoteca.model.errors import FonotecaError, UsageError
+from fonoteca.serve.problems import Problem
+from fonoteca.serve.renditions import Renditions
+from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.subsonic import browsing, lists, media, searching, system
+from fonoteca.serve.subsonic.answers import OPEN_TO_ALL, CallError, Code, Noun, answer, failure
+from fonoteca.serve.subsonic.asking import Parameters, read_parameters
+from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
+from fonoteca.serve.subsonic.library import Library
+
+log = logging.getLogger("fonoteca.serve")
+
+HANDLERS: Mapping[str, Handler] = {
+    **system.HANDLERS,
+    **browsing.HANDLERS,
+    **lists.HANDLERS,
+    **searching.HANDLERS,
+    **media.HANDLERS,
+}
+
+UNSIGNED = frozenset({"getOpenSubsonicExtensions"})
+"""What is answered to anyone: a player has to know how it may sign in."""
+
+ELSEWHERE = frozenset(
+    {
+        *("getVideoInfo", "getCaptions", "hls", "hls.m3u8", "jukeboxControl", "addChatMessage", "getChatMessages"),
+        *("getShares", "createShare", "updateShare", "deleteShare", "getPodcasts", "getNewestPodcasts", "refreshPodcasts"),
+        *("createPodcastChannel", "deletePodcastChannel", "deletePodcastEpisode", "downloadPodcastEpisode", "getPodcastEpisode"),
+        *("getInternetRadioStations", "createInternetRadioStation", "updateInternetRadioStation", "deleteInternetRadioStation"),
+        *("createUser", "updateUser", "deleteUser", "changePassword", "search", "findSonicPath", "getSonicSimilarTracks"),
+        *("getTranscodeDecision", "getTranscodeStream", "reportPlayback"),
+    }
+)
+"""What the protocol has and an archive has not."""
+
+_CODES = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 451: Code.FORBIDDEN}
+_METHODS = ["GET", "POST", "HEAD", "OPTIONS"]
+
+
+class Subsonic:
+    """The routes that players know."""
+
+    def __init__(self, rooms: ServeRooms, renditions: Renditions) -> None:
+        self._rooms = rooms
+        self._renditions = renditions
+
+    def routes(self) -> list[Route]:
+        """Return the route of all calls."""
+        return [Route("/rest/{name:rest}", self.call, methods=_METHODS, name="subsonic")]
+
+    async def call(self, request: Request) -> Response:
+        """Return the answer to a call: a document, whatever goes wrong, or bytes."""
+        if request.method == "OPTIONS":
+            allowed = {"Access-Control-Allow-Methods": ", ".join(_METHODS), "Access-Control-Allow-Headers": "*"}
+            return Response(None, 204, {**OPEN_TO_ALL, **allowed})
+        told: dict[str, str] = {name: request.query_params.get(name, "") for name in ("f", "callback")}
+        try:
+            given = await read_parameters(request)
+            told = {name: given.text(name) for name in ("f", "callback")}
+            outcome = await run_sync(self._outcome, request, given)
+            if isinstance(outcome, Transcoded):
+                return await self._renditions.render(request, outcome.held, outcome.rendition)
+            return outcome if isinstance(outcome, Response) else answer(outcome, told)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except CallError as failed:
+            return failure(failed, told)
+        except Problem as problem:
+            return failure(CallError(_CODES.get(problem.status_code, Code.GENERIC), problem.detail, problem.status_code), told)
+        except UsageError as error:
+            return failure(CallError(Code.GENERIC, error.problem), told)
+        except FonotecaError as error:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+            return failure(CallError(Code.GENERIC, "The archive cannot answer at the moment. Try again in a minute.", 503), told)
+
+    def _outcome(self, request: Request, given: Parameters) -> Noun | Response | Transcoded:
+        """Return what a call comes to. Raises: CallError, Problem."""
+        name = request.path_params["name"].removesuffix(".view")
+        handler = HANDLERS.get(name)
+        if handler is None:
+            known = "This archive does not offer that." if name in ELSEWHERE else "There is no such call."
+            raise CallError(Code.GENERIC if name in ELSEWHERE else Code.NOT_FOUND, known)
+        now = self._rooms.clock.now()
+        library = Library(self._rooms, Random(int(now.timestamp() * 1e6)))
+        return handler(Call(self._rooms, request, given, library, now))
