@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from libopensonic import AsyncConnection
 from serve_site import ENDGAME, HOSTILE, KEPT, ODD, Site
 from subsonic_schema import check_answer
 
-from fonoteca.register import name_key, object_key_of
+from fonoteca.model.corridor import Damage, DamageKind, MemberFile
+from fonoteca.model.ids import ObjectId
+from fonoteca.model.withdrawal import Authority, Dates, Reason, Tombstone, WithdrawalState
+from fonoteca.register import Register, name_key, object_key_of
+from fonoteca.serve.subsonic.answers import answer
 from fonoteca.serve.subsonic.ids import album_id, artist_id, song_id
+from fonoteca.serve.subsonic.routes import HANDLERS
 
 WHO = {"u": "anonymous", "p": "none", "v": "1.16.1", "c": "test"}
 ALBUM = album_id(object_key_of(ENDGAME))
 ODD_ALBUM = album_id(object_key_of(ODD))
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOWHERE = album_id(1)
 
 CALLS: dict[str, list[dict[str, str]]] = {
@@ -44,7 +55,7 @@ CALLS: dict[str, list[dict[str, str]]] = {
     "getVideos": [{}],
     "getAlbumList": [{"type": "alphabeticalByName"}, {"type": "random"}],
     "getAlbumList2": [
-        *({"type": kind} for kind in ("random", "newest", "alphabeticalByName", "alphabeticalByArtist")),
+        *({"type": kind} for kind in ("random", "newest", "alphabeticalByName", "alphabeticalByArtist", "starred", "recent")),
         {"type": "byYear", "fromYear": "2030", "toYear": "1990"},
         {"type": "byGenre", "genre": "Rock"},
         {"type": "newest", "size": "1", "offset": "1"},
@@ -55,6 +66,8 @@ CALLS: dict[str, list[dict[str, str]]] = {
     "search3": [{"query": "singularity"}, {"query": '""'}, {"query": "söhne"}, {"query": "", "songOffset": "3", "songCount": "2"}],
     "getLyrics": [{"artist": "a", "title": "b"}, {}],
     "getLyricsBySongId": [{"id": "SONG"}],
+    "getUser": [{"username": "anonymous"}],
+    **{name: [{}] for name in ("getStarred", "getStarred2", "getNowPlaying", "getPlaylists", "getBookmarks")},
 }
 
 
@@ -69,6 +82,11 @@ def names(site: Site) -> dict[str, str]:
     row = site.rooms.register.files(ENDGAME)[0]
     [album] = site.rooms.register.shelf.albums_at([object_key_of(ENDGAME)])
     return {"SONG": song_id(album.album_key, row.logical_path), "ARTIST": artist_id(album.artist_key)}
+
+
+def withdrawn(object_id: ObjectId) -> Tombstone:
+    """Return an archive's word that it gives an object out no more."""
+    return Tombstone(object_id, 1, 0, WithdrawalState.DARK, Reason.OPERATOR, "a test", Dates(NOON, NOON, NOON))
 
 
 def ask(client: httpx.Client, name: str, **said: str) -> dict[str, Any]:
@@ -216,3 +234,127 @@ def test_errors_are_those_of_the_protocol(client: httpx.Client) -> None:
     assert failed(client, "search3") == 10
     assert failed(client, "jukeboxControl", action="start") == 0
     assert failed(client, "noSuchCall") == 70
+    assert failed(client, "ping", v="2.0.0") == 30
+    assert failed(client, "ping", v="0.9") == 20
+    assert failed(client, "getUser", username="somebody") == failed(client, "getUsers") == 50
+    for name in ("star", "unstar", "setRating", "scrobble", "createPlaylist", "savePlayQueue", "createBookmark"):
+        assert failed(client, name, id=ALBUM) == 50, name
+    assert failed(client, "getAvatar") == 10
+
+
+def test_bytes_that_are_not_to_be_had_say_so_in_the_status(client: httpx.Client, openapi: Path) -> None:
+    found = client.get("/rest/getCoverArt", params={**WHO, "id": ODD_ALBUM, "f": "json"})
+    assert found.status_code == 404
+    assert check_answer(openapi, "ping", found.json())["error"]["code"] == 70
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"u": "somebody", "p": "secret"}, 40),
+        ({"u": "somebody", "p": "enc:736563726574"}, 40),
+        ({"u": "somebody", "p": "enc:\u00e4"}, 40),
+        ({"u": "somebody", "t": "26719a1196d2a940705a59634eb18eab", "s": "c19b2d"}, 40),
+        ({"u": "somebody"}, 10),
+        ({"u": "somebody", "t": "26719a1196d2a940705a59634eb18eab"}, 10),
+        ({"u": "somebody", "t": "26", "s": "c1", "p": "secret"}, 43),
+        ({"u": "somebody", "apiKey": "k"}, 43),
+        ({"apiKey": "k"}, 44),
+    ],
+)
+def test_who_has_no_account_is_told_by_the_protocols_codes(client: httpx.Client, said: dict[str, str], code: int) -> None:
+    found = client.get("/rest/ping", params={"v": "1.16.1", "c": "test", "f": "json", **said})
+    assert found.json()["subsonic-response"]["error"]["code"] == code
+    assert client.get("/rest/getOpenSubsonicExtensions", params={"f": "json", **said}).json()["subsonic-response"]["status"] == "ok"
+
+
+def test_damaged_and_withdrawn_music_is_not_given_out(site: Site, names: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "register.sqlite"
+    with Register.open(folder) as register:
+        register.load(list(site.rooms.register.dump()))
+        row = register.files(ENDGAME)[0]
+        member = MemberFile(row.path, row.stored.hashes)
+        register.record_check(ENDGAME, row.path, NOON, Damage(ENDGAME, member, DamageKind.DIGEST, (0,), "a", "b"))
+        with site.client(register=register) as client:
+            for name in ("stream", "download"):
+                found = client.get(f"/rest/{name}", params={**WHO, "id": names["SONG"], "f": "json"})
+                assert found.status_code == 503
+                assert "damaged" in found.json()["subsonic-response"]["error"]["message"]
+            register.withdrawals.enter(withdrawn(ENDGAME), Authority.OWN)
+            listed = ask(client, "getAlbumList2", type="newest")["albumList2"]["album"]
+            assert [each["id"] for each in listed] == [ODD_ALBUM]
+            assert failed(client, "getAlbum", id=ALBUM) == failed(client, "getSong", id=names["SONG"]) == 70
+            assert failed(client, "getArtist", id=names["ARTIST"]) == 70
+            assert len(ask(client, "search3", query="")["searchResult3"]["song"]) == 1
+            assert client.get("/rest/stream", params={**WHO, "id": names["SONG"]}).status_code == 200  # the error, as XML
+            assert b'code="70"' in client.get("/rest/stream", params={**WHO, "id": names["SONG"]}).content
+
+
+def test_what_no_xml_can_hold_is_replaced() -> None:
+    body = {"album": {"name": 'a\x00b\x1fc\ud800<&"\n', "song": [{"value": "\x0b]]>"}], "flag": True}}
+    found = ElementTree.fromstring(bytes(answer(body, {}).body))
+    assert found[0].attrib == {"name": 'a\ufffdb\ufffdc\ufffd<&"\n', "flag": "true"}
+    assert found[0][0].text == "\ufffd]]>"
+
+
+_VALUES = st.one_of(
+    st.text(max_size=30),
+    st.integers(-(10**25), 10**25).map(str),
+    st.sampled_from(
+        ["", "random", "byYear", "true", "-1", "1e9", "\x00", ALBUM, ODD_ALBUM, "ar-" + "f" * 16, "tr-" + "0" * 16 + "-" + "0" * 12]
+    ),
+)
+_NAMES = (
+    "id",
+    "type",
+    "size",
+    "offset",
+    "count",
+    "fromYear",
+    "toYear",
+    "genre",
+    "query",
+    "songCount",
+    "songOffset",
+    "artist",
+    "title",
+)
+_NAMES += ("f", "callback", "v", "u", "p", "t", "s", "apiKey", "maxBitRate", "format", "timeOffset", "ifModifiedSince", "username")
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(sorted(HANDLERS)), st.dictionaries(st.sampled_from(_NAMES), _VALUES, max_size=5), st.booleans())
+def test_no_parameter_breaks_it(client: httpx.Client, name: str, said: dict[str, str], by_post: bool) -> None:
+    said = {key: value.encode("utf-8", "replace").decode() for key, value in {**WHO, **said}.items()}
+    address = f"/rest/{name}"
+    found = client.post(address, data=said) if by_post else client.get(address, params=said)
+    assert found.status_code in (200, 404), (found.status_code, found.text)
+    if found.headers["content-type"] == "application/xml":
+        assert ElementTree.fromstring(found.content).attrib["status"] in ("ok", "failed")
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_form_breaks_it(client: httpx.Client, form: bytes) -> None:
+    found = client.post("/rest/search3", content=form, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert found.status_code == 200
+
+
+def test_a_player_of_other_people_browses_and_plays(client: httpx.Client, site: Site, names: dict[str, str]) -> None:
+    rows = site.rooms.register.files(ENDGAME)
+    row = next(row for row in rows if song_id(object_key_of(ENDGAME), row.logical_path) == names["SONG"])
+
+    async def play() -> bytes:
+        player = AsyncConnection(f"http://{client.base_url.host}", "anonymous", "any", port=client.base_url.port or 0)
+        try:
+            assert await player.ping()
+            assert {album.id for album in await player.get_album_list2("alphabeticalByName")} == {ALBUM, ODD_ALBUM}
+            album = await player.get_album(ALBUM)
+            assert names["SONG"] in [song.id for song in album.song or []]
+            found = await player.search3(album.name)
+            assert ALBUM in [each.id for each in found.album or []]
+            return bytes(await (await player.stream(names["SONG"])).read())
+        finally:
+            await player.cleanup()
+
+    assert asyncio.run(play()) == site.rooms.blobs.read(row.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -152,7 +152,16 @@ class Shelf:
 
     def song_page(self, page: Page) -> list[SongRow]:
         """Return a page of all songs, in order of recording: new ones come last."""
-        return self._songs_within(queries.albums_of_songs(page), page, lambda song: True)
+        first_key, before = 0, 0
+        for row in self._rows(queries.song_counts(page.hidden)):
+            if before + row.songs > page.offset:
+                first_key = row.run * queries.KEYS_OF_RUN
+                break
+            before += int(row.songs)
+        else:
+            return []
+        rest = replace(page, offset=page.offset - before)
+        return self._songs_within(queries.albums_of_songs(first_key, rest), rest, lambda song: True)
 
     def songs_of_genre(self, genre: str, page: Page) -> list[SongRow]:
         """Return a page of the songs with a genre, in order of recording."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, not_, select
 
 from fonoteca.register.schema import album, album_credit, album_genre, file, holding, member_file, object_, version
+
+KEYS_OF_RUN = 1024
+"""Objects whose songs are counted together, on the way to a page far into all songs."""
 
 
 class Order(StrEnum):
@@ -132,9 +135,23 @@ def genres() -> Select[Any]:
     return select(album_genre.c.genre, *counts).group_by(album_genre.c.genre).order_by(album_genre.c.genre)
 
 
-def albums_of_songs(page: Page) -> Select[Any]:
-    """Select the keys of the albums among whose songs a page of all songs lies, and how many songs come before each."""
-    return _spread(select(album.c.object_key, album.c.song_count), album.c.object_key, album.c.song_count, page)
+def song_counts(hidden: Collection[int]) -> Select[Any]:
+    """Select how many songs the albums of each run of keys have, in order of key."""
+    run = album.c.object_key.op("/")(KEYS_OF_RUN)
+    columns: tuple[Any, ...] = (run.label("run"), func.sum(album.c.song_count).label("songs"))
+    query = select(*columns).group_by(run).order_by(run)
+    return query.where(not_(album.c.object_key.in_(hidden))) if hidden else query
+
+
+def albums_of_songs(first_key: int, page: Page) -> Select[Any]:
+    """Select the keys of the albums among whose songs a page lies, counted from an album's key, and how many come before each."""
+    query = select(album.c.object_key, album.c.song_count).where(album.c.object_key >= first_key)
+    # So many albums have so many songs, as each has one at least.
+    some = query.order_by(album.c.object_key).limit(page.offset + page.limit)
+    if page.hidden:
+        some = some.where(not_(album.c.object_key.in_(page.hidden)))
+    found = some.subquery()
+    return _spread(select(found), found.c.object_key, found.c.song_count, replace(page, hidden=()))
 
 
 def albums_of_genre_songs(genre: str, page: Page) -> Select[Any]:

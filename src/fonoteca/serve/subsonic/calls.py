@@ -18,6 +18,7 @@ from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.asking import Parameters
 from fonoteca.serve.subsonic.ids import Ref, needed_ref
 from fonoteca.serve.subsonic.library import Library
+from fonoteca.serve.subsonic.listeners import Listener
 from fonoteca.serve.subsonic.nouns import song_noun
 
 _T = TypeVar("_T")
@@ -34,6 +35,7 @@ class Call:
     request: Request
     given: Parameters
     library: Library
+    listener: Listener
     now: datetime
 
     def ref(self, kinds: str, name: str = "id") -> Ref:

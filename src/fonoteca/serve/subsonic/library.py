@@ -17,6 +17,9 @@ HIDDEN_MAX = 20_000
 """Withdrawn albums left out by the question itself, of the 32,766 parameters that SQLite takes. Others leave gaps in pages."""
 
 ALBUMS_OF_ARTIST_MAX = 2_000
+SONGS_OF_ALBUM = 4
+"""That one album may be expected to give to a list of songs by chance."""
+
 RANDOM_STARTS = 12
 """Places among all albums that one random list is taken from."""
 
@@ -148,10 +151,20 @@ class Library:
             chosen = self.shelf.albums_of_genre(genre, page) if genre else self.shelf.albums_of_years(*(years or (0, 0)), page)
             albums = self.shown(chosen)
         else:
-            albums = self.random_albums(limit)
+            albums = self._enough(self.random_albums(limit), limit)
         songs = [song for song in self.heard(self.shelf.songs(albums)) if _fits(song, genre, years)]
         self._chance.shuffle(songs)
         return songs[:limit]
+
+    def _enough(self, albums: Sequence[AlbumRow], limit: int) -> list[AlbumRow]:
+        """Return the first of some albums that have so many songs together, each counting for SONGS_OF_ALBUM at most."""
+        taken, count = [], 0
+        for album in albums:
+            if count >= limit:
+                break
+            taken.append(album)
+            count += min(album.song_count, SONGS_OF_ALBUM)
+        return taken
 
 
 def _place(song: SongRow) -> tuple[int, int, int]:

@@ -32,6 +32,10 @@ def _by_genre(call: Call, limit: int, offset: int) -> list[AlbumRow]:
     return library.shown(library.shelf.albums_of_genre(call.given.needed("genre"), library.page(limit, offset)))
 
 
+def _nothing(call: Call, limit: int, offset: int) -> list[AlbumRow]:
+    return []
+
+
 def _random(call: Call, limit: int, offset: int) -> list[AlbumRow]:
     return call.library.random_albums(limit)
 
@@ -43,8 +47,9 @@ LISTERS: dict[str, Lister] = {
     "alphabeticalByArtist": _ordered(Order.ARTIST),
     "byYear": _by_year,
     "byGenre": _by_genre,
+    **dict.fromkeys(("frequent", "recent", "starred", "highest"), _nothing),
 }
-"""By the protocol's name. What depends on who asks is added by `personal`."""
+"""By the protocol's name. Those of what somebody played or starred are empty, as nothing is kept of those who have no account."""
 
 
 def albums(name: str, noun: Callable[[AlbumRow], Noun]) -> Handler:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from random import Random
 
@@ -15,11 +16,12 @@ from fonoteca.model.errors import FonotecaError, UsageError
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
-from fonoteca.serve.subsonic import browsing, lists, media, searching, system
+from fonoteca.serve.subsonic import browsing, lists, media, personal, searching, system
 from fonoteca.serve.subsonic.answers import OPEN_TO_ALL, CallError, Code, Noun, answer, failure
 from fonoteca.serve.subsonic.asking import Parameters, read_parameters
 from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
 from fonoteca.serve.subsonic.library import Library
+from fonoteca.serve.subsonic.listeners import ANONYMOUS, Anyone, Listener, Listeners, sign_in
 
 log = logging.getLogger("fonoteca.serve")
 
@@ -29,6 +31,7 @@ HANDLERS: Mapping[str, Handler] = {
     **lists.HANDLERS,
     **searching.HANDLERS,
     **media.HANDLERS,
+    **personal.HANDLERS,
 }
 
 UNSIGNED = frozenset({"getOpenSubsonicExtensions"})
@@ -46,6 +49,9 @@ ELSEWHERE = frozenset(
 )
 """What the protocol has and an archive has not."""
 
+ANYONE = Anyone()
+
+_VERSION = re.compile(r"([0-9]{1,4})\..{0,20}")
 _CODES = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 451: Code.FORBIDDEN}
 _METHODS = ["GET", "POST", "HEAD", "OPTIONS"]
 
@@ -53,8 +59,9 @@ _METHODS = ["GET", "POST", "HEAD", "OPTIONS"]
 class Subsonic:
     """The routes that players know."""
 
-    def __init__(self, rooms: ServeRooms, renditions: Renditions) -> None:
+    def __init__(self, rooms: ServeRooms, renditions: Renditions, listeners: Listeners = ANYONE) -> None:
         self._rooms = rooms
+        self._listeners = listeners
         self._renditions = renditions
 
     def routes(self) -> list[Route]:
@@ -93,6 +100,22 @@ class Subsonic:
         if handler is None:
             known = "This archive does not offer that." if name in ELSEWHERE else "There is no such call."
             raise CallError(Code.GENERIC if name in ELSEWHERE else Code.NOT_FOUND, known)
+        _check_version(given.text("v"))
+        nobody = Listener(ANONYMOUS, known=False)
+        listener = nobody if name in UNSIGNED else sign_in(given, self._listeners)
         now = self._rooms.clock.now()
         library = Library(self._rooms, Random(int(now.timestamp() * 1e6)))
-        return handler(Call(self._rooms, request, given, library, now))
+        return handler(Call(self._rooms, request, given, library, listener, now))
+
+
+def _check_version(text: str) -> None:
+    """Raise CallError for a player of another protocol. What is no version is a player that does not say."""
+    match = _VERSION.fullmatch(text)
+    if match is not None and int(match[1]) != 1:
+        old = int(match[1]) < 1
+        words = (
+            "Incompatible protocol version: the player is too old."
+            if old
+            else "Incompatible protocol version: this server is too old."
+        )
+        raise CallError(Code.CLIENT_OLD if old else Code.SERVER_OLD, words)
