@@ -14,7 +14,7 @@ from sqlalchemy import Engine, Select
 from test_register_holdings import NOON
 
 import fonoteca.register
-from fonoteca.register import Order, Page
+from fonoteca.register import Order, Page, Span
 
 OBJECT, PATH, KEY, DIGEST = "urn:fonoteca:audio:a:b", "a/b/c/d", "a:b", "41" * 32
 OF_VERSION = {"uq_object_object_id", "uq_version_object_key_version"}
@@ -103,12 +103,28 @@ EXPECTED: dict[str, list[Case]] = {
     "songs": [(([1, 2],), {"uq_version_object_key_version", "uq_file_version_key_logical_path"})],
     "places_of_recordings": [((["00000000-0000-0000-0000-000000000000"],), {"ix_holding_recording_id"})],
     "newest": [((), {"ix_album_created_at, whole"})],
+    "changes_after": [
+        ((Span(), None, 100), {"ix_change_changed_at, whole"}),
+        ((Span(since=NOON), (NOON, OBJECT), 100), {"ix_change_changed_at"}),
+        ((Span("audio"), (NOON, OBJECT), 100), {"ix_change_kind_changed_at"}),
+        ((Span("audio", "debian", NOON, NOON), (NOON, OBJECT), 100), {"ix_change_kind_source_changed_at"}),
+    ],
+    "change_of": [((OBJECT,), set())],
+    "source_after": [(("audio", "debian"), {"ix_change_kind_source_changed_at"})],
 }
 
 PASSES = {
-    *("albums", "albums_of_genre", "albums_of_genre_songs", "albums_of_songs", "song_counts"),
-    *("all_withdrawals", "counts", "genres"),
-    *("held", "hashed_files", "objects_with_lost_rows"),
+    *(
+        "albums",
+        "albums_of_genre",
+        "albums_of_genre_songs",
+        "albums_of_songs",
+        "song_counts",
+        "all_withdrawals",
+        "counts",
+        "genres",
+    ),
+    *("changes_in", "held", "hashed_files", "objects_with_lost_rows"),
 }
 """Questions that read everything, or that only others narrow: nobody waits for them. And those of which PostgreSQL answers
 neither alike on tables that are empty, having two good indexes."""

@@ -1,6 +1,7 @@
 """The register: holdings, decisions, drops and checks in a transactional database, SQLite or PostgreSQL (floor 2)."""
 
 from fonoteca.register.auditing import Auditing, DueRow, Quarantined, SeenRow, Verdict
+from fonoteca.register.changes import ChangeRow, Changes, Position, Span
 from fonoteca.register.naming import IGNORED_ARTICLES, name_key, object_key_of, sort_name
 from fonoteca.register.register import Register
 from fonoteca.register.rows import (
@@ -27,6 +28,8 @@ __all__ = [
     "AlbumRow",
     "ArtistRow",
     "Auditing",
+    "ChangeRow",
+    "Changes",
     "Check",
     "CheckRow",
     "DecisionRow",
@@ -41,12 +44,14 @@ __all__ = [
     "Order",
     "Outcome",
     "Page",
+    "Position",
     "Quarantined",
     "Register",
     "SeenRow",
     "Shelf",
     "Sieve",
     "SongRow",
+    "Span",
     "Totals",
     "Verdict",
     "VersionRow",

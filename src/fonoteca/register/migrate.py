@@ -10,7 +10,7 @@ from fonoteca.model.errors import StoreError
 from fonoteca.register.engine import lock_migrations, reading, writing
 from fonoteca.register.schema import metadata
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration. Known here so that a register that is at it is opened without Alembic, which is slow to import."""
 
 

@@ -11,6 +11,7 @@ from fonoteca.register.schema import (
     album,
     album_credit,
     album_genre,
+    change,
     drop,
     drop_member,
     file,
@@ -82,6 +83,7 @@ def _questions() -> list[tuple[str, Select[Any]]]:
             select(*drop_member.c).order_by(drop_member.c.object_id, drop_member.c.version, drop_member.c.drop_id),
         ),
         *_shelf_questions(),
+        ("change", select(*change.c).order_by(change.c.object_id)),
         ("withdrawal", select(*withdrawal.c).order_by(withdrawal.c.object_id, withdrawal.c.authority)),
     ]
 

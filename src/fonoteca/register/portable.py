@@ -16,15 +16,16 @@ from sqlalchemy import table as plain_table
 
 from fonoteca.formats.strictjson import INTEGER_MAX, parse_json
 from fonoteca.model.errors import FormatError
+from fonoteca.register.changes import note_all_changes
 from fonoteca.register.migrate import HEAD
-from fonoteca.register.schema import album, album_credit, album_genre, metadata, owner
+from fonoteca.register.schema import album, album_credit, album_genre, change, metadata, owner
 from fonoteca.register.shelving import shelve_all
 
 FORMAT = "fonoteca-register/1"
 LINE_BYTES_MAX = 256 << 20
 """A row of hashes has 104 B a piece: no file is longer than 41 GB in the shortest pieces, or 660 GB in those of 256 KiB."""
 _ROWS_AT_ONCE = 1000
-_DERIVED = (album, album_credit, album_genre)
+_DERIVED = (album, album_credit, album_genre, change)
 _TABLES = [table for table in metadata.sorted_tables if table is not owner and table not in _DERIVED]
 _SUBJECT = "register.jsonl"
 _REMEDY = "Use another backup, or make the register anew from the store with `fonoteca rebuild`."
@@ -62,6 +63,7 @@ def load(connection: Connection, lines: Iterable[bytes]) -> int:
     filler.flush()
     _go_on_counting(connection)
     shelve_all(connection)
+    note_all_changes(connection)
     return filler.row_count
 
 

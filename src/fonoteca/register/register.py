@@ -20,6 +20,7 @@ from fonoteca.model.withdrawal import Purpose, Tombstone
 from fonoteca.register import portable, queries, reading
 from fonoteca.register.auditing import Auditing
 from fonoteca.register.bulk import batched
+from fonoteca.register.changes import Changes, note_all_changes
 from fonoteca.register.engine import insert_or, open_engine, write, writing
 from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
@@ -329,6 +330,11 @@ class Register:
         return Publishing(self._reading)
 
     @property
+    def changes(self) -> Changes:
+        """The register as harvesters know it: what changed when, deletions among it."""
+        return Changes(self._reading)
+
+    @property
     def shelf(self) -> Shelf:
         """The register as players know it: albums, artists, genres and songs."""
         return Shelf(self._reading)
@@ -411,6 +417,7 @@ class Register:
             for table in reversed(metadata.sorted_tables):
                 if table not in (decision, event, item, owner, withdrawal):
                     connection.execute(delete(table))
+            note_all_changes(connection)
             yield Register(self._engine, None, connection)
 
     def natural_rows(self) -> Iterator[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ Grain and keys:
     album         one row an audio object whose head may be shared and was decoded: what players browse. Follows from the others.
     album_credit  one row an artist of an album's files  artist_key, object_id
     album_genre   one row a genre of an album's files    genre, object_id
+    change        one row an object that could ever be shared: when it last changed, for harvesters. Follows from the others.
     tally         sums over heads, kept as rows change, so that totals need no scan. 16 rows a kind: fewer writers wait.
 """
 
@@ -372,6 +373,18 @@ album_genre = Table(
     Column("genre", _Name, primary_key=True),
     Column("object_key", _Key, ForeignKey("object.id"), primary_key=True, autoincrement=False, index=True),
     Column("song_count", Integer, nullable=False),
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("object_id", _Name, primary_key=True),
+    Column("kind", _Name, nullable=False),
+    Column("source", _Name, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_change_changed_at", "changed_at", "object_id"),
+    Index("ix_change_kind_changed_at", "kind", "changed_at", "object_id"),
+    Index("ix_change_kind_source_changed_at", "kind", "source", "changed_at", "object_id"),
 )
 
 tally = Table(

@@ -19,6 +19,7 @@ from fonoteca.model.ids import UUID_PATTERN, RecordingId
 from fonoteca.model.rights import Act, Kind, RightsRecord
 from fonoteca.register import queries
 from fonoteca.register.bulk import batched, insert_missing, insert_rows, reserve_keys
+from fonoteca.register.changes import note_changes
 from fonoteca.register.engine import insert_or
 from fonoteca.register.rows import Description, plain, probe_json, storable, tags_json
 from fonoteca.register.schema import (
@@ -144,6 +145,7 @@ def _record(connection: Connection, wave: list[_Entry], sums: Counter[tuple[str,
     _make_heads(connection, heads, keys)
     unshelve(connection, [entry.object_key for entry in heads if not entry.made])
     shelve(connection, [_shelved(entry) for entry in heads if _is_album(entry)])
+    note_changes(connection, (entry.stored.object_id for entry in heads))
     for entry in heads:
         object_id = entry.stored.object_id
         key = (object_id.kind, crc32(object_id.encode("ascii")) % TALLY_BUCKETS)

@@ -5,7 +5,7 @@ Everything in here comes from the event log, and what is entered twice is as onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -17,10 +17,12 @@ from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, upd
 from fonoteca.formats.tombstones import parse_tombstone, tombstone_line
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Answer, Authority, Purpose, Tombstone, Withdrawal, WithdrawalState, joined
+from fonoteca.register.changes import note_all_changes, note_changes
 from fonoteca.register.queries import drops_with
 from fonoteca.register.rows import storable
 from fonoteca.register.schema import (
     TALLY_BUCKETS,
+    change,
     file,
     fixity_check,
     holding,
@@ -123,6 +125,7 @@ class Withdrawals:
             elif known < tombstone.number:
                 gone = {"purge_at": None, "purged_at": None} if back else {}
                 connection.execute(update(withdrawal).where(*this).values(**said, **answer, **gone))
+            note_changes(connection, [tombstone.object_id])
 
         self._write(work)
 
@@ -147,6 +150,7 @@ class Withdrawals:
                 connection.execute(update(withdrawal).where(*followed).values(**said))
             else:
                 connection.execute(delete(withdrawal).where(*followed))
+            note_changes(connection, [tombstone.object_id])
 
         self._write(work)
 
@@ -154,16 +158,22 @@ class Withdrawals:
         """Take what the operator decided about a statement of the archive that is followed, if that is still its newest word."""
         this = (*_of(answered), withdrawal.c.number == answered.tombstone.number)
         said = {"answer": answered.answer, "answered_at": answered.answered_at, "answer_ground": storable(answered.answer_ground)}
-        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(**said)))
+        self._change(answered, this, said)
 
     def order_purge(self, ordered: Withdrawal, at: datetime) -> None:
         """Say that an object's bytes are about to go, on the strength of a statement that is still in force."""
         this = (*_of(ordered), withdrawal.c.number == ordered.tombstone.number, withdrawal.c.purge_at.is_(None))
-        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(purge_at=at)))
+        self._change(ordered, this, {"purge_at": at})
 
     def clear(self) -> None:
         """Let go of every statement, for them to be entered anew from a log that is whole."""
-        self._write(lambda connection: connection.execute(delete(withdrawal)))
+
+        def work(connection: Connection) -> None:
+            connection.execute(delete(withdrawal))
+            connection.execute(delete(change))
+            note_all_changes(connection)
+
+        self._write(work)
 
     def forget(self, object_id: str) -> None:
         """Let go of all that is held of an object whose bytes are gone. The drops that it is in stay as they are."""
@@ -172,7 +182,16 @@ class Withdrawals:
     def note_purged(self, ordered: Withdrawal, at: datetime) -> None:
         """Say that an object's bytes are gone."""
         this = (*_of(ordered), withdrawal.c.purge_at.is_not(None), withdrawal.c.purged_at.is_(None))
-        self._write(lambda connection: connection.execute(update(withdrawal).where(*this).values(purged_at=at)))
+        self._change(ordered, this, {"purged_at": at})
+
+    def _change(self, each: Withdrawal, this: Sequence[Any], said: Mapping[str, Any]) -> None:
+        """Change what is kept of a statement, and when its object changed."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(update(withdrawal).where(*this).values(**said))
+            note_changes(connection, [each.tombstone.object_id])
+
+        self._write(work)
 
     def _rows(self, query: Select[Any]) -> list[Row[Any]]:
         with self._reading() as connection:
@@ -222,6 +241,7 @@ def _forget_object(connection: Connection, object_id: str) -> None:
         "duration_ms": tally.c.duration_ms - row.duration_ms,
     }
     connection.execute(update(tally).where(tally.c.kind == row.kind, tally.c.bucket == bucket).values(**less))
+    note_changes(connection, [object_id])
 
 
 def _withdrawal(row: Row[Any]) -> Withdrawal:
