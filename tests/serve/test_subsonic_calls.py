@@ -23,6 +23,7 @@ from fonoteca.model.withdrawal import Authority, Dates, Reason, Tombstone, Withd
 from fonoteca.register import Register, name_key, object_key_of
 from fonoteca.serve.subsonic.answers import answer
 from fonoteca.serve.subsonic.ids import album_id, artist_id, song_id
+from fonoteca.serve.subsonic.media import structured
 from fonoteca.serve.subsonic.routes import HANDLERS
 
 WHO = {"u": "anonymous", "p": "none", "v": "1.16.1", "c": "test"}
@@ -295,6 +296,20 @@ def test_what_no_xml_can_hold_is_replaced() -> None:
     found = ElementTree.fromstring(bytes(answer(body, {}).body))
     assert found[0].attrib == {"name": 'a\ufffdb\ufffdc\ufffd<&"\n', "flag": "true"}
     assert found[0][0].text == "\ufffd]]>"
+
+
+def test_lyrics_are_told_with_their_times(openapi: Path) -> None:
+    found = structured("a", "b", "[ti:b]\n[00:10.50][01:02]Ooh\n[00:01.2]<La> & la\n")
+    assert found["line"] == [
+        {"start": 1200, "value": "<La> & la"},
+        {"start": 10500, "value": "Ooh"},
+        {"start": 62000, "value": "Ooh"},
+    ]
+    plain = structured("a", "b", "one\n\n two ")
+    assert (plain["synced"], plain["line"]) == (False, [{"value": "one"}, {"value": ""}, {"value": "two"}])
+    for each in (found, plain):
+        body = answer({"lyricsList": {"structuredLyrics": [each]}}, {"f": "json"}).body
+        check_answer(openapi, "getLyricsBySongId", json.loads(bytes(body)))
 
 
 _VALUES = st.one_of(

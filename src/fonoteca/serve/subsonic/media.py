@@ -109,16 +109,20 @@ def lyrics_by_id(call: Call) -> Noun:
     """Return the words of a song, with times where its tags have them."""
     song = call.song()
     text = _words_of(song)
-    return {"lyricsList": {"structuredLyrics": [_structured(song, text)]} if text.strip() else {}}
+    return {
+        "lyricsList": {"structuredLyrics": [structured(song.artist or song.album.artist, song.title, text)]} if text.strip() else {}
+    }
 
 
-def _structured(song: SongRow, text: str) -> Noun:
-    said = [line for line in text.splitlines() if not _ABOUT.fullmatch(line.strip()) or _TIMED.match(line.strip())]
-    timed = sorted((_milliseconds(match), _TIMED.sub("", line).strip()) for line in said for match in _TIMED.finditer(line.strip()))
-    named = {"displayArtist": song.artist or song.album.artist, "displayTitle": song.title, "lang": "xxx"}
+def structured(artist: str, title: str, text: str) -> Noun:
+    """Return the words of a song line by line; those of a line with several times once for each, in order of time."""
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if _TIMED.match(line) or not _ABOUT.fullmatch(line)]
+    timed = sorted((_milliseconds(match), _TIMED.sub("", line).strip()) for line in said for match in _TIMED.finditer(line))
+    named = {"displayArtist": artist, "displayTitle": title, "lang": "xxx"}
     if timed:
         return {**named, "synced": True, "line": [{"start": start, "value": value} for start, value in timed]}
-    return {**named, "synced": False, "line": [{"value": line.strip()} for line in said]}
+    return {**named, "synced": False, "line": [{"value": line} for line in said]}
 
 
 def _milliseconds(match: re.Match[str]) -> int:
