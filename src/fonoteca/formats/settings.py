@@ -13,6 +13,7 @@ from fonoteca.model.rights import Policy
 from fonoteca.model.settings import (
     EditionSettings,
     FixitySettings,
+    OaiSettings,
     RaySettings,
     S3Settings,
     ServerSettings,
@@ -60,6 +61,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     },
     "fixity": {"cycle_days": int},
     "s3": {"endpoint": str, "region": str},
+    "oai": {"domain": str, "email": str, "page_records": int},
     "ray": {"address": str},
 }
 
@@ -112,6 +114,7 @@ def parse_settings(text: str) -> Settings:
         editions=EditionSettings(**_table(document, "editions")),
         signing=SigningSettings(**_table(document, "signing")),
         server=ServerSettings(**_table(document, "server")),
+        oai=OaiSettings(**_table(document, "oai")),
         swarm=SwarmingSettings(**_table(document, "swarm")),
         fixity=FixitySettings(**_table(document, "fixity")),
         s3=S3Settings(**_table(document, "s3")),
@@ -164,6 +167,7 @@ timestamp_days = {signing.timestamp_days}
 host = {text(server.host)}
 port = {server.port}
 
+{_oai_toml(settings.oai)}
 [swarm]  # for `seed` and `follow --keep`; the rates: 0 is no limit
 port = {swarm.port}
 dht = {text(swarm.dht)}
@@ -189,6 +193,16 @@ region = {text(settings.s3.region)}
 
 [ray]
 address = {text(settings.ray.address)}
+"""
+
+
+def _oai_toml(oai: OaiSettings) -> str:
+    """Return the table of harvesting."""
+    return f"""\
+[oai]  # for libraries that harvest with OAI-PMH; /oai answers once both are set
+domain = {_toml_value(oai.domain)}  # in every identifier, for ever: choose it once
+email = {_toml_value(oai.email)}  # of the administrator, a role and not a person
+page_records = {oai.page_records}
 """
 
 

@@ -130,6 +130,37 @@ class RaySettings:
     address: str = "auto"
 
 
+_DOMAIN = re.compile(r"(?=.{4,253}\Z)[a-z][a-z0-9-]{0,62}(?:\.[a-z][a-z0-9-]{0,62})+")
+"""As the guidelines of OAI identifiers have it: each label begins with a letter."""
+_EMAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]+(?:\.[^\s@.]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class OaiSettings:
+    """How libraries harvest the archive (OAI-PMH): it answers once domain and email are set.
+
+    domain: in every identifier, for ever, whatever machine answers. email: of the administrator, a role. page_records: of a page.
+    """
+
+    domain: str = ""
+    email: str = ""
+    page_records: int = 100
+
+    def __post_init__(self) -> None:
+        """Check what goes into every answer."""
+        if self.domain and not _DOMAIN.fullmatch(self.domain):
+            problem = "expected a domain in small letters, such as archive.example"
+            raise UsageError(f"oai.domain {self.domain!r:.80}", problem, "Correct it in fonoteca.toml.")
+        if self.email and not (_EMAIL.fullmatch(self.email) and self.email.isprintable() and len(self.email) <= TITLE_CHARS_MAX):
+            raise UsageError(f"oai.email {self.email!r:.80}", "expected a mail address", "Correct it in fonoteca.toml.")
+        _check_range("oai.page_records", self.page_records, 1, 1000)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether harvesters are answered."""
+        return bool(self.domain and self.email)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one archive. name: also the root name of its torrents, fixed at `init`.
@@ -147,6 +178,7 @@ class Settings:
     editions: EditionSettings = field(default_factory=EditionSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    oai: OaiSettings = field(default_factory=OaiSettings)
     swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)
     s3: S3Settings = field(default_factory=S3Settings)

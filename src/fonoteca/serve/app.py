@@ -18,6 +18,7 @@ from fonoteca.model.errors import FonotecaError
 from fonoteca.serve.api import api_router
 from fonoteca.serve.files import Files
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.oai import Oai
 from fonoteca.serve.pages import SitePages
 from fonoteca.serve.problems import ProblemAnswers
 from fonoteca.serve.rendering import Pages
@@ -60,7 +61,7 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     app.router.routes.extend(
         [
             *(*Files(rooms).routes(), *renditions.routes(), *Subsonic(rooms, renditions).routes()),
-            *SitePages(rooms, pages, coverage, picture).routes(),
+            *(*Oai(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()),
         ]
     )
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
