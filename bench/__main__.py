@@ -39,6 +39,7 @@ from bench import (
     search,
     seeding,
     small_objects,
+    streaming,
     swarm,
 )
 from bench.machine import BusyMeter, await_quiet, describe
@@ -67,6 +68,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "search": search.figures,
     "register": register.figures,
     "players": players.figures,
+    "streaming": streaming.figures,
     "s3": s3.figures,
     "ray": ray.figures,
     "paper": paper.figures,

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveLock", "DiskBlobs", "DiskStaging", "SystemCalls"]
 
 
+_BUFFER_BYTES = 1 << 16
+"""Of an open blob. Whoever reads more at once reads past it; hundreds of listeners have one each."""
+
+
 class _StoredFile(FileIO):
     """A file open for reading whose errors are StoreErrors."""
 
@@ -87,7 +91,7 @@ class DiskBlobs:
                 os.close(descriptor)
                 raise BlobMissing(key, "this is not a file")
         # FileIO has the name for messages; the descriptor is what was checked.
-        return BufferedReader(_StoredFile(path, "rb", opener=lambda _name, _flags: descriptor), COPY_BYTES)
+        return BufferedReader(_StoredFile(path, "rb", opener=lambda _name, _flags: descriptor), _BUFFER_BYTES)
 
     def size(self, key: str) -> int | None:
         """Return the length in bytes, or None when there is no such blob."""

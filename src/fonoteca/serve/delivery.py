@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 from fonoteca.model.errors import FixityError
 from fonoteca.serve.ranges import Portion, Validators, choose_portion
 
-CHUNK_BYTES = 1 << 18
-"""256 KiB: a listener's buffer is never far behind, and a thread hop a chunk costs nothing beside it."""
+CHUNK_BYTES = 1 << 17
+"""128 KiB: a thread hop a chunk costs little beside it, and two of them for each of hundreds of listeners are not much."""
 
 _DAMAGED = "Its copy here is damaged. It will be healed from a mirror by `fonoteca repair`."
 
