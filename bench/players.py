@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import threading
@@ -107,6 +108,8 @@ def _serving(rooms: ServeRooms) -> Iterator[HTTPConnection]:
     """Serve on a free port, in a thread. Gives: a connection to it."""
     server = uvicorn.Server(uvicorn.Config(create_app(rooms), port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
+    gc.collect()
+    gc.freeze()  # as `serve` does
     thread.start()
     try:
         while not server.started:
@@ -118,6 +121,7 @@ def _serving(rooms: ServeRooms) -> Iterator[HTTPConnection]:
     finally:
         server.should_exit = True
         thread.join()
+        gc.unfreeze()
 
 
 def _fill(register: Register, albums: int) -> None:

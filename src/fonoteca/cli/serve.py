@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -41,9 +42,16 @@ def serve(archive: Archive, listener: socket.socket, as_json: bool = False) -> N
         print_json({"title": archive.settings.title, "url": address})
     else:
         say(f"{archive.settings.title} is on {address}  (stop with Ctrl-C)", "bold green")
-    config = uvicorn.Config(create_app(serve_rooms(archive)), log_level="warning", access_log=False)
-    with suppress(KeyboardInterrupt):  # uvicorn has ended in order by then, and raises the signal again
-        uvicorn.Server(config).run(sockets=[listener])
+    site = create_app(serve_rooms(archive))
+    # What is loaded by now stays: looking through it again stopped every answer that makes many objects for 75 ms.
+    gc.collect()
+    gc.freeze()
+    config = uvicorn.Config(site, log_level="warning", access_log=False)
+    try:
+        with suppress(KeyboardInterrupt):  # uvicorn has ended in order by then, and raises the signal again
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        gc.unfreeze()  # what is never looked through is never let go of, and some libraries say so on stderr
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -136,7 +136,7 @@ class Shelf:
     def artists(self, page: Page, prefix: str = "") -> list[ArtistRow]:
         """Return a page of those who have albums, in order of `sort_name`, those whose own begins so."""
         rows = self._rows(queries.artists(page, prefix))
-        return [ArtistRow(row.artist_key, row.name, row.album_count, row.sort_artist) for row in rows]
+        return [ArtistRow(key, name, count, place) for key, name, count, place in map(tuple, rows)]
 
     def artists_at(self, artist_keys: Collection[int]) -> Mapping[int, ArtistRow]:
         """Return artists by their keys: with the number of their own albums, or where they have none of those they are on."""

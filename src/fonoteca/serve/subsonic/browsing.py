@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from fonoteca.register import IGNORED_ARTICLES, ArtistRow, name_key
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
@@ -41,14 +42,15 @@ def _index(call: Call, noun: Callable[[ArtistRow], Noun]) -> list[Noun]:
     """Return the artists by the first letter of their place in order, each script's own letters included."""
     letters: dict[str, list[Noun]] = {}
     for artist in call.library.shelf.artists(call.library.page(ARTISTS_MAX)):
-        letters.setdefault(letter_of(artist.sort_name), []).append(noun(artist))
+        letters.setdefault(letter_of(artist.sort_name[:1]), []).append(noun(artist))
     ordered = sorted(letters, key=lambda letter: (letter == OTHERS, letter))
     return [{"name": letter, "artist": letters[letter]} for letter in ordered]
 
 
-def letter_of(sort_name: str) -> str:
-    """Return the letter that a name is listed under: its first, of any script, or `#` for what begins with none."""
-    first = unicodedata.normalize("NFC", sort_name[:1]).upper()[:1]
+@lru_cache(4096)
+def letter_of(first: str) -> str:
+    """Return the letter that names with a first character are listed under, of any script, or `#` for what is no letter."""
+    first = unicodedata.normalize("NFC", first).upper()[:1]
     return first if first.isalpha() else OTHERS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from random import Random
@@ -17,7 +17,7 @@ HIDDEN_MAX = 20_000
 """Withdrawn albums left out by the question itself, of the 32,766 parameters that SQLite takes. Others leave gaps in pages."""
 
 ALBUMS_OF_ARTIST_MAX = 2_000
-SONGS_OF_ALBUM = 4
+SONGS_OF_ALBUM = 6
 """That one album may be expected to give to a list of songs by chance."""
 
 RANDOM_STARTS = 12
@@ -146,15 +146,31 @@ class Library:
 
     def random_songs(self, limit: int, genre: str, years: tuple[int, int] | None) -> list[SongRow]:
         """Return songs by chance, of a genre where one is named, of years where they are."""
-        if genre or years:
-            page = self.page(limit)
-            chosen = self.shelf.albums_of_genre(genre, page) if genre else self.shelf.albums_of_years(*(years or (0, 0)), page)
-            albums = self.shown(chosen)
+        if genre:
+            albums = self._by_chance(lambda page: self.shelf.albums_of_genre(genre, page), limit)
+        elif years is not None:
+            first, last = years
+            albums = self._by_chance(lambda page: self.shelf.albums_of_years(first, last, page), limit)
         else:
-            albums = self._enough(self.random_albums(limit), limit)
-        songs = [song for song in self.heard(self.shelf.songs(albums)) if _fits(song, genre, years)]
+            albums = self.random_albums(limit)
+        songs = [song for song in self.heard(self.shelf.songs(self._enough(albums, limit))) if _fits(song, genre, years)]
         self._chance.shuffle(songs)
         return songs[:limit]
+
+    def _by_chance(self, listed: Callable[[Page], list[AlbumRow]], limit: int) -> list[AlbumRow]:
+        """Return albums of a list from places by chance. Where the list ends before such a place, the next is tried before it."""
+        found: dict[int, AlbumRow] = {}
+        end, each = self.shelf.counts()[0], -(-limit // RANDOM_STARTS)
+        for _ in range(RANDOM_STARTS):
+            start = self._chance.randrange(max(1, end))
+            some = listed(self.page(each, start))
+            end = end if some else start
+            found |= {album.object_key: album for album in some}
+        if len(found) < limit:
+            found |= {album.object_key: album for album in listed(self.page(limit))}
+        albums = self.shown(found.values())
+        self._chance.shuffle(albums)
+        return albums
 
     def _enough(self, albums: Sequence[AlbumRow], limit: int) -> list[AlbumRow]:
         """Return the first of some albums that have so many songs together, each counting for SONGS_OF_ALBUM at most."""
