@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
@@ -268,9 +269,17 @@ def test_health_answers_get_and_head(client: httpx.Client) -> None:
     assert client.head("/health").status_code == 200
 
 
+def test_ready_says_whether_the_store_is_there(site: Site, client: httpx.Client, tmp_path: Path) -> None:
+    assert client.get("/ready").json() == {"status": "ready"}
+    assert client.head("/ready").status_code == 200
+    with site.client(blobs=DiskBlobs(tmp_path / "elsewhere")) as without:
+        answer = without.get("/ready")
+        assert (answer.status_code, answer.json()["code"]) == (503, "store")
+
+
 def test_api_describes_itself(client: httpx.Client) -> None:
     described = client.get("/api/openapi.json").json()
-    assert set(described["paths"]) == {"/api/search", "/api/coverage", "/api/drops", "/api/withdrawals", "/health"}
+    assert set(described["paths"]) == {"/api/search", "/api/coverage", "/api/drops", "/api/withdrawals", "/health", "/ready"}
 
 
 def test_style_and_script_may_be_kept_for_their_address_changes_with_them(client: httpx.Client) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from fonoteca import __version__
+from fonoteca.formats.ocfl import ROOT_DECLARATION
 from fonoteca.model.catalogue import Coverage
 from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, Found, find
 from fonoteca.serve.latest import Latest
@@ -93,6 +94,13 @@ class HealthAnswer:
     mirror: MirrorAnswer | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyAnswer:
+    """That requests may be sent here. Otherwise the answer is 503."""
+
+    status: str
+
+
 def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     """Return the routes of the API."""
     router = APIRouter()
@@ -135,6 +143,15 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
         totals = rooms.register.totals()
         masked, mirror = len(rooms.register.withdrawn()), mirror_answer(rooms)
         return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes, masked, mirror)
+
+    @router.get("/ready", summary="Whether register and store answer: for whoever decides where requests go")
+    @router.head("/ready", include_in_schema=False)
+    def ready(response: Response) -> ReadyAnswer:
+        response.headers["Cache-Control"] = "no-store"
+        rooms.register.totals()
+        if rooms.blobs.size(ROOT_DECLARATION[0]) is None:
+            raise Problem(503, "The store is not there.", "store")
+        return ReadyAnswer("ready")
 
     @router.get("/api/withdrawals", summary="What was withdrawn, why, and what mirrors made of it")
     def withdrawals() -> WithdrawalsAnswer:

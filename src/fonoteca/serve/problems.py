@@ -35,7 +35,7 @@ _WORDS: Mapping[int, str] = {
     500: "It is our fault, not yours, and it has been written down.",
 }
 
-PROGRAM_PATHS = ("/api/", "/health", "/oai")
+PROGRAM_PATHS = ("/api/", "/health", "/oai", "/ready")
 """Addresses that programs read; all others are for people."""
 
 
