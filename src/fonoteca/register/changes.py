@@ -86,11 +86,13 @@ class Changes:
         """Return each kind and source that the list has, in order. Cost: a look-up for each of them."""
         found: list[tuple[str, str]] = []
         with self._reading() as connection:
-            while len(found) < SOURCES_MAX:
-                row = connection.execute(source_after(*(found[-1] if found else ("", "")))).first()
-                if row is None:
-                    break
-                found.append((row.kind, row.source))
+            for kind in sorted(Kind):
+                while len(found) < SOURCES_MAX:
+                    last = found[-1][1] if found and found[-1][0] == kind else ""
+                    source = connection.execute(source_after(kind, last)).scalar()
+                    if source is None:
+                        break
+                    found.append((str(kind), source))
         return found
 
 
@@ -114,10 +116,8 @@ def change_of(object_id: str) -> Select[Any]:
 
 
 def source_after(kind: str, source: str) -> Select[Any]:
-    """Select the kind and source that come next."""
-    place = tuple_(literal(kind, change.c.kind.type), literal(source, change.c.source.type))
-    query = select(change.c.kind, change.c.source).where(tuple_(change.c.kind, change.c.source) > place)
-    return query.order_by(change.c.kind, change.c.source).limit(1)
+    """Select the source of a kind that comes next."""
+    return select(change.c.source).where(change.c.kind == kind, change.c.source > source).order_by(change.c.source).limit(1)
 
 
 def _within(query: Select[Any], span: Span) -> Select[Any]:
