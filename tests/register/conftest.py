@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, delete, event
 from fonoteca.model.corridor import DropMember, Event
 from fonoteca.model.rights import Refusal
 from fonoteca.register import Register
-from fonoteca.register.engine import open_engine, writing
 from fonoteca.register.schema import metadata
+from fonoteca.sql.engine import open_engine, writing
 from fonoteca.testing.postgres import Cluster, postgres_cluster
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))]

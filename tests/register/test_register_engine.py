@@ -22,8 +22,8 @@ from sqlalchemy.schema import CreateIndex
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import StoreError
 from fonoteca.register import Register, migrate
-from fonoteca.register.engine import open_engine, reading, writing
 from fonoteca.register.schema import metadata
+from fonoteca.sql.engine import open_engine, reading, writing
 
 _WRITER = """
 import sys

@@ -18,8 +18,8 @@ from sqlalchemy import text
 
 from fonoteca.model.errors import FonotecaError, StoreError, UsageError
 from fonoteca.register import Register
-from fonoteca.register.engine import open_engine, reading, writing
-from fonoteca.register.failures import shown_address
+from fonoteca.sql.engine import open_engine, reading, writing
+from fonoteca.sql.failures import shown_address
 from fonoteca.testing.postgres import DURABLE, PASSWORD, USER, Cluster, postgres_cluster
 
 pytestmark = pytest.mark.xdist_group("postgresql")

@@ -16,8 +16,9 @@ from sqlalchemy import text
 
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import StoreError
-from fonoteca.register import Register, engine
-from fonoteca.register.engine import open_engine, write, writing
+from fonoteca.register import Register
+from fonoteca.sql import engine
+from fonoteca.sql.engine import open_engine, write, writing
 
 PROCESSES = 2
 WRITER = Path(__file__).with_name("register_writer.py")

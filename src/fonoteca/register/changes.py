@@ -20,8 +20,8 @@ from fonoteca.formats.tombstones import parse_tombstone
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import Act, Kind
 from fonoteca.register.bulk import batched
-from fonoteca.register.engine import insert_or
 from fonoteca.register.schema import change, object_, version, withdrawal
+from fonoteca.sql.engine import insert_or
 
 OBJECTS_AT_ONCE = 500
 SOURCES_MAX = 1_000

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 from fonoteca.model.errors import StoreError
-from fonoteca.register.engine import lock_migrations, reading, writing
 from fonoteca.register.schema import metadata
+from fonoteca.sql.engine import lock_migrations, reading, writing
 
 HEAD = "0010"
 """The newest migration. Known here so that a register that is at it is opened without Alembic, which is slow to import."""

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Select, select
 
 from fonoteca.formats.claim import Claim
 from fonoteca.model.errors import ClaimedError
-from fonoteca.register.engine import insert_or
 from fonoteca.register.schema import owner
+from fonoteca.sql.engine import insert_or
 
 _ONE = 1
 _REMEDY = "Give this archive a database of its own: set `register` in fonoteca.toml, and run `fonoteca rebuild`."

@@ -1,4 +1,4 @@
-"""Writing drops, checks and events into the register, on a connection that `fonoteca.register.engine` began."""
+"""Writing drops, checks and events into the register, on a connection that `fonoteca.sql.engine` began."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fonoteca.formats.checklists import CHECKED, LOG_ONLY
 from fonoteca.model.corridor import Drop, Event
 from fonoteca.model.errors import StoreError
 from fonoteca.register.bulk import batched, insert_missing
-from fonoteca.register.engine import insert_or
 from fonoteca.register.queries import MemberPlace, dropped_in, drops_that_replace, members_at, members_of_drop
 from fonoteca.register.rows import SOUND, Check, facts_json, numbers_json, plain, storable
 from fonoteca.register.schema import drop, drop_member, event, fixity_check, member_file, object_, version
+from fonoteca.sql.engine import insert_or
 
 _MEMBER_PATH = re.compile(r"(?P<object>.+?)/v(?P<version>[1-9][0-9]{0,8})/(?P<tail>.+)", re.DOTALL)
 

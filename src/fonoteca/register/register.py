@@ -21,8 +21,6 @@ from fonoteca.register import portable, queries, reading
 from fonoteca.register.auditing import Auditing
 from fonoteca.register.bulk import batched
 from fonoteca.register.changes import Changes, note_all_changes
-from fonoteca.register.engine import insert_or, open_engine, write, writing
-from fonoteca.register.engine import reading as reading_from
 from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
 from fonoteca.register.owner import check_owner, claim_register, hand_over, owner_of
@@ -58,6 +56,8 @@ from fonoteca.register.schema import (
 from fonoteca.register.shelf import Shelf
 from fonoteca.register.versions import record_versions
 from fonoteca.register.withdrawals import Withdrawals
+from fonoteca.sql.engine import insert_or, open_engine, write, writing
+from fonoteca.sql.engine import reading as reading_from
 
 LIMIT_DEFAULT = 100
 """Rows of a page where the caller names no other number."""

@@ -20,7 +20,6 @@ from fonoteca.model.rights import Act, Kind, RightsRecord
 from fonoteca.register import queries
 from fonoteca.register.bulk import batched, insert_missing, insert_rows, reserve_keys
 from fonoteca.register.changes import note_changes
-from fonoteca.register.engine import insert_or
 from fonoteca.register.rows import Description, plain, probe_json, storable, tags_json
 from fonoteca.register.schema import (
     TALLY_BUCKETS,
@@ -35,6 +34,7 @@ from fonoteca.register.schema import (
     version,
 )
 from fonoteca.register.shelving import ShelvedFile, ShelvedObject, shelve, unshelve
+from fonoteca.sql.engine import insert_or
 
 Recorded = tuple[StoredVersion, RightsRecord | None, Description]
 """A version, its rights (None for a document) and what it is called."""

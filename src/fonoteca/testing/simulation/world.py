@@ -29,7 +29,7 @@ from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.neighbours import Healers
 from fonoteca.ports import SILENCE, Blobs
 from fonoteca.register import Register
-from fonoteca.register.engine import open_engine
+from fonoteca.sql.engine import open_engine
 from fonoteca.testing.calls import Crash
 from fonoteca.testing.keys import counted_seeds
 from fonoteca.testing.simulation.bucket import Bucket, FaultyBucket

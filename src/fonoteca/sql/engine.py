@@ -1,4 +1,4 @@
-"""The engine under the register. All that differs between SQLite and PostgreSQL is here and in `bulk`, and nowhere else."""
+"""The engine under the tables of a room. What differs between SQLite and PostgreSQL is here and in the register's `bulk`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.register.failures import failure, may_try_again, shown_address
+from fonoteca.sql.failures import failure, may_try_again, shown_address
 
 BUSY_TIMEOUT_MS = 60_000
 """How long a writer waits for another process's transaction. A server and a command write at once; none writes for long."""
@@ -40,8 +40,8 @@ _WRITES = "fonoteca_writes"
 _MIGRATION_LOCK = 0x666F6E6F
 """Key of the PostgreSQL advisory lock under which migrations run: `fono` in ASCII."""
 
-_CONTENT_LOCK = 0x666F6E70
-"""Writers share this advisory lock of the schema; whoever makes the register anew has it alone."""
+CONTENT_LOCK = 0x666F6E70
+"""Writers of the register share this advisory lock of the schema; whoever makes it anew has it alone."""
 
 _REMEDY = "Set `register` in fonoteca.toml to sqlite or postgresql+psycopg://USER@HOST/DATABASE."
 
@@ -145,16 +145,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, before_commit: Callable[[], None] | None = None, *, alone: bool = False) -> Iterator[Connection]:
+def writing(
+    engine: Engine, before_commit: Callable[[], None] | None = None, *, alone: bool = False, content_lock: int = CONTENT_LOCK
+) -> Iterator[Connection]:
     """Give a connection whose changes become durable together when the context ends well, or not at all.
 
     before_commit: called last, with everything written and nothing durable yet. alone: no other writer until then.
+    content_lock: key of the lock that writers of the same tables share; rooms that keep their own need not wait for each other.
     Raises: StoreError when the engine fails. When that is while it commits, the changes may have become durable all the same.
     """
     with told(engine), engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             kind = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-            connection.execute(text(f"SELECT {kind}(:key, hashtext(current_schema()))"), {"key": _CONTENT_LOCK})
+            connection.execute(text(f"SELECT {kind}(:key, hashtext(current_schema()))"), {"key": content_lock})
             if alone:
                 take_time(connection)
         yield connection
