@@ -289,6 +289,28 @@ def test_a_killed_audit_looks_again_at_objects_own_files_of_which_no_stamp_is_ke
     assert [folder / "store" / damage.member.path for damage in found.damages] == sorted(own)
 
 
+def test_a_killed_audit_reads_again_what_a_register_made_anew_knows_the_date_of_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "BATCH_FILES", 4)
+    monkeypatch.setattr(checks, "FILES_AT_ONCE", 4)
+    total = _at(folder, 0).file_count
+    clock = StoppedClock(NOW + DAY)
+    with opened(folder, clock=clock) as archive:
+        archive.workers = Killing((total - 1) // 4)
+        with pytest.raises(Killed):
+            _due(archive, Scope())
+        make_anew(archive)
+    for path in (folder / "store").rglob("*"):
+        os.utime(path, ns=(1, 1))  # no time tells of what is done now
+    _rot(_file(folder, "*-z.flac"))
+    clock.at += timedelta(hours=1)
+    with opened(folder, clock=clock) as archive:
+        found = _due(archive, Scope())
+    assert _paths(found) == ["01-z.flac"]
+    assert (found.file_count, found.changed_count) == (total, 0)
+
+
 def test_an_interrupted_audit_keeps_what_it_has_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auditing, "BATCH_FILES", 4)
 

@@ -5,7 +5,8 @@ Rules of order:
   2. then those never checked, then the longest unchecked;
   3. checks are recorded a batch at a time, so that a killed audit goes on where it stopped;
   4. a check that is dated in the future says nothing of when it was: see `flows.doubts`;
-  5. an audit that is taken up again reads objects' own files anew: no row keeps their length and time to tell of a change.
+  5. an audit that is taken up again reads anew what no row keeps the length and time of, to tell of a change: objects' own
+     files, and files whose last check a register that was made anew knows the date of alone.
 """
 
 from __future__ import annotations
@@ -295,7 +296,10 @@ class _Run:
         return max(EPOCH, self.began - self.scope.older_than)
 
     def _changed(self) -> Iterator[DueRow]:
-        """Yield the files whose length or time is not what their last check saw. Cost: a look at each, nothing is read."""
+        """Yield the files whose length or time is not what their last check saw. Cost: a look at each, nothing is read.
+
+        An audit that is taken up again: then those of which nobody knows what it saw.
+        """
         asked: deque[list[SeenRow]] = deque()
 
         def items() -> Iterator[list[str]]:
@@ -310,7 +314,7 @@ class _Run:
                 asked.append(page)
                 yield [each.path for each in page]
 
-        keys = array("q")  # of 8 bytes each: all files may have changed
+        keys, unknown = array("q"), array("q")  # of 8 bytes each: all files may have changed
         for stamps in self.rooms.workers.run(STAMP_TASK, self.rooms.archive, items()):
             rows = asked.popleft()
             self.stamp_count += len(rows)
@@ -319,7 +323,10 @@ class _Run:
                     keys.append(row.key)
                     if len(self.changed) < CHANGED_MAX:
                         self.changed.append(row.path)
+                elif row.seen is None and self.goes_on_from is not None:
+                    unknown.append(row.key)
         self.changed_count = len(keys)
+        keys += unknown
         for start in range(0, len(keys), STAMPS_AT_ONCE):
             yield from self.rooms.register.auditing.files(keys[start : start + STAMPS_AT_ONCE])
 
