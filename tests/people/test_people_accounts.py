@@ -17,7 +17,7 @@ from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.people import People, Role, Seal
 from fonoteca.people.people import SESSION_KEPT
 from fonoteca.people.schema import metadata
-from fonoteca.people.tries import NAME_MOST, ORIGIN_MOST, PAIR_MOST, WINDOW_S
+from fonoteca.people.tries import NAME_MOST, ORIGIN_MOST, PAIR_MOST, WINDOW_S, charge
 from fonoteca.sql.engine import open_engine, writing
 from fonoteca.testing.postgres import Cluster, postgres_cluster
 
@@ -139,8 +139,16 @@ def test_tries_are_counted_for_all_processes_and_for_names_nobody_has(opened: Ca
     assert both[0].sign_in("Ada", PASSWORD, PLACE).account == ada
 
 
-def test_one_place_and_one_name_have_limits_of_their_own() -> None:
-    assert PAIR_MOST < ORIGIN_MOST < NAME_MOST
+def test_one_place_and_one_name_have_limits_of_their_own(people: People, address: str) -> None:
+    engine = open_engine(address)
+    with writing(engine) as connection:
+        of_place = [charge(connection, f"name{number}", PLACE, 1_000) for number in range(ORIGIN_MOST + 1)]
+        of_name = [charge(connection, "ada", f"place{number}", 1_000) for number in range(NAME_MOST + 1)]
+        later = charge(connection, "ada", PLACE, 1_000 + WINDOW_S)
+    engine.dispose()
+    assert of_place == [0] * ORIGIN_MOST + [WINDOW_S]
+    assert of_name == [0] * NAME_MOST + [WINDOW_S]
+    assert later == 0
 
 
 def test_a_session_ends_by_time_sign_out_password_and_disabling(people: People, hand: Hand) -> None:
