@@ -1,4 +1,4 @@
-"""How long a search of the starter catalogue takes, beside SQLite FTS5 on the same documents and words."""
+"""How long a search of the starter catalogue takes, beside SQLite FTS5 on the same documents and words, and what it finds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from contextlib import closing
 from pathlib import Path
 from statistics import quantiles
 
-from bench.report import Figure, Peer
+from bench.known_items import FIRST_HITS, count_known, make_questions
+from bench.report import Figure, Goal, Peer
 from bench.starter import starter_archive
 from bench.stopwatch import Stopwatch
 from fonoteca.model.catalogue import Recording
+from fonoteca.search import HitKind, SearchIndex
 
 QUERIES = 1_000
 HITS = 20
+QUESTIONS = 10_000
+FIRST_SHARE_MIN, AMONG_FIRST_SHARE_MIN = 90.0, 97.0
+"""Per cent of the known-item questions that are to be answered by the first hit, and by one of the first ten."""
 _WORD = re.compile(r"[^\W_]{3,}")
 
 
@@ -30,6 +35,7 @@ def figures(scratch: Path) -> list[Figure]:
         queries = list(_queries(recordings))
         ours_ms = _milliseconds(lambda words: archive.search.search(words, HITS), queries)
         wrong_ms = _milliseconds(lambda words: archive.search.search(words, HITS), [_with_error(each) for each in queries])
+        quality = _quality(archive.search, recordings)
     with closing(_peer(recordings)) as peer:
         theirs_ms = _milliseconds(lambda words: peer.execute(_ASK, (_as_fts(words), HITS)).fetchall(), queries)
     name = "search, 1 to 3 words, the last one begun"
@@ -38,6 +44,24 @@ def figures(scratch: Path) -> list[Figure]:
         Figure(f"{name}: median", _part(ours_ms, 50), "ms", Peer("SQLite FTS5", _part(theirs_ms, 50)), less_is_better=True),
         Figure(f"{name}: p99", _part(ours_ms, 99), "ms", Peer("SQLite FTS5", _part(theirs_ms, 99)), less_is_better=True),
         Figure("search with a typing error: p99", _part(wrong_ms, 99), "ms", less_is_better=True),
+        *quality,
+    ]
+
+
+def _quality(index: SearchIndex, recordings: Sequence[Recording]) -> list[Figure]:
+    """Return how many known-item questions are answered by the first hit and by one of the first ten, in all and by kind."""
+
+    def found(words: str) -> list[tuple[str, str]]:
+        return [(hit.title, hit.artist) for hit in index.search(words, HITS) if hit.kind is HitKind.TRACK]
+
+    counts = count_known(make_questions([(one.title, one.artist) for one in recordings], QUESTIONS, seed=1891), found)
+    asked = sum(one.asked for one in counts.values())
+    first, among = sum(one.first for one in counts.values()), sum(one.among_first for one in counts.values())
+    name = "known items, of title and artist"
+    return [
+        Figure(f"{name}: first", 100 * first / asked, "%", goal=Goal(FIRST_SHARE_MIN)),
+        Figure(f"{name}: among the first {FIRST_HITS}", 100 * among / asked, "%", goal=Goal(AMONG_FIRST_SHARE_MIN)),
+        *(Figure(f"{name}, {kind}: first", 100 * one.first / one.asked, "%") for kind, one in counts.items()),
     ]
 
 

@@ -141,6 +141,11 @@ def test_one_typing_error_is_forgiven_when_nothing_else_is_found(reader: IndexRe
     assert titles(reader, "zzzzzzzzzz") == []
 
 
+def test_two_typing_errors_are_forgiven_in_long_words_only(reader: IndexReader) -> None:
+    assert titles(reader, "artropad ")[0] == "Arthropod"
+    assert titles(reader, "atrm ") == []
+
+
 def test_no_words_find_nothing(reader: IndexReader) -> None:
     for words in ("", "   ", "!?", '"', "♥"):
         assert reader.search(words) == ()
