@@ -9,7 +9,7 @@ from pathlib import Path
 from fonoteca.catalogue import Catalogue
 from fonoteca.model.catalogue import Permit, Plan, PlanQuestion, Snapshot
 from fonoteca.model.corridor import Candidate
-from fonoteca.model.errors import TrustError
+from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Admission, Evidence, Kind, Policy, Scheme
 from fonoteca.ports import Clock, Progress
@@ -55,12 +55,13 @@ def index_for_search(rooms: CatalogueRooms) -> None:
 def adopt_index(rooms: CatalogueRooms, folder: Path, name: str) -> None:
     """Take the search index of the snapshot in force into use that another archive made; the folder, below staging, is used up.
 
-    Raises: TrustError when it is another snapshot's, or does not find what the catalogue has; StoreError when it cannot be read.
+    Raises: StoreError when another snapshot is in force here, or it cannot be read; TrustError when it does not find what the
+    catalogue has.
     """
     snapshot = rooms.catalogue.snapshot()
     if snapshot is None or snapshot.name != name:
         problem = f"it is of the catalogue {name}, and {snapshot.name if snapshot else 'none'} is in force"
-        raise TrustError("search index", problem, "Follow another mirror of this archive.")
+        raise StoreError("search index", problem, "Run `fonoteca catalogue build`: it indexes what is in force.")
     last = snapshot.recording_count
     ranks = sorted({1 + (last - 1) * step // (PROVED_RECORDINGS - 1) for step in range(PROVED_RECORDINGS)})
     sample = (recording for rank in ranks for recording in rooms.catalogue.recordings(rank - 1, 1))
