@@ -26,10 +26,11 @@ demo-cluster: ## The corridor on S3, PostgreSQL and Ray, all on this machine, on
 	@$(PYTHON) tools/demo_cluster.py $(DEMO_ARGS)
 
 # Playwright's driver needs libatomic, which neither its wheel nor Chromium brings. PostgreSQL's programs are not in PATH.
-# aria2, Transmission and network namespaces are for the tests of swarms, which are skipped without them.
+# aria2, Transmission and network namespaces are for the tests of swarms, Sublime Music and its screen for those of players; they are
+# skipped without them.
 test: ## Every check: style, types, floors, then the tests (TEST_ARGS="-k store")
 	@sh tools/debian.sh chromium=chromium libatomic.so.1=libatomic1 "/usr/lib/postgresql/*/bin/initdb=postgresql" aria2c=aria2 transmission-cli=transmission-cli \
-		ip=iproute2
+		ip=iproute2 sublime-music=sublime-music Xvfb=xvfb dbus-daemon=dbus gdbus=libglib2.0-bin
 	@sh tools/bootstrap.sh dev
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist loadgroup $(TEST_ARGS)

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from bench import (
     acquire,
+    acquire_plan,
     analysis,
     audio,
     audit,
@@ -29,6 +30,7 @@ from bench import (
     editions,
     exports,
     hashing,
+    pages,
     paper,
     plan,
     players,
@@ -40,6 +42,7 @@ from bench import (
     seeding,
     small_objects,
     streaming,
+    supysonic,
     swarm,
 )
 from bench.machine import BusyMeter, await_quiet, describe
@@ -58,6 +61,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "corridor": corridor.figures,
     "audio": audio.figures,
     "acquire": acquire.figures,
+    "acquire_plan": acquire_plan.figures,
     "small_objects": small_objects.figures,
     "analysis": analysis.figures,
     "audit": audit.figures,
@@ -69,6 +73,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "register": register.figures,
     "players": players.figures,
     "streaming": streaming.figures,
+    "pages": pages.figures,
+    "supysonic": supysonic.figures,
     "s3": s3.figures,
     "ray": ray.figures,
     "paper": paper.figures,

@@ -21,24 +21,38 @@ from statistics import quantiles
 from urllib.parse import urlencode
 
 import uvicorn
+from sqlalchemy import insert
 
 from bench.register import NOON, PIECE_BYTES, PROBE
 from bench.report import Figure, Goal
+from fonoteca.frontage import serve_rooms
+from fonoteca.gatehouse import PEOPLE_FILE
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import MemberFile, StoredFile, StoredVersion
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ItemKey, LogicalPath, ObjectId, Sha256
 from fonoteca.model.rights import Act, Kind, RightsRecord
 from fonoteca.model.settings import Settings
+from fonoteca.people.personal import Kind as MarkKind
+from fonoteca.people.personal import Revised, Song, Thing
+from fonoteca.people.personal.tables import marks, scrobbles
 from fonoteca.register import Description, Register
+from fonoteca.register.shelfqueries import Page
 from fonoteca.serve import ServeRooms, create_app
-from fonoteca.wiring import create_archive, open_archive, serve_rooms
+from fonoteca.serve.subsonic.ids import path_digest
+from fonoteca.sql.engine import open_engine, writing
+from fonoteca.wiring import Archive, create_archive, open_archive
 
 SONGS_DEFAULT = 1_000_000
 SONGS_OF_ALBUM, ALBUMS_OF_ARTIST = 10, 4
 BATCH = 500
 PAGES = 100
 """Asked for of each list, half of them with the most rows that the protocol has."""
+
+KEPT_THINGS = 20_000
+"""Albums, and songs, that a listener starred and rated."""
+
+PLAYLIST_SONGS, SCROBBLES = 10_000, 80_000
 
 WHOLE = 5
 PAGE_MS, WHOLE_MS = 100.0, 1000.0
@@ -54,8 +68,9 @@ def figures(folder: Path) -> list[Figure]:
     create_archive(folder / "archive", Settings("bench", "Bench"))
     with open_archive(folder / "archive") as archive:
         _fill(archive.register, songs // SONGS_OF_ALBUM)
+        key = _keep(archive, songs // SONGS_OF_ALBUM)
         with _serving(serve_rooms(archive)) as line:
-            return _measured(line, songs)
+            return [*_measured(line, songs), *_measured_own(line, songs, key)]
 
 
 def _measured(line: HTTPConnection, songs: int) -> list[Figure]:
@@ -89,8 +104,64 @@ def _measured(line: HTTPConnection, songs: int) -> list[Figure]:
     return found
 
 
-def _milliseconds(line: HTTPConnection, call: str, said: Said) -> float:
-    query = urlencode({**WHO, **said})
+def _measured_own(line: HTTPConnection, songs: int, key: str) -> list[Figure]:
+    """Return how long what is kept for a listener takes: lists of it, and pages on which it is told of."""
+    dice, name, found, who = Random(6), f"players, {songs / 1e6:.3g} M songs", [], {**SIGNED, "apiKey": key}
+    paged = {kind: ("getAlbumList2", {"type": kind}, "size", "offset") for kind in ("starred", "highest", "frequent", "recent")}
+    paged["all songs, with plays and stars"] = ("search3", {"query": "", "albumCount": "0"}, "songCount", "songOffset")
+    for title, (call, said, size, offset) in paged.items():
+        most = KEPT_THINGS if call == "getAlbumList2" else songs
+        pages = [{size: "500" if number % 2 else "50", offset: str(dice.randrange(most))} for number in range(PAGES)]
+        taken = [_milliseconds(line, call, {**said, **page}, who) for page in pages]
+        goal = Goal(PAGE_MS, at_most=True)
+        found.append(Figure(f"{name}: {title}, a page, p99", quantiles(taken, n=100)[98], "ms", goal=goal, less_is_better=True))
+    whole = {
+        f"a playlist of {PLAYLIST_SONGS:,}": "getPlaylist",
+        "getStarred2": "getStarred2",
+        "getArtists, with stars": "getArtists",
+    }
+    for title, call in whole.items():
+        slowest = max(_milliseconds(line, call, {"id": "pl1"}, who) for _ in range(WHOLE))
+        goal = Goal(WHOLE_MS, at_most=True)
+        found.append(Figure(f"{name}: {title}, the slowest of {WHOLE}", slowest, "ms", goal=goal, less_is_better=True))
+    return found
+
+
+def _keep(archive: Archive, albums: int) -> str:
+    """Keep much for a listener: stars and ratings of albums, songs and artists, a month of listening, and a playlist.
+
+    Returns: an API key.
+    """
+    people, shelf = archive.people, archive.register.shelf
+    dice, account = Random(8), people.add("bench", "four words of mine").number
+    rows = shelf.albums_from(-(1 << 63), Page(min(albums, KEPT_THINGS)))
+    songs = {Song(song.album.album_key, path_digest(song.logical_path)) for song in shelf.songs(rows)}
+    chosen = dice.sample(sorted(songs), min(len(songs), 2 * KEPT_THINGS))
+    things = [Thing(MarkKind.ALBUM, row.album_key) for row in rows]
+    things += [Thing(MarkKind.SONG, song.album, song.path) for song in chosen[:KEPT_THINGS]]
+    things += [Thing(MarkKind.ARTIST, row.artist_key) for row in rows[::ALBUMS_OF_ARTIST]]
+    marked = [
+        {"account": account, "kind": str(each.kind), "key": each.key, "path": each.path, "starred": n, "rating": 1 + n % 5}
+        for n, each in enumerate(dict.fromkeys(things))
+    ]
+    now = int(time.time())
+    heard = [
+        {"account": account, "key": song.album, "path": song.path, "at": now - n * 30, "recording": f"{n % 5000}"}
+        for n, song in enumerate(dice.choices(chosen, k=SCROBBLES))
+    ]
+
+    engine = open_engine(str(archive.folder / PEOPLE_FILE))
+    with writing(engine) as connection:
+        connection.execute(insert(marks), marked)
+        connection.execute(insert(scrobbles), heard)
+    engine.dispose()
+    made = Revised(0, "bench", "", public=False, songs=tuple(chosen[:PLAYLIST_SONGS]), duration_ms=0)
+    assert people.personal.playlists.create(account, made) == 1
+    return people.add_key(account, "bench").text
+
+
+def _milliseconds(line: HTTPConnection, call: str, said: Said, who: Said | None = None) -> float:
+    query = urlencode({**(WHO if who is None else who), **said})
     begun = time.perf_counter()
     line.request("GET", f"/rest/{call}?{query}")
     body = line.getresponse().read()
@@ -100,7 +171,8 @@ def _milliseconds(line: HTTPConnection, call: str, said: Said) -> float:
     return taken
 
 
-WHO: Said = {"u": "anonymous", "p": "none", "v": "1.16.1", "c": "bench", "f": "json"}
+SIGNED: Said = {"v": "1.16.1", "c": "bench", "f": "json"}
+WHO: Said = {"u": "anonymous", "p": "none", **SIGNED}
 
 
 @contextlib.contextmanager

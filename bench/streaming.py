@@ -1,6 +1,6 @@
 """Listeners at once: whether one of 200 ever waits for sound, what that takes of memory, and how fast files go out beside nginx.
 
-Run: `python -m bench streaming`. Each figure is of `fonoteca serve` in a process of its own, over loopback.
+Run: `python -m bench streaming`. Each figure is of `fonoteca serve` as it is set up by itself, with access events, over loopback.
 """
 
 from __future__ import annotations
@@ -34,54 +34,94 @@ LEAD_S = 1.0
 """Of sound that a player gathers before it begins to play."""
 
 FILES, FILE_BYTES = 40, 8 << 20
-DOWNLOADS = 16
+DOWNLOADS, TURNS, PROCESSES = 16, 3, 2
 MEMORY_GOAL_MB = 32
 _APART_S = 0.01
 _READ_BYTES = 16_384
 _DEADLINE_S = 60
 
+Server = tuple[subprocess.Popen[str], str]
+"""A process, and its address without a slash."""
+
 
 def figures(scratch: Path) -> list[Figure]:
-    """Return stalls and memory of listeners, and the speed of downloads beside nginx with the same files."""
+    """Return stalls, memory and events of listeners, and the speed of downloads beside nginx with the same files."""
     listeners = int(os.environ.get(LISTENERS_VARIABLE, LISTENERS))
     archive = scratch / "archive"
     hold(archive, FILES, FILE_BYTES)
     with open_archive(archive) as opened:
         rows = [opened.register.files(row.object_id)[0] for row in opened.register.objects()]
     assert len(rows) == FILES
-    with _serving(archive) as (process, address):
-        urls = [address + file_url(row.object_id, row.logical_path) for row in rows]
-        ours = max(_download(urls) for _ in range(3))
-        before_mb = _resident_mb(process.pid)
-        heard = asyncio.run(_listen(urls, listeners, process.pid))
-    with _nginx(scratch / "nginx", archive / "store") as address:
-        theirs = max(_download([f"{address}/{quote(row.path)}" for row in rows]) for _ in range(3))
-    name = f"{listeners} listeners at 320 kbit/s for {LISTENED_S} s"
+    paths = [file_url(row.object_id, row.logical_path) for row in rows]
+    with _nginx(scratch / "nginx", archive / "store") as nginx:
+        with serving(archive) as ours:
+            loads = _in_turns([(ours, paths), (nginx, [f"/{quote(row.path)}" for row in rows])])
+            before_mb = _resident_mb(ours[0].pid)
+            heard = asyncio.run(_listen([ours[1] + path for path in paths], listeners, ours[0].pid))
+        with serving(archive, "--processes", str(PROCESSES)) as several:
+            [shared] = _in_turns([(several, paths)])
+    with open_archive(archive) as opened:
+        unheard = 2 * TURNS * FILES + listeners - opened.people.accesses.count()
+    alone, theirs = loads
+    name, files = f"{listeners} listeners at 320 kbit/s for {LISTENED_S} s", f"{FILES} files of 8 MiB, {DOWNLOADS} at once"
+    grew_mb = max(0.0, heard.late_mb - heard.early_mb)
     return [
         Figure(f"{name}: stalls", heard.stalls, "", goal=Goal(0, at_most=True), less_is_better=True),
         Figure(f"{name}: until the first second of sound is there, the slowest", heard.waited_ms, "ms", less_is_better=True),
         Figure(f"{name}: memory of one", 1000 * (heard.early_mb - before_mb) / listeners, "kB", less_is_better=True),
+        Figure(f"{name}: memory grew meanwhile by", grew_mb, "MB", goal=Goal(MEMORY_GOAL_MB, at_most=True), less_is_better=True),
+        Figure("fetches of all of these that left no access event", unheard, "", goal=Goal(0, at_most=True), less_is_better=True),
+        Figure(files, alone.best, "MB/s", Peer("nginx, the same files", theirs.best)),
+        Figure(f"{files}, the first time, when all is proved", alone.first, "MB/s", Peer("nginx, likewise", theirs.first)),
+        Figure(f"{files}, {PROCESSES} processes", shared.best, "MB/s", Peer("nginx, the same files", theirs.best)),
         Figure(
-            f"{name}: memory grew meanwhile by",
-            max(0.0, heard.late_mb - heard.early_mb),
-            "MB",
-            goal=Goal(MEMORY_GOAL_MB, at_most=True),
+            f"{files}: processor time of 1 GB",
+            alone.processor_ms,
+            "ms",
+            Peer("nginx, the same files", theirs.processor_ms),
             less_is_better=True,
         ),
-        Figure(f"{FILES} files of 8 MiB, {DOWNLOADS} at once", ours, "MB/s", Peer("nginx, the same files", theirs)),
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How fast a server gave all files out, MB/s: the first time and at best; and the ms of its processors that 1 GB took then."""
+
+    first: float
+    best: float
+    processor_ms: float
+
+
+def _in_turns(servers: Sequence[tuple[Server, Sequence[str]]]) -> list[Load]:
+    """Return what each server did, which take turns so that what else the machine does meets them alike."""
+    speeds: list[list[float]] = [[] for _ in servers]
+    spent: list[list[float]] = [[] for _ in servers]
+    for _ in range(TURNS):
+        for number, ((process, address), paths) in enumerate(servers):
+            before_s = processor_s(process.pid)
+            speeds[number].append(_download([address + path for path in paths]))
+            spent[number].append(1000 * (processor_s(process.pid) - before_s) / (len(paths) * FILE_BYTES / 1e9))
+    return [Load(all_of[0], max(all_of), min(spent[number])) for number, all_of in enumerate(speeds)]
+
+
+def processor_s(pid: int) -> float:
+    """Return the seconds that a process and those that it started have had of the processors."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(processor_s(int(each)) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
 @contextmanager
-def _serving(archive: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(archive: Path, *options: str) -> Iterator[Server]:
     """Give the site in a process of its own, and its address without a slash."""
-    words = fonoteca("serve", "--port", "0", "--json", "--archive", archive)
+    words = fonoteca("serve", "--port", "0", "--json", "--archive", archive, *options)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             said = "".join(iter(process.stdout.readline, "}\n")) + "}"
             address = str(json.loads(said)["url"]).rstrip("/")
-            _await(address)
+            await_listening(address)
             yield process, address
         finally:
             process.send_signal(signal.SIGTERM)
@@ -89,8 +129,8 @@ def _serving(archive: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @contextmanager
-def _nginx(folder: Path, root: Path) -> Iterator[str]:
-    """Give the address at which nginx serves a folder as Debian sets it up: sendfile, a worker for each core."""
+def _nginx(folder: Path, root: Path) -> Iterator[Server]:
+    """Give nginx and the address at which it serves a folder as Debian sets it up: sendfile, a worker for each core."""
     folder.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -102,17 +142,18 @@ def _nginx(folder: Path, root: Path) -> Iterator[str]:
         f"uwsgi_temp_path {folder}; scgi_temp_path {folder};\n"
         f"server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n"
     )
-    with subprocess.Popen([program("nginx", "nginx-light"), "-c", folder / "nginx.conf", "-p", folder]) as process:
+    words = [program("nginx", "nginx-light"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+    with subprocess.Popen(words, text=True) as process:
         try:
             address = f"http://127.0.0.1:{port}"
-            _await(address)
-            yield address
+            await_listening(address)
+            yield process, address
         finally:
             process.terminate()
             process.wait(timeout=_DEADLINE_S)
 
 
-def _await(address: str) -> None:
+def await_listening(address: str) -> None:
     """Return once something listens at an address."""
     place = urlsplit(address)
     deadline = time.monotonic() + _DEADLINE_S

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -84,6 +85,29 @@ def run_fonoteca(fonoteca_command: Sequence[str]) -> Callable[..., subprocess.Co
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def served(fonoteca_command: Sequence[str]) -> Callable[[Path], AbstractContextManager[dict[str, Any]]]:
+    """Return what serves an archive in a process of its own, until the context ends, and gives what `serve --json` says."""
+
+    @contextmanager
+    def serve(folder: Path) -> Iterator[dict[str, Any]]:
+        words = [*fonoteca_command, "serve", "--port", "0", "--json", "--archive", str(folder)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout
+                text = ""
+                while not text.endswith("}\n"):
+                    line = server.stdout.readline()
+                    assert line, text
+                    text += line
+                yield json.loads(text)
+            finally:
+                server.terminate()
+                server.wait(_COMMAND_TIMEOUT_S)
+
+    return serve
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,30 @@
-"""Write docs/commands.md and docs/errors.md: the first from the command line itself, the second from the tree of errors.
+"""Write docs/commands.md, docs/errors.md and docs/openapi.json: from the command line, the tree of errors, and the site itself.
 
     .venv/bin/python tools/make_docs.py
 
-tests/docs holds both pages to it.
+tests/docs holds all of them to it.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from typer.main import get_command
 
 import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
 from fonoteca.cli.app import app
+from fonoteca.frontage import serve_rooms
 from fonoteca.model import errors
 from fonoteca.model.errors import FonotecaError
+from fonoteca.model.settings import Settings
+from fonoteca.serve import create_app
+from fonoteca.wiring import create_archive, open_archive
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -63,10 +69,15 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Take in": {
         "acquire": (
             "fonoteca acquire folder ~/music/kitchen-songs",
+            "fonoteca acquire internet-archive gd77-05-08.sbd.hicks.4982",
+            "fonoteca acquire http https://music.example/songs.tsv",
             "fonoteca acquire debian asc-music wesnoth-1.16-music",
             "fonoteca acquire debian ./asc-music_1.3-6_all.deb",
             "fonoteca acquire bagit /mnt/deposit/kitchen-songs",
             "fonoteca acquire folder /mnt/attic --later",
+            "fonoteca acquire plan --dry-run",
+            "fonoteca acquire plan --bytes 100GB --for 8h",
+            "fonoteca acquire plan --status --json",
         ),
         "analyse": ("fonoteca analyse", "fonoteca analyse --for 2h --json"),
         "rights review": ("fonoteca rights review", "fonoteca rights review --refused"),
@@ -113,6 +124,30 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "export ro-crate": ("fonoteca export ro-crate urn:fonoteca:audio:folder:kitchen-songs --into kitchen-songs-crates",),
         "serve": ("fonoteca serve", "fonoteca serve --host 0.0.0.0 --port 80"),
+    },
+    "Who may sign in": {
+        "notice list": ("fonoteca notice list --json",),
+        "notice show": ("fonoteca notice show 7",),
+        "notice accept": ('fonoteca notice accept 7 folder:good --ground "the notice was found right"',),
+        "notice reject": ('fonoteca notice reject 7 --ground "the licence permits it: see the record of rights"',),
+        "account list": ("fonoteca account list",),
+        "account add": (
+            "fonoteca account add ada --role operator",
+            "fonoteca account add max --generate",
+            "fonoteca account add eve --password-file -",
+        ),
+        "account role": ("fonoteca account role max curator",),
+        "account password": ("fonoteca account password max --generate",),
+        "account disable": ("fonoteca account disable max",),
+        "account enable": ("fonoteca account enable max",),
+        "account remove": ("fonoteca account remove max",),
+        "account key": (
+            'fonoteca account key ada "backup script"',
+            "fonoteca account key ada",
+            "fonoteca account key ada --revoke 1",
+        ),
+        "account player": ("fonoteca account player ada phone", "fonoteca account player ada --revoke 2"),
+        "account carry": ("fonoteca account carry --archive jukebox",),
     },
     "Mirror and heal": {
         "follow": (
@@ -229,6 +264,15 @@ def errors_page() -> str:
     return "".join([ERRORS_HEAD, *rows, ERRORS_TAIL])
 
 
+def api_document() -> str:
+    """Return docs/openapi.json: what a new archive's site says of its API."""
+    with TemporaryDirectory() as place:
+        create_archive(Path(place), Settings("archive", "Fonoteca"))
+        with open_archive(Path(place)) as archive:
+            document = create_app(serve_rooms(archive)).openapi()
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
 def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     """Yield each command that does something, with its name as it is typed."""
     nested: Mapping[str, Any] = getattr(command, "commands", {})
@@ -324,3 +368,4 @@ def _meaning(error: type[FonotecaError]) -> str:
 if __name__ == "__main__":
     (DOCS / "commands.md").write_text(commands_page(), encoding="utf-8")
     (DOCS / "errors.md").write_text(errors_page(), encoding="utf-8")
+    (DOCS / "openapi.json").write_text(api_document(), encoding="utf-8")

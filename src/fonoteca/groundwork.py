@@ -15,7 +15,7 @@ from fonoteca.ports import Blobs, DurableCalls
 
 LOCK_FILE = ".lock"
 _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", "trust", LOCK_FILE, CLAIM_FILE}
-_PARTS |= {f"register.sqlite{end}" for end in ("", "-wal", "-shm")}
+_PARTS |= {f"{name}.sqlite{end}" for name in ("register", "people") for end in ("", "-wal", "-shm")}
 """What an `init` that was cut short may have left: it may be run again."""
 
 

@@ -1,13 +1,14 @@
-"""What is done to music after it came in: an archive's rooms for its analysis and for copies of it."""
+"""How wants come in, and what is done to music after it did: an archive's rooms for its plan, its analysis and for copies of it."""
 
 from __future__ import annotations
 
 from fonoteca.flows.analyse import AnalyseRooms
 from fonoteca.flows.exporting import ExportRooms
 from fonoteca.flows.heeding import stalest
+from fonoteca.flows.seeking import SeekRooms
 from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.ports import Progress
-from fonoteca.wiring import Archive
+from fonoteca.wiring import Archive, acquire_rooms
 
 
 def analyse_rooms(archive: Archive, progress: Progress) -> AnalyseRooms:
@@ -21,6 +22,11 @@ def analyse_rooms(archive: Archive, progress: Progress) -> AnalyseRooms:
         clock=archive.clock,
         progress=progress,
     )
+
+
+def seek_rooms(archive: Archive, progress: Progress, *, later: bool = False) -> SeekRooms:
+    """Return what acquiring a plan needs. later: as for `acquire_rooms`."""
+    return SeekRooms(acquire_rooms(archive, progress, later=later), archive.catalogue, archive.settings.sources.places)
 
 
 def export_rooms(archive: Archive, progress: Progress) -> ExportRooms:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from fonoteca.model.corridor import FetchedPieces
 from fonoteca.model.fixity import Sighting, Stamp
+from fonoteca.model.manners import Download, Downloaded, Page
 from fonoteca.model.service import Order
 from fonoteca.model.swarming import Rates, SwarmNow, TorrentNow
 
@@ -440,4 +441,25 @@ class Orders(Protocol):
 
     def interruptible(self) -> AbstractContextManager[None]:
         """Let an order to stop end what is done in the context, by KeyboardInterrupt."""
+        ...
+
+
+class Web(Protocol):
+    """Hosts that are not ours, asked with manners. What limits them is known to the edge, and the same for all kinds of source."""
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent, by this run."""
+        ...
+
+    def read(self, url: str, bytes_max: int) -> Page:
+        """Return a document. Raises: SourceMissing, SourceRefused, SourceBusy, SourceError, TrustError."""
+        ...
+
+    def download(self, wanted: Download, advance: Callable[[int], None]) -> Downloaded:
+        """Return when the whole file is at its path and proved; what an earlier run left there is gone on with."""
+        ...
+
+    def free_at(self, url: str) -> datetime | None:
+        """Return when the host of an address may be asked again, None for now."""
         ...

@@ -16,6 +16,7 @@ from fonoteca.flows.doctor import Disk, DoctorRooms
 from fonoteca.formats.backuptar import PARTS
 from fonoteca.formats.claim import CLAIM_FILE
 from fonoteca.formats.settings import FILE_NAME, parse_settings
+from fonoteca.gatehouse import PEOPLE_FILE
 from fonoteca.model.errors import UsageError
 from fonoteca.ports import Progress
 from fonoteca.wiring import LOCK_FILE, Archive, making, output_file
@@ -30,6 +31,7 @@ def backup_rooms(archive: Archive, progress: Progress) -> BackupRooms:
         store=archive.store,
         store_blobs=archive.blobs("store"),
         register=archive.register,
+        people=archive.people,
         staging=archive.staging,
         clock=archive.clock,
         progress=progress,
@@ -73,6 +75,7 @@ def restore_archive(backup: Path, folder: Path) -> Restored:
                 newer = is_newer(archive.store, unpacked)
                 unpacked.adopt_documents(archive.store)
                 events = unpacked.append_log(archive.store)
+                unpacked.fill_people(archive.people)
                 unpacked.fill(archive.register)
                 _ = archive.evidence
             finally:
@@ -104,11 +107,12 @@ def _disk_of(folder: Path) -> Disk:
     with in_words(folder):
         usage = shutil.disk_usage(folder)
         staged = sum(path.lstat().st_size for path in (folder / "staging").rglob("*") if not path.is_dir())
-        keys = [path for path in (folder / "keys").rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+        private = (*(folder / "keys").rglob("*"), *folder.glob(f"{PEOPLE_FILE}*"))
+        loose = [path for path in private if path.is_file() and path.stat().st_mode & 0o077]
         return Disk(
             free_bytes=usage.free,
             disk_bytes=usage.total,
             staging_bytes=staged,
             killed=left_by_a_kill(folder / LOCK_FILE),
-            loose_keys=tuple(sorted(path.relative_to(folder).as_posix() for path in keys)),
+            loose_keys=tuple(sorted(path.relative_to(folder).as_posix() for path in loose)),
         )

@@ -23,7 +23,9 @@ from fonoteca.editions.trust import (
     public_json,
 )
 from fonoteca.flows.signing import SigningRooms
+from fonoteca.gatehouse import carry_people
 from fonoteca.model.errors import FixityError, UsageError
+from fonoteca.people import Account
 from fonoteca.ports import KeyFiles
 from fonoteca.wiring import Archive, output_folder, write_output
 
@@ -69,6 +71,20 @@ def read_key(path: Path) -> bytes:
 def read_root(path: Path) -> bytes:
     """Return a root of trust that a person names. Raises: as `read_key`."""
     return _read(path, ROOT_BYTES_MAX)
+
+
+def carry_accounts(archive: Archive) -> list[Account]:
+    """Return the accounts that were carried from `people.sqlite` into the settings' database. Raises: UsageError, StoreError."""
+    return carry_people(archive.folder, archive.settings, archive.clock)
+
+
+def read_line(path: Path) -> str:
+    """Return the first line of a file that a person names, without its end. Raises: UsageError for what is no text."""
+    try:
+        lines = _read(path, 16_384).decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(str(path), "not a text", "Write the password on its first line, in UTF-8.") from error
+    return lines[0] if lines else ""
 
 
 def write_new_key(path: Path, role: Role, passphrase: str) -> PublicKey:

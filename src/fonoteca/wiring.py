@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urljoin
 
 from fonoteca.audio import artwork_type, judge, judge_unheard, read_tags
@@ -25,11 +25,12 @@ from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.edges.http import open_fetch
 from fonoteca.edges.http_ranges import open_ranged
-from fonoteca.edges.keys import KeyFolder
+from fonoteca.edges.keys import KeyFolder, make_private
 from fonoteca.edges.packages import download_package
 from fonoteca.edges.ray_nodes import NodeCheck
 from fonoteca.edges.ray_workers import RayWorkers
 from fonoteca.edges.shared_staging import SharedStaging
+from fonoteca.edges.web import PoliteWeb, open_web
 from fonoteca.edges.workers import ProcessWorkers
 from fonoteca.editions import Asked, Editions, Keyring, Signatory, no_passphrase
 from fonoteca.flows.acquire import AcquireRooms
@@ -49,13 +50,13 @@ from fonoteca.flows.withdrawn import replay_withdrawals
 from fonoteca.formats.claim import CLAIM_FILE, Claim, claim_json, parse_claim
 from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
+from fonoteca.gatehouse import heard_here, open_people
 from fonoteca.groundwork import LOCK_FILE as LOCK_FILE
 from fonoteca.groundwork import making as making
 from fonoteca.ingest import IngestContext
-from fonoteca.model.catalogue import Coverage
 from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.model.settings import FOLDER_STORE, RAY, Settings
-from fonoteca.neighbours import Healers, edition_place, peer_at, swarm_seen_in
+from fonoteca.model.settings import FOLDER_STORE, RAY, SQLITE, Settings
+from fonoteca.neighbours import Healers, edition_place, peer_at
 from fonoteca.neighbours import Mirroring as Mirroring
 from fonoteca.neighbours import SwarmChoice as SwarmChoice
 from fonoteca.neighbours import edition_heading as edition_heading
@@ -64,6 +65,7 @@ from fonoteca.neighbours import open_swarm as open_swarm
 from fonoteca.outputs import output_file as output_file
 from fonoteca.outputs import output_folder as output_folder
 from fonoteca.outputs import write_output as write_output
+from fonoteca.people import People
 from fonoteca.ports import Blobs, Clock, DurableCalls, Progress, Staging, Swarm, Workers
 from fonoteca.register import Register
 from fonoteca.rights import protected_refusal
@@ -73,13 +75,11 @@ from fonoteca.store import Store
 from fonoteca.workshop import load_settings as load_settings
 from fonoteca.workshop import store_blobs
 
-if TYPE_CHECKING:
-    from fonoteca.serve import ServeRooms
-
-SQLITE = "sqlite"
 EXAMINE_TASK = "fonoteca.audio:verdict_on"
 SEE_TASK = "fonoteca.workshop:see_archive"
-_UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-", "catalogue-", "backup", "restore")
+INDEX_BUILDERS = 2
+"""Processes that build a search index: each takes 2.5 GB of memory, so there are not as many as cores."""
+_UNDER_WAY = ("ingest-", "analyse-", "source-", "repair-", "ray-", "search-", "catalogue-", "backup", "restore")
 """How staging folders begin that mean nothing once the run that made them is over."""
 
 _SWEPT = ("private", "catalogue", "search", "editions", "keys", "trust")
@@ -147,6 +147,11 @@ class Archive:
         return self._open.enter_context(Register.open(address, before_commit=self._before_commit))
 
     @cached_property
+    def people(self) -> People:
+        """Who has an account."""
+        return self._open.enter_context(open_people(self.folder, self.settings, self.clock, self._calls))
+
+    @cached_property
     def catalogue(self) -> Catalogue:
         """The catalogue of what exists."""
         return self._open.enter_context(Catalogue(self.blobs("catalogue"), self.staging, self.clock))
@@ -154,7 +159,13 @@ class Archive:
     @cached_property
     def search(self) -> SearchIndex:
         """The search index."""
-        return SearchIndex(self.blobs("search"), self.staging)
+        builders = min(INDEX_BUILDERS, os.cpu_count() or 1)
+        return SearchIndex(
+            self.blobs("search"),
+            self.staging,
+            workers=lambda: self._open.enter_context(ProcessWorkers(builders)),
+            by_isrc=lambda isrc: self.catalogue.recordings_of_isrc(isrc),
+        )
 
     @cached_property
     def editions(self) -> Editions:
@@ -178,7 +189,14 @@ class Archive:
     @cached_property
     def evidence(self) -> EvidenceVault:
         """Raw evidence, never published."""
+        make_private(self.folder / "private", self._calls)
         return EvidenceVault(self.blobs("private"), secrets.token_bytes)
+
+    @cached_property
+    def web(self) -> PoliteWeb:
+        """Hosts that are not ours, asked with manners."""
+        logins = self.folder / "keys" / "sources.netrc"
+        return self._open.enter_context(closing(open_web(self.folder / "sources.sqlite", self.settings.sources, logins)))
 
     @cached_property
     def workers(self) -> Workers:
@@ -332,7 +350,7 @@ def acquire_rooms(archive: Archive, progress: Progress, *, later: bool = False) 
         register=archive.register,
         policy=archive.settings.rights,
         clock=archive.clock,
-        sources=SourceContext(archive.clock, archive.staging, read_tags, download_package),
+        sources=SourceContext(archive.clock, archive.staging, read_tags, download_package, archive.web),
         ingest=ingest,
         evidence=archive.evidence,
         progress=progress,
@@ -348,6 +366,7 @@ def catalogue_rooms(archive: Archive, progress: Progress) -> CatalogueRooms:
         policy=archive.settings.rights,
         clock=archive.clock,
         progress=progress,
+        heard=lambda: heard_here(archive.folder, archive.settings, lambda: archive.people),
     )
 
 
@@ -465,30 +484,4 @@ def repair_rooms(archive: Archive, healers: Healers, progress: Progress) -> Repa
         whereabouts=healers.whereabouts,
         clock=archive.clock,
         progress=progress,
-    )
-
-
-def serve_rooms(archive: Archive) -> ServeRooms:
-    """Return what the site is made of."""
-    from fonoteca.serve import ServeRooms  # here: no other command needs FastAPI, which is slow to import
-
-    def coverage_png(coverage: Coverage) -> bytes:
-        # Imported here: Altair takes most of a second to load, and few requests draw.
-        from fonoteca.catalogue import charts
-
-        return charts.coverage_png(coverage)
-
-    return ServeRooms(
-        settings=archive.settings,
-        clock=archive.clock,
-        store=archive.store,
-        blobs=archive.blobs("store"),
-        register=archive.register,
-        editions=archive.blobs("editions"),
-        catalogue_blobs=archive.blobs("catalogue"),
-        catalogue=archive.catalogue,
-        search_blobs=archive.blobs("search"),
-        finder=archive.search,
-        coverage_png=coverage_png,
-        swarm_seen=lambda: swarm_seen_in(archive.folder),
     )

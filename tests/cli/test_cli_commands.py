@@ -23,8 +23,14 @@ from fonoteca.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {f"keys {each}" for each in ("show", "make", "add", "rotate", "revoke", "threshold", "offline", "sign")}
+ACCOUNT = {
+    f"account {each}" for each in ("list", "add", "role", "password", "disable", "enable", "remove", "key", "player", "carry")
+}
+NOTICE = {f"notice {each}" for each in ("list", "show", "accept", "reject")}
 BUILT = {
     *KEYS,
+    *NOTICE,
+    *ACCOUNT,
     *("demo", "init", "catalogue import", "catalogue kinds", "catalogue build", "catalogue stats", "catalogue match"),
     *(
         "catalogue export",
@@ -52,9 +58,10 @@ BUILT = {
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", "promote", *KEYS}
+BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", "promote", *KEYS, *ACCOUNT}
+BEYOND_THE_DESIGN |= NOTICE
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
-outlived its archive, a mirror that outlived its origin, and what one does with keys."""
+outlived its archive, a mirror that outlived its origin, and what one does with keys, accounts and notices."""
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -142,6 +149,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set"}
+ELSEWHERE |= ACCOUNT | NOTICE
 ELSEWHERE |= {
     *KEYS,
     "withdraw",

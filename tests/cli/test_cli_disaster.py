@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from fonoteca.flows.backup import Unpacked
 from fonoteca.formats.backuptar import ABOUT, SUMS, read_backup
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
+from fonoteca.people import People, Role
 from fonoteca.register import Register
 from fonoteca.register.register import LIMIT_DEFAULT
 from fonoteca.wiring import open_archive
@@ -62,6 +63,8 @@ def test_a_lost_machine_is_restored_from_its_backup_and_a_mirror(jukebox: Path, 
 
 def test_a_store_that_outlived_its_machine_is_taken_as_it_is(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:
     kept, new = tmp_path / "kept.tar", tmp_path / "elsewhere"
+    assert fonoteca("account", "add", "Ada", "--generate", "--role", "operator", "--archive", jukebox).status == 0
+    secret = fonoteca("account", "player", "ada", "phone", "--archive", jukebox, "--json").answer["password"]
     assert fonoteca("backup", kept, "--archive", jukebox).status == 0
     later = item(tmp_path / "later" / "song", OPEN, seconds=1)
     assert fonoteca("acquire", "folder", later.parent, "--archive", jukebox).status == 0
@@ -71,6 +74,10 @@ def test_a_store_that_outlived_its_machine_is_taken_as_it_is(jukebox: Path, tmp_
     assert fonoteca("rebuild", "--archive", new).status == 0
     assert rows(new) == rows(jukebox)
     assert fonoteca("audit", "--all", "--archive", new).status == 0
+    with open_archive(new) as opened:
+        ada = opened.people.by_secret("ada", secret)
+        assert ada, "the key that closes it is in the backup too"
+        assert ada.role is Role.OPERATOR
 
 
 def test_a_store_that_nothing_happened_in_since_is_not_newer(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:
@@ -154,14 +161,26 @@ def test_a_restore_does_not_write_over_an_archive(jukebox: Path, tmp_path: Path,
     assert rows(jukebox) == before
 
 
-def test_keys_are_never_anybody_elses_to_read(
+def test_keys_and_accounts_are_never_anybody_elses_to_read(
     jukebox: Path, tmp_path: Path, fonoteca: Fonoteca, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, new = tmp_path / "kept.tar", tmp_path / "new"
     (jukebox / "keys").mkdir(exist_ok=True)
     (jukebox / "keys" / "of-a-role").write_text("secret")
-    fonoteca("backup", kept, "--archive", jukebox)
     seen: list[int] = []
+    dump = People.dump
+
+    def watched(self: People) -> Iterator[bytes]:
+        yield from dump(self)
+        seen.append((jukebox / "staging" / "backup").stat().st_mode & 0o777)
+        seen.extend(path.stat().st_mode & 0o777 for path in jukebox.glob("people.sqlite*"))
+
+    monkeypatch.setattr(People, "dump", watched)
+    with open_archive(jukebox) as opened:
+        opened.people.add("Ada", "four words of mine")
+        fonoteca("backup", kept, "--archive", jukebox)
+    assert seen == [0o700, 0o600, 0o600, 0o600], "the database, its log, and what is shared of that"
+    seen.clear()
     fill = Unpacked.fill
 
     def look(self: Unpacked, register: Register) -> None:
@@ -172,6 +191,8 @@ def test_keys_are_never_anybody_elses_to_read(
     monkeypatch.setattr(Unpacked, "fill", look)
     assert fonoteca("restore", kept, new).status == 0
     assert seen == [0o600, 0o700]
+    assert (new / "people.sqlite").stat().st_mode & 0o777 == 0o600
+    assert [(folder / "private").stat().st_mode & 0o777 for folder in (jukebox, new)] == [0o700] * 2, "what names people"
 
 
 def test_a_restore_that_was_cut_short_is_run_again(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:

@@ -148,6 +148,13 @@ def test_a_staged_edition_of_which_something_changed_does_not_go_out(archive: Pa
     later = "urn:fonoteca:audio:folder:later"
     assert fonoteca("withdraw", later, "--reason", "rights-holder", "--ground", "they asked", "-A", archive).status == 0
     assert fonoteca("publish", "--finish", staged, "-A", archive).status == 2
+    fonoteca("acquire", "folder", item(tmp_path / "third", OPEN), "-A", archive)
+    again = tmp_path / "again"
+    fonoteca("publish", "--stage", again, "-A", archive)
+    fonoteca("keys", "sign", again / "targets.json", "--key", key)
+    old = "urn:fonoteca:audio:folder:good"
+    assert fonoteca("withdraw", old, "--reason", "rights-holder", "--ground", "they asked", "-A", archive).status == 0
+    assert f"{old} was withdrawn since it was staged" in fonoteca("publish", "--finish", again, "-A", archive).err
     for folder in (tmp_path / "empty", tmp_path / "nothing"):
         assert fonoteca("publish", "--finish", folder, "-A", archive).status == 2
         folder.mkdir(exist_ok=True)

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from cli_world import Fonoteca
 
+from fonoteca.people.notices import NoticeKind, Words
+from fonoteca.wiring import open_archive
+
 GOOD = "urn:fonoteca:audio:folder:good"
 ORDER = ("--reason", "rights-holder", "--ground", "notice under article 16")
 
@@ -85,3 +88,27 @@ def test_a_mirror_hears_decides_and_says_so(archive: Path, fonoteca: Fonoteca, t
     told = fonoteca("withdraw", "--mirror", mirror, "--json").answer
     assert (told["pending"], [each["answer"] for each in told["answers"]]) == (0, ["keep"])
     assert "1 objects masked" in fonoteca("withdraw", "--mirror", mirror).out
+
+
+def test_a_notice_is_accepted_by_withdrawing_what_the_operator_names(archive: Path, fonoteca: Fonoteca) -> None:
+    with open_archive(archive) as opened:
+        words = Words(NoticeKind.RIGHTS, GOOD, "It is mine.", "Ada Example", "ada@example.org")
+        numbers = [opened.people.notices.add(words, "127.0.0.1")[0].number for _ in range(2)]
+    first, second = (str(number) for number in numbers)
+    ground = ("--ground", "found right", "-A", archive)
+    told = fonoteca("notice", "list", "--json", "-A", archive).answer["notices"]
+    assert [str(each["number"]) for each in told] == [first, second]
+    assert "ada@example.org" in fonoteca("notice", "show", first, "-A", archive).out
+    assert fonoteca("notice", "accept", first, *ground).status == 2
+    assert fonoteca("notice", "accept", first, "folder:nothing", *ground).status == 2
+    assert fonoteca("notice", "accept", first, GOOD, "-A", archive).status == 2
+    said = fonoteca("notice", "accept", first, GOOD, *ground, "--json").answer
+    assert (said["state"], said["withdrawals"][0]["masked"], said["withdrawals"][0]["new"]) == ("accepted", True, True)
+    again = fonoteca("notice", "accept", first, GOOD, *ground, "--json").answer
+    assert again["withdrawals"][0]["new"] is False
+    assert fonoteca("notice", "reject", first, *ground).status == 2
+    assert fonoteca("notice", "reject", second, *ground).status == 0
+    assert fonoteca("notice", "accept", second, GOOD, *ground).status == 2
+    assert fonoteca("notice", "list", "--json", "-A", archive).answer["notices"] == []
+    kept = b"".join(path.read_bytes() for path in (archive / "private").rglob("*") if path.is_file())
+    assert b"ada@example.org" not in kept

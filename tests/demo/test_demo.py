@@ -30,9 +30,10 @@ from demo_checks import (
 
 import fonoteca.cli.commands  # noqa: F401  (importing it makes every command join)
 from fonoteca.cli.app import run
+from fonoteca.frontage import serve_rooms
 from fonoteca.register import Register
 from fonoteca.serve import create_app
-from fonoteca.wiring import open_archive, serve_rooms
+from fonoteca.wiring import open_archive
 
 if TYPE_CHECKING:
     from conftest import DemoRun

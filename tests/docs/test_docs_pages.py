@@ -22,7 +22,7 @@ DECISIONS = DOCS / "decisions"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *SOURCE.rglob("*.md")])
 PICTURE_BYTES_MAX = 250_000
 
-_MODULES = {"python-debian": "debian", "vl-convert-python": "vl_convert"}
+_MODULES = {"prometheus-client": "prometheus_client", "python-debian": "debian", "vl-convert-python": "vl_convert"}
 """Packages whose modules have another name than they."""
 _LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
@@ -45,6 +45,10 @@ def test_page_of_commands_says_what_the_command_line_says(maker: ModuleType) -> 
 
 def test_page_of_errors_says_what_the_tree_says(maker: ModuleType) -> None:
     assert (DOCS / "errors.md").read_text(encoding="utf-8") == maker.errors_page(), "run tools/make_docs.py again"
+
+
+def test_the_description_of_the_api_is_what_the_site_says(maker: ModuleType) -> None:
+    assert (DOCS / "openapi.json").read_text(encoding="utf-8") == maker.api_document(), "run tools/make_docs.py again"
 
 
 def test_readme_names_every_command(maker: ModuleType) -> None:

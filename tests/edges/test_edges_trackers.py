@@ -73,8 +73,13 @@ def test_many_infohashes_go_in_few_questions(tracker: Tracker) -> None:
     hashes = [number.to_bytes(20, "big") for number in range(120)]
     tracker.whole = {each: {b"a"} for each in hashes}
     assert scrape([tracker.url, tracker.url], hashes) == dict.fromkeys(hashes, 1)
-    assert tracker.questions == [50, 50, 20]
-    assert len(scrape([tracker.url], hashes, replace(POLITE, questions_max=1))) == 50
+    assert sorted(tracker.questions) == [20, 50, 50]
+    one = replace(POLITE, questions_max=1)
+    known: dict[bytes, int] = {}
+    while len(known) < len(hashes):  # each census begins somewhere else
+        answered = scrape([tracker.url], hashes, one)
+        assert len(answered) in (20, 50)
+        known |= answered
     assert scrape([tracker.url.replace("announce", "other")], hashes) == {}, "it says that it cannot be asked"
 
 

@@ -13,7 +13,6 @@ import pytest
 
 from fonoteca.edges.disk_tree import DiskTree
 from fonoteca.formats import ocfl_validation
-from fonoteca.search import indexing
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +44,3 @@ def fast_path(tmp_path: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="fonoteca-test-", dir=memory))
     yield folder
     shutil.rmtree(folder)
-
-
-@pytest.fixture(autouse=True)
-def small_search_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give Tantivy its least buffer: a large one is half of the time that publishing three tracks takes."""
-    monkeypatch.setattr(indexing, "HEAP_BYTES", 15_000_000)

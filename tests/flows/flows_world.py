@@ -35,6 +35,7 @@ from fonoteca.flows.publish import Published, publish
 from fonoteca.flows.rebuild import Rebuilt, rebuild
 from fonoteca.flows.seed import Seeding, seed
 from fonoteca.formats.settings import FILE_NAME, settings_toml
+from fonoteca.frontage import serve_rooms
 from fonoteca.ingest import TAKE_TASK
 from fonoteca.intake import analyse_rooms
 from fonoteca.model.ids import ItemKey, ObjectId
@@ -55,7 +56,6 @@ from fonoteca.wiring import (
     publish_rooms,
     rebuild_rooms,
     seed_rooms,
-    serve_rooms,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

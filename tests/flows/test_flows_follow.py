@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from flows_mirror import PATIENCE, Given, follow_place, publish_twice, seeded
 from flows_world import (
     NOW,
     SETTINGS,
+    Quiet,
     Unsynced,
+    audio,
     bytes_of,
     check,
     copy_archive,
@@ -24,21 +27,26 @@ from flows_world import (
     leftovers,
     opened,
     rebuilt_state,
+    seeding,
     serving,
     state_of,
 )
 
+from fonoteca.cli.follow import ensure_mirror
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.editions import Editions, Keyring, ManifestedDrop, Signatory, Terms, list_members, read_drop, read_index
+from fonoteca.flows.follow import follow
+from fonoteca.flows.seed import give_now
 from fonoteca.flows.whereabouts import Whereabouts
+from fonoteca.formats.ocfl import object_path
 from fonoteca.formats.strictjson import json_bytes
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import SourceError, TrustError
 from fonoteca.model.ids import Sha256
 from fonoteca.testing import Crash, CrashingCalls
 from fonoteca.testing.keys import MemoryKeys, counted_seeds
-from fonoteca.wiring import mirrors_at
+from fonoteca.wiring import Mirroring, follow_rooms, mirrors_at, seed_rooms
 
 pytestmark = pytest.mark.xdist_group("swarm")
 
@@ -321,3 +329,24 @@ def test_an_interrupted_follow_carries_on_without_fetching_again_what_is_here(
         _check_mirror(mirror, origin, validate)
     assert totals == sorted(totals, reverse=True)
     assert whole.fetched_bytes > totals[3] > totals[-1] == 0
+
+
+def test_what_a_mirror_holds_is_given_on_before_it_has_all(origin: Path, tmp_path: Path) -> None:
+    """The first run of a large mirror takes weeks: others have from it what it has meanwhile."""
+    broken, mirror = copy_archive(origin, tmp_path / "broken"), tmp_path / "mirror"
+    with opened(broken) as archive:
+        index = archive.editions.index()
+        assert index is not None
+        torrents = {entry.id: archive.editions.torrent_of(entry) for entry in index.entries}
+    shutil.rmtree(broken / "store" / object_path(audio("four")))  # of the second edition alone
+    ensure_mirror(mirror, str(broken))
+    with seeding(broken) as (seed, _), LibtorrentSwarm(PATIENCE) as swarm, LibtorrentSwarm(PATIENCE) as peer:
+        with opened(mirror) as archive:
+            rooms = follow_rooms(archive, Mirroring(str(broken), swarm, Whereabouts((seed.address,))), Quiet())
+            with pytest.raises(SourceError):
+                follow(replace(rooms, give=partial(give_now, seed_rooms(archive, swarm))))
+            assert archive.editions.index() is None, "no edition is in force yet"
+            held = [row.id for row in archive.register.drops()]
+        assert len(held) >= 2
+        for drop_id in held:
+            assert peer.fetch(torrents[drop_id], tmp_path / drop_id, [swarm.address], lambda _: None) > 0

@@ -32,7 +32,7 @@ from fonoteca.edges.swarm import LibtorrentSwarm
 from fonoteca.flows.doctor import Health, examine
 from fonoteca.flows.exporting import clear
 from fonoteca.flows.follow import Followed
-from fonoteca.flows.heeding import acknowledged, heed, staleness
+from fonoteca.flows.heeding import acknowledged, heed, staleness, stop_giving
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.flows.withdraw import Order, decide, purge, reinstate, withdraw
 from fonoteca.formats import tombstones
@@ -40,7 +40,7 @@ from fonoteca.formats.metainfo import parse_torrent
 from fonoteca.formats.ocfl import object_path
 from fonoteca.intake import export_rooms
 from fonoteca.model.corridor import DropKind
-from fonoteca.model.errors import RightsError, SourceError, TrustError
+from fonoteca.model.errors import FonotecaError, RightsError, SourceError, TrustError
 from fonoteca.model.settings import Settings
 from fonoteca.model.withdrawal import Answer, Purpose, Reason, WithdrawalState
 from fonoteca.rescue import doctor_rooms
@@ -141,6 +141,19 @@ def test_a_withdrawal_at_the_origin_stops_what_a_running_swarm_gives(world: Path
             follow_place(world / "mirror", world / "origin", Given(swarm, Whereabouts((origin.address,))))
         with pytest.raises(SourceError):
             peer.fetch(torrent, tmp_path / "peer", [swarm.address], lambda _: None)
+
+
+def test_an_edition_that_cannot_be_read_keeps_no_other_in_the_swarm(world: Path) -> None:
+    (torrent,) = audio_torrents(world / "mirror")
+    for index in (world / "mirror/editions").glob("*index.json"):
+        index.write_bytes(b"{")
+    unseeded: list[bytes] = []
+    with opened(world / "origin") as origin, opened(world / "mirror") as archive:
+        withdraw(withdraw_rooms(origin), audio("one"), DARK)
+        masked = [each.tombstone for each in origin.register.withdrawals.all()]
+        with pytest.raises(FonotecaError, match="index"):
+            stop_giving(archive.register, (archive.editions, origin.editions), masked, unseeded.append)
+    assert unseeded == [torrent]
 
 
 def test_a_mirror_that_begins_later_fetches_none_of_it(world: Path, tmp_path: Path) -> None:

@@ -62,9 +62,10 @@ def test_every_door_is_shut_and_says_why(archive: Archive, client: httpx.Client)
             shown = client.get(listing).text
             assert object_url(audio("one")) not in shown
             assert "Item one" not in shown
+        assert "Lark" not in client.get("/coverage?budget=9PB").text
         assert client.get("/artists/Ada").status_code == 404
-        assert client.get("/api/search", params={"q": "lark"}).json() == {"tracks": [], "artists": [], "releases": []}
-        assert client.get("/api/search", params={"q": "finch"}).json()["tracks"][0]["held"]
+        assert client.get("/api/search", params={"q": "lark"}).json()["hits"] == []
+        assert client.get("/api/search", params={"q": "finch"}).json()["hits"][0]["held"]
         told = client.get("/api/withdrawals").json()
         assert (told["counts_by_state"], told["masked"], told["purged"]) == ({"dark": 1}, 1, 0)
         assert told["withdrawals"][0]["object"] == audio("one")
@@ -78,7 +79,8 @@ def test_every_door_is_shut_and_says_why(archive: Archive, client: httpx.Client)
     finally:
         reinstate(withdraw_rooms(archive), audio("one"), "settled")
     assert {door: client.get(url).status_code for door, url in doors.items()} == dict.fromkeys(doors, 200)
-    assert client.get("/api/search", params={"q": "lark"}).json()["tracks"]
+    assert client.get("/api/search", params={"q": "lark"}).json()["hits"]
+    assert "Lark" in client.get("/coverage?budget=9PB").text
 
 
 def test_one_file_of_an_object_is_withdrawn_and_the_others_are_not(archive: Archive, client: httpx.Client) -> None:
@@ -92,8 +94,8 @@ def test_one_file_of_an_object_is_withdrawn_and_the_others_are_not(archive: Arch
         page = client.get(object_url(audio("two")))
         assert page.status_code == 200
         assert ("Finch" in page.text, "Heron" in page.text) == (False, True)
-        assert not client.get("/api/search", params={"q": "finch"}).json()["tracks"]
-        assert client.get("/api/search", params={"q": "heron"}).json()["tracks"]
+        assert not client.get("/api/search", params={"q": "finch"}).json()["hits"]
+        assert client.get("/api/search", params={"q": "heron"}).json()["hits"]
     finally:
         reinstate(withdraw_rooms(archive), audio("two"), "settled")
 
@@ -115,7 +117,7 @@ def test_what_is_purged_is_gone_with_its_reason(archive: Archive, client: httpx.
     for url in doors.values():
         answer = client.get(url)
         assert (answer.status_code, "notice under article 16" in answer.text) == (410, True)
-    assert not client.get("/api/search", params={"q": "dodo"}).json()["tracks"]
+    assert not client.get("/api/search", params={"q": "dodo"}).json()["hits"]
     assert client.get("/api/withdrawals").json()["purged"] == 1
 
 

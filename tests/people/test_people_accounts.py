@@ -4,80 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from hashlib import md5
-from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from fonoteca.model.errors import StoreError, UsageError
-from fonoteca.people import People, Role, Seal
+from fonoteca.model.errors import FormatError, StoreError, UsageError
+from fonoteca.people import People, Role, Seal, portable
 from fonoteca.people.people import SESSION_KEPT
-from fonoteca.people.schema import metadata
+from fonoteca.people.personal import Kind, Song, Thing
+from fonoteca.people.schema import metadata, tries, version
 from fonoteca.people.tries import NAME_MOST, ORIGIN_MOST, PAIR_MOST, WINDOW_S, charge
-from fonoteca.sql.engine import open_engine, writing
-from fonoteca.testing.postgres import Cluster, postgres_cluster
+from fonoteca.sql.engine import open_engine, reading, writing
+
+if TYPE_CHECKING:
+    from conftest import Hand
 
 PASSWORD = "four words of mine"
 PLACE = "192.0.2.0/24"
-_NUMBERS = count(1)
-
-
-class Hand:
-    """A clock whose hand the test moves."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 23, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def move(self, **step: float) -> None:
-        self.at += timedelta(**step)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with postgres_cluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield str(tmp_path / "people.sqlite")
-        return
-    cluster = request.getfixturevalue("cluster")
-    name = f"people{next(_NUMBERS)}"
-    yield cluster.create_database(name)
-    cluster.drop_database(name)
-
-
-@pytest.fixture
-def hand() -> Hand:
-    return Hand()
-
-
-@pytest.fixture
-def opened(address: str, hand: Hand) -> Iterator[Callable[[], People]]:
-    """Return what opens the same accounts once more, as another process would."""
-    seal, made = Seal(Seal.new_key()), []
-
-    def open_people() -> People:
-        made.append(People.open(address, hand, os.urandom, seal))
-        return made[-1]
-
-    yield open_people
-    for people in made:
-        people.close()
-
-
-@pytest.fixture
-def people(opened: Callable[[], People]) -> People:
-    return opened()
 
 
 def test_a_name_is_one_account_in_whatever_case_it_is_typed(people: People) -> None:
@@ -137,6 +84,36 @@ def test_tries_are_counted_for_all_processes_and_for_names_nobody_has(opened: Ca
     assert both[1].sign_in("Ada", PASSWORD, "198.51.100.0/24").account == ada, "who is elsewhere is not kept out"
     hand.move(seconds=WINDOW_S)
     assert both[0].sign_in("Ada", PASSWORD, PLACE).account == ada
+
+
+def test_one_place_that_goes_on_trying_keeps_nobody_else_out_and_writes_nothing(people: People, address: str) -> None:
+    ada, engine = people.add("Ada", PASSWORD), open_engine(address)
+    for _ in range(PAIR_MOST):
+        people.sign_in("Ada", "wrong", PLACE)
+    with reading(engine) as connection:
+        counted = connection.execute(select(tries).order_by(tries.c.who)).all()
+    assert all(people.sign_in("Ada", PASSWORD, PLACE).wait_s for _ in range(NAME_MOST))
+    with reading(engine) as connection:
+        assert connection.execute(select(tries).order_by(tries.c.who)).all() == counted
+    engine.dispose()
+    assert people.sign_in("Ada", PASSWORD, "198.51.100.0/24").account == ada
+
+
+def test_a_password_that_was_changed_meanwhile_does_nothing_any_more(people: People) -> None:
+    ada = people.add("Ada", PASSWORD)
+    begun = people.sign_in("Ada", PASSWORD, PLACE)
+    again = people.set_password(ada.number, "another one of mine", begun.fitted)
+    assert again not in ("", begun.fitted)
+    assert people.open_session(ada.number, fitted=begun.fitted) == ""
+    assert people.set_password(ada.number, "one of a thief's own", begun.fitted) == ""
+    assert people.sign_in("Ada", "another one of mine", PLACE).fitted == again
+    assert people.session(people.open_session(ada.number, fitted=again)) is not None
+    people.set_disabled(ada.number, True)
+    assert people.open_session(ada.number, fitted=again) == ""
+    people.set_disabled(ada.number, False)
+    assert people.session_count(ada.number) == 0
+    people.remove(ada.number)
+    assert people.open_session(ada.number, fitted=again) == ""
 
 
 def test_one_place_and_one_name_have_limits_of_their_own(people: People, address: str) -> None:
@@ -239,3 +216,134 @@ def test_a_secret_of_another_key_is_said_and_a_newer_database_is_left(people: Pe
     engine.dispose()
     with pytest.raises(StoreError, match="version 99"):
         People.open(address, hand, os.urandom, Seal(Seal.new_key()))
+
+
+def test_a_dump_fills_any_engine_with_all_but_what_passes(people: People, seal: Seal, hand: Hand, tmp_path: Path) -> None:
+    gone, ada = people.add("Gone", PASSWORD), people.add("Ada", PASSWORD, Role.OPERATOR)
+    people.remove(gone.number)
+    key, secret = people.add_key(ada.number, "script"), people.add_secret(ada.number, "phone")
+    song = Song(-(2**62), "0123456789ab")
+    people.personal.marks.star(ada.number, [Thing(Kind.SONG, song.album, song.path)])
+    session = people.open_session(ada.number)
+    lines = list(people.dump())
+    assert session not in "".join(map(str, lines))
+    with People.open(str(tmp_path / "other.sqlite"), hand, os.urandom, seal) as other:
+        other.add("Eve", PASSWORD)
+        other.load(lines)
+        assert other.all() == [ada]
+        assert list(other.dump()) == lines
+        assert other.by_key(key.text) == ada
+        assert other.by_secret("ada", secret.text) == ada
+        assert other.sign_in("ada", PASSWORD, PLACE).account == ada
+        assert other.session(session) is None
+        assert other.add("Max", PASSWORD).number > ada.number
+        with pytest.raises(FormatError):
+            other.load([b'{"format":"fonoteca-people/1","tables":"9999"}\n'])
+        assert other.named("ada") == ada
+    people.load(lines)
+    assert people.add("Max", PASSWORD).number > ada.number, "numbers go on"
+
+
+def test_the_last_operator_stays(people: People) -> None:
+    ada, eve = people.add("Ada", PASSWORD, Role.OPERATOR), people.add("Eve", PASSWORD, Role.OPERATOR)
+    people.set_disabled(eve.number, True)
+    for change in (
+        lambda: people.set_role(ada.number, Role.CURATOR),
+        lambda: people.set_disabled(ada.number, True),
+        lambda: people.remove(ada.number),
+    ):
+        with pytest.raises(UsageError, match="last operator"):
+            change()
+    people.set_disabled(eve.number, False)
+    token = people.open_session(ada.number)
+    people.set_role(ada.number, Role.OPERATOR)
+    assert people.session(token), "nothing changed"
+    people.set_role(ada.number, Role.LISTENER)
+    assert people.session(token) is None, "another role is a new session"
+    people.remove(ada.number)
+    assert people.all() == [people.named("eve")]
+
+
+def test_two_operators_cannot_both_go_at_once(opened: Callable[[], People]) -> None:
+    both, barrier, ended = (opened(), opened()), threading.Barrier(2), []
+    numbers = [both[0].add(name, PASSWORD, Role.OPERATOR).number for name in ("Ada", "Eve")]
+
+    def leave(people: People, number: int) -> None:
+        barrier.wait()
+        try:
+            people.set_role(number, Role.LISTENER)
+            ended.append("went")
+        except UsageError:
+            ended.append("stays")
+
+    threads = [threading.Thread(target=leave, args=each) for each in zip(both, numbers, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == ["stays", "went"]
+
+
+def test_the_first_operator_is_made_by_one_of_two_at_once(opened: Callable[[], People], hand: Hand) -> None:
+    both, barrier, made = (opened(), opened()), threading.Barrier(2), []
+    tokens = [people.new_setup() for people in both]
+
+    def set_up(people: People, token: str) -> None:
+        barrier.wait()
+        made.append(people.set_up(token, f"Ada {token[:4]}", PASSWORD))
+
+    threads = [threading.Thread(target=set_up, args=each) for each in zip(both, tokens, strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [account for account in made if account] == both[0].all()
+    assert both[0].new_setup() == ""
+    assert not both[0].may_set_up(tokens[0])
+
+
+def test_processes_that_start_at_once_make_the_tables_once(opened: Callable[[], People]) -> None:
+    barrier, made = threading.Barrier(4), []
+
+    def start() -> None:
+        barrier.wait()
+        made.append(opened().all())
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [[]] * 4
+
+
+def test_sign_ins_at_once_wait_for_each_other_and_none_fails(opened: Callable[[], People]) -> None:
+    both, done = (opened(), opened()), []
+    names = [both[0].add(name, PASSWORD).name for name in ("Ada", "Eve")]
+
+    def sign_in(people: People, number: int) -> None:
+        for each in names if number % 2 else names[::-1]:
+            signed = people.sign_in(each, PASSWORD, PLACE)
+            assert signed.account
+            done.append(people.session(people.open_session(signed.account.number)))
+
+    threads = [threading.Thread(target=sign_in, args=(both[number % 2], number)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([each for each in done if each]) == 8
+
+
+def test_a_token_of_set_up_is_good_for_a_day(people: People, hand: Hand) -> None:
+    token = people.new_setup()
+    assert people.may_set_up(token)
+    assert people.set_up("x", "Ada", PASSWORD) is None
+    hand.move(hours=24)
+    assert not people.may_set_up(token)
+    assert people.set_up(token, "Ada", PASSWORD) is None
+    assert people.all() == []
+
+
+def test_every_table_is_in_a_backup_or_passes() -> None:
+    assert {*portable.KEPT, *portable.PASSING, version} == {*metadata.tables.values()}

@@ -105,7 +105,7 @@ def test_flows_run_on_postgresql_and_a_register_lost_under_them_is_made_good(
     cut = Archive(folder, load_settings(folder), before_commit=cut_off)
     cut.begin_writing()
     armed.append("now")
-    with pytest.raises(StoreError, match="the register failed") as failed:
+    with pytest.raises(StoreError, match="the database failed") as failed:
         take(cut, two)
     cut.close()
     assert PASSWORD not in str(failed.value)

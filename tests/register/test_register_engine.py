@@ -210,3 +210,19 @@ def test_reader_sees_one_state_throughout(register: Register) -> None:
         register.record_events([Event(NOON, "acquired", "folder:a")])
         assert connection.exec_driver_sql(count).scalar() == 0
     assert len(register.events()) == 1
+
+
+def test_what_is_read_in_one_moment_is_of_one_state_until_its_reader_writes(register: Register) -> None:
+    with register.one_moment():
+        assert register.events() == []
+        other = threading.Thread(target=register.record_events, args=([Event(NOON, "acquired", "folder:a")],))
+        other.start()
+        other.join(60)
+        with register.one_moment():
+            assert register.events() == []
+        register.record_events([Event(NOON, "acquired", "folder:b")])
+        assert len(register.events()) == 2
+        with pytest.raises(InterruptedError), register._reading():
+            raise InterruptedError
+        assert len(register.events()) == 2, "what failed is over"
+    assert len(register.events()) == 2

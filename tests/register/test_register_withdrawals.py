@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from fonoteca.model.ids import ObjectId, Sha256
-from fonoteca.model.withdrawal import FILES_MAX, Authority, Dates, Purpose, Reason, Tombstone, WithdrawalState, joined
+from fonoteca.model.withdrawal import FILES_MAX, Authority, Dates, Purpose, Reason, Scope, Tombstone, WithdrawalState, joined
 from fonoteca.register import Register
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -51,6 +52,18 @@ def test_what_any_archive_withdrew_is_masked(own: Tombstone, followed: Tombstone
         assert mask.authority is Authority.OWN
         for tombstone in (mask.tombstone, every, sieve):
             assert {each for each in (ONE, OTHER, THIRD) if tombstone.means(each)} == masked
+
+
+def test_what_one_purpose_hides_whole_another_one_shows_no_part_of(tmp_path: Path) -> None:
+    with Register.open(tmp_path / "register.sqlite") as register:
+        register.withdrawals.enter(
+            replace(said(), state=WithdrawalState.RESTRICTED, scope=Scope(purposes=(Purpose.FINDING,))), Authority.FOLLOWED, "mark"
+        )
+        register.withdrawals.enter(
+            replace(said(ONE), state=WithdrawalState.RESTRICTED, scope=Scope(purposes=(Purpose.LISTENING,))), Authority.OWN
+        )
+        assert register.withdrawals.masked_for((Purpose.FINDING, Purpose.LISTENING))[OBJECT].whole
+        assert not register.withdrawals.masked_for((Purpose.LISTENING,))[OBJECT].whole
 
 
 def test_more_files_than_a_statement_can_name_are_the_object() -> None:

@@ -17,7 +17,10 @@ from fonoteca.catalogue.charts import coverage_png
 from fonoteca.edges.disk import DiskBlobs, DiskStaging
 from fonoteca.edges.workers import SerialWorkers
 from fonoteca.flows.acquire import Acquired, AcquireRooms, acquire
+from fonoteca.flows.catalogue import tables_of
 from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.frontage import serve_rooms
+from fonoteca.gatehouse import open_people
 from fonoteca.ingest import IngestContext
 from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.register import Register
@@ -27,7 +30,7 @@ from fonoteca.serve import ServeRooms
 from fonoteca.sources import SourceContext
 from fonoteca.store import Store
 from fonoteca.testing import SteppingClock
-from fonoteca.wiring import open_archive, serve_rooms
+from fonoteca.wiring import open_archive
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +55,11 @@ def site(archive_folder: Path) -> Iterator[Site]:
     settings = Settings(
         "test-archive", "Test archive", PIECE_BYTES, editions=EditionSettings(trackers=("udp://tracker.example:1/a",))
     )
-    with Register.open(root / "register.sqlite") as register, Catalogue(DiskBlobs(root / "catalogue"), staging, clock) as catalogue:
+    with (
+        Register.open(root / "register.sqlite") as register,
+        Catalogue(DiskBlobs(root / "catalogue"), staging, clock) as catalogue,
+        open_people(root, settings, clock) as people,
+    ):
         rooms = AcquireRooms(
             store=store,
             register=register,
@@ -69,7 +76,7 @@ def site(archive_folder: Path) -> Iterator[Site]:
         catalogue.import_synthetic_history(7, 50)
         snapshot = catalogue.build()
         finder = SearchIndex(DiskBlobs(root / "search"), staging)
-        finder.build(catalogue.rows(), snapshot.name)
+        finder.build(tables_of(catalogue, snapshot))
         yield Site(
             ServeRooms(
                 settings=settings,
@@ -82,6 +89,7 @@ def site(archive_folder: Path) -> Iterator[Site]:
                 catalogue=catalogue,
                 search_blobs=DiskBlobs(root / "search"),
                 finder=finder,
+                people=people,
                 coverage_png=coverage_png,
             ),
             store,

@@ -9,12 +9,14 @@ import wave
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import uvicorn
 
 from fonoteca.model.ids import ObjectId
-from fonoteca.serve import ServeRooms, create_app
+from fonoteca.serve import ServeRooms, ZeroCopy, create_app
+from fonoteca.serve.patience import PatientProtocol
 from fonoteca.store import Store
 
 PIECE_BYTES = 16384
@@ -45,9 +47,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def serving(rooms: ServeRooms) -> Iterator[str]:
-    """Serve a site on a free port of this machine. Gives: its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(rooms), port=0, log_level="critical", lifespan="off"))
+def serving(rooms: ServeRooms, **more: Any) -> Iterator[str]:
+    """Serve a site on a free port of this machine. more: settings of uvicorn. Gives: its address."""
+    server = uvicorn.Server(
+        uvicorn.Config(ZeroCopy(create_app(rooms)), http=PatientProtocol, port=0, log_level="critical", lifespan="off", **more)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from jsonschema import Draft7Validator
 from referencing import Registry, Resource
@@ -35,3 +36,21 @@ def check_answer(openapi: Path, name: str, document: Any) -> dict[str, Any]:
     errors = [f"{list(error.absolute_path)}: {error.message:.300}" for error in _validator(openapi, name).iter_errors(document)]
     assert not errors, (name, errors, document)
     return dict(document["subsonic-response"])
+
+
+def same(element: ElementTree.Element, noun: Any, where: str) -> bool:
+    """Assert that an element of XML says what a noun of JSON says."""
+    if not isinstance(noun, dict):
+        assert (element.text or "") == spelt(noun), where
+        return True
+    plain = {key: spelt(value) for key, value in noun.items() if not isinstance(value, dict | list) and key != "value"}
+    assert dict(element.attrib) == plain, where
+    if "value" in noun:
+        assert (element.text or "").split() == spelt(noun["value"]).split(), where
+    below = [(key, one) for key, v in noun.items() if isinstance(v, dict | list) for one in (v if isinstance(v, list) else [v])]
+    assert [child.tag.partition("}")[2] for child in element] == [key for key, _ in below], where
+    return all(same(child, one, f"{where}/{key}") for child, (key, one) in zip(element, below, strict=True))
+
+
+def spelt(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

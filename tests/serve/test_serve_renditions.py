@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import time
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 import av
 import httpx
 import pytest
-from serve_site import ENDGAME, KEPT, Site
+from serve_site import ENDGAME, KEPT, Site, serving
 
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
@@ -90,11 +91,16 @@ def test_a_file_that_is_gone_is_an_answer_and_frees_its_place(site: Site, monkey
     monkeypatch.setattr(renditions, "LISTENERS_MAX", 1)
 
     class Emptied:
-        def open(self, key: str) -> io.BytesIO:
-            return io.BytesIO(b"no music")
+        def stamp(self, key: str) -> None: ...
 
-    with site.client(blobs=Emptied()) as client:
-        assert [client.get(_url(site)).status_code for _ in range(3)] == [415] * 3
+    path = site.rooms.register.files(ENDGAME)[0].path
+    try:
+        with site.client(blobs=Emptied()) as client:
+            assert [client.get(_url(site)).status_code for _ in range(3)] == [503] * 3
+    finally:
+        site.rooms.register.auditing.enter_check(site.rooms.clock.now(), path, "")
+    with site.client() as client:
+        assert client.get(_url(site)).status_code == 200
 
 
 @pytest.fixture
@@ -134,6 +140,26 @@ def test_one_too_many_is_told_so_and_may_have_the_original(site: Site, monkeypat
         while (status := _status(client, _url(site))) == 503 and time.monotonic() < deadline:
             time.sleep(0.05)
         assert status == 200
+
+
+def test_one_who_takes_every_place_and_nothing_more_keeps_nobody_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(_source: object, _name: str, _rendition: object) -> Iterator[bytes]:
+        while True:
+            yield bytes(1 << 16)
+
+    monkeypatch.setattr(renditions, "LISTENERS_MAX", 4)
+    monkeypatch.setattr(renditions, "transcode", endless)
+    with serving(site.rooms, proxy_headers=True, forwarded_allow_ips="127.0.0.1") as address, contextlib.ExitStack() as stack:
+
+        def listen(place: str) -> int:
+            client = stack.enter_context(httpx.Client(headers={"X-Forwarded-For": place}))
+            return stack.enter_context(client.stream("GET", f"{address}{_url(site)}")).status_code
+
+        assert [listen("192.0.2.7") for _ in range(5)] == [200] * 4 + [503]
+        assert [listen("192.0.2.8") for _ in range(3)] == [200, 200, 503], "then both have as many"
+        assert [listen("192.0.2.9") for _ in range(2)] == [200, 503]
+        monkeypatch.setattr(renditions, "RESTED_S", 0.0)
+        assert listen("192.0.2.9") == 200
 
 
 def _status(client: httpx.Client, address: str) -> int:

@@ -24,6 +24,7 @@ from fonoteca.flows.rebuild import rebuild
 from fonoteca.flows.repair import repair
 from fonoteca.flows.seed import seed
 from fonoteca.formats.claim import CLAIM_FILE
+from fonoteca.frontage import serve_rooms
 from fonoteca.model.errors import ClaimedError, FixityError, FormatError, UsageError
 from fonoteca.model.settings import S3Settings, Settings
 from fonoteca.ports import Blobs
@@ -46,7 +47,6 @@ from fonoteca.wiring import (
     rebuild_rooms,
     repair_rooms,
     seed_rooms,
-    serve_rooms,
 )
 
 _prefixes = count()

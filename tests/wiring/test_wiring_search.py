@@ -10,7 +10,8 @@ import pytest
 from wiring_world import Quiet, archive_in, put_item, take
 
 from fonoteca.flows.catalogue import refresh
-from fonoteca.search import SearchIndex
+from fonoteca.ports import Progress
+from fonoteca.search import SearchIndex, SnapshotTables
 from fonoteca.wiring import catalogue_rooms
 
 
@@ -18,9 +19,9 @@ def test_index_that_a_kill_left_unnamed_is_built_once_more_and_not_again(tmp_pat
     built: list[str] = []
     build = SearchIndex.build
 
-    def counted(index: SearchIndex, recordings: object, name: str) -> int:
-        built.append(name)
-        return build(index, recordings, name)  # type: ignore[arg-type]
+    def counted(index: SearchIndex, tables: SnapshotTables, progress: Progress) -> int:
+        built.append(tables.name)
+        return build(index, tables, progress)
 
     with archive_in(tmp_path / "archive") as archive:
         take(archive, put_item(tmp_path / "items", "one"))

@@ -17,12 +17,13 @@ from fonoteca.flows.audit import audit
 from fonoteca.flows.repair import repair
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.metainfo import Announce, announced_also, parse_torrent
+from fonoteca.frontage import serve_rooms
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.settings import S3Settings, Settings
 from fonoteca.neighbours import Healers
 from fonoteca.serve import create_app
 from fonoteca.testing.seaweed import Seaweed
-from fonoteca.wiring import Archive, audit_rooms, create_archive, open_archive, repair_rooms, serve_rooms
+from fonoteca.wiring import Archive, audit_rooms, create_archive, open_archive, repair_rooms
 
 PATIENCE = SwarmSettings(idle_timeout_s=5)
 

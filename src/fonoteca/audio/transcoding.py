@@ -83,7 +83,7 @@ def transcode(source: BinaryIO, name: str, rendition: Rendition) -> Generator[by
     Mono stays mono; more than two channels become two. Cost: some 1/150 of the playing time on one core; memory some MiB.
     Raises: UnsupportedAudioError for a kind off the allowlist, DamagedAudioError where it does not decode.
     """
-    with _in_words(name), _opened(source, name) as recording:
+    with in_words(name), opened_sound(source, name) as recording:
         stream = recording.streams.audio[0]
         stream.codec_context.thread_count = 1
         made = _Written()
@@ -175,7 +175,7 @@ def _rate_of(form: Format, rate_hz: int) -> int:
 
 
 @contextmanager
-def _opened(source: BinaryIO, name: str) -> Iterator[InputContainer]:
+def opened_sound(source: BinaryIO, name: str) -> Iterator[InputContainer]:
     """Open a recording with the demuxer of its kind, if its sound is of a codec on the allowlist."""
     container = CONTAINERS.get(_kind_of(source) or "")
     if container is None:
@@ -202,7 +202,7 @@ def _kind_of(source: BinaryIO) -> str | None:
 
 
 @contextmanager
-def _in_words(name: str) -> Iterator[None]:
+def in_words(name: str) -> Iterator[None]:
     """Turn the errors of FFmpeg, and of the source that it reads, into a DamagedAudioError."""
     try:
         yield

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fonoteca.catalogue.adoption import adopt_snapshot
@@ -23,7 +23,7 @@ from fonoteca.catalogue.snapshots import FORMAT, SNAPSHOT_FILE, StoredSnapshot, 
 from fonoteca.catalogue.sourcefile import ImportedSource, digests_of
 from fonoteca.catalogue.starter import starter_table
 from fonoteca.catalogue.synthetic import listening_csv, synthetic_history, synthetic_mapping
-from fonoteca.model.catalogue import HeldTrack, Permit, Plan, PlanQuestion, Snapshot, SnapshotSource
+from fonoteca.model.catalogue import Heard, HeldTrack, KeptWithin, Permit, Plan, PlanQuestion, Snapshot, SnapshotSource
 from fonoteca.model.corridor import Want
 from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import RecordingId
@@ -64,6 +64,10 @@ class Catalogue(SnapshotReader):
     def import_store(self, tracks: Iterable[HeldTrack], progress: Progress = SILENCE) -> SnapshotSource:
         """Import what is held in place of what was held at the last import; no tracks means nothing is held any more."""
         return self._imports.import_store(tracks, progress)
+
+    def import_heard(self, rows: Sequence[Heard], progress: Progress = SILENCE) -> SnapshotSource | None:
+        """Import what this archive's listeners heard in place of what they had heard before; None for nothing, then and now."""
+        return self._imports.import_heard(rows, progress)
 
     def import_synthetic_history(self, seed: int, listener_count: int) -> SnapshotSource:
         """Make up a listening history that covers all imported recordings and what is held, and import it, labelled synthetic.
@@ -172,6 +176,15 @@ class Catalogue(SnapshotReader):
     def current_plan(self) -> Plan | None:
         """Return the plan in force with its first wants, None before the first."""
         return self._plans.current()
+
+    def kept_within(self, budget_bytes: int) -> KeptWithin:
+        """Return what the most heard recordings are that fit so many bytes, and what the plan brings in what is held leaves free.
+
+        Cost: as of the reader's, and some ten row groups of the plan's wants.
+        """
+        found = super().kept_within(budget_bytes)
+        beside = max(0, budget_bytes - found.whole.held_bytes)
+        return replace(found, planned=self._plans.within(self._stored().snapshot.name, beside))
 
     def wants(self, after_place: int = 0, limit: int = 100) -> list[Want]:
         """Return the wants of the plan in force that come after a place, in order of worth, at most `limit`.

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from fonoteca.catalogue.ladder import Ladder, LadderMaking, read_rows
 from fonoteca.catalogue.popularity_basis import ListeningBasis
 from fonoteca.model.catalogue import Coverage, CoveragePoint
 from fonoteca.model.errors import StoreError, UsageError
@@ -27,7 +24,12 @@ def curve_ranks(recording_count: int, points: int) -> list[int]:
 
 
 def coverage_of(files: Sequence[Path | str], basis: ListeningBasis, points: int) -> Coverage:
-    """Return the curve in at most `points` points, (0, 0) and (1, 1) among them, and what is held.
+    """Return the curve in at most `points` points, (0, 0) and (1, 1) among them, and what is held. Cost, errors: as `survey`."""
+    return survey(files, basis, points)[0]
+
+
+def survey(files: Sequence[Path | str], basis: ListeningBasis, points: int) -> tuple[Coverage, Ladder]:
+    """Return the curve in at most `points` points, and the ladder that answers for budgets, from one scan.
 
     files: of a snapshot's recordings, in order of rank. Cost: a scan of three columns, 0.05 s a million recordings.
     Raises: UsageError for fewer than two points; StoreError for files that cannot be read, or hold other than basis says.
@@ -37,8 +39,10 @@ def coverage_of(files: Sequence[Path | str], basis: ListeningBasis, points: int)
     edges = np.array(curve_ranks(basis.recording_count, points))
     listening, weight = np.zeros(len(edges)), np.zeros(len(edges), np.int64)
     begun, held_count, held_share = 0, 0, 0.0
+    making = LadderMaking()
     for file in files:
-        share, file_bytes, held = _columns(file)
+        share, file_bytes, held = columns = read_rows(file)
+        making.add(columns)
         held_count += int(np.count_nonzero(held))
         held_share += float(share[held].sum())
         # Recordings that come after one edge and up to the next add to the next.
@@ -59,16 +63,9 @@ def coverage_of(files: Sequence[Path | str], basis: ListeningBasis, points: int)
         curve.append(CoveragePoint(int(edge) / begun, share_kept, int(total), *interval))
     held_share = 1.0 if held_count == begun else min(1.0, held_share)
     low, high = basis.interval_of_sum(held_share) if 0 < held_count < begun else (held_share, held_share)
-    return Coverage(tuple(curve), begun, held_count, held_share, low, high, basis.synthetic, heard=basis.heard)
+    ladder = making.made()
+    found = Coverage(tuple(curve), begun, held_count, held_share, low, high, basis.synthetic, basis.heard, ladder.whole.held_bytes)
+    return found, ladder
 
 
 _AGAIN = "Build the catalogue again."
-
-
-def _columns(file: Path | str) -> tuple[NDArray[Any], ...]:
-    """Return share, file_bytes and held of a file of recordings."""
-    try:
-        table = pq.read_table(file, columns=["share", "file_bytes", "held"])
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(str(file), f"cannot be read: {str(error).splitlines()[0]}", _AGAIN) from error
-    return tuple(table[name].combine_chunks().to_numpy(zero_copy_only=False) for name in ("share", "file_bytes", "held"))

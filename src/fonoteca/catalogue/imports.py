@@ -20,13 +20,13 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from fonoteca.catalogue.checking import keep_sound_rows
-from fonoteca.catalogue.desk import HELD, Desk, Heading, Kind
+from fonoteca.catalogue.desk import HELD, LISTENING, Desk, Heading, Kind
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
-from fonoteca.catalogue.mapping import STORE, TableMapping
+from fonoteca.catalogue.mapping import LISTENERS, STORE, TableMapping
 from fonoteca.catalogue.rows import BadRow
 from fonoteca.catalogue.sourcefile import ImportedSource, digests_of, parse_source, sha256_of
 from fonoteca.catalogue.tables import lay_table
-from fonoteca.model.catalogue import HeldTrack, SnapshotSource
+from fonoteca.model.catalogue import Heard, HeldTrack, SnapshotSource
 from fonoteca.model.errors import SourceError, StoreError, UsageError
 from fonoteca.ports import Blobs, Clock, Progress, Staging
 
@@ -113,6 +113,19 @@ class ImportArea:
 
         return self._import(_Offer(STORE, STORE, "", read, _Watch(())), progress)
 
+    def import_heard(self, rows: Sequence[Heard], progress: Progress) -> SnapshotSource | None:
+        """Import what this archive's listeners heard in place of what they had heard before; None for nothing, then and now."""
+        if not rows and self._current(LISTENERS) is None:
+            return None
+
+        def read(desk: Desk) -> Heading:
+            with desk.table(LISTENING, ("id", "listens", "listeners"), LISTENERS) as table:
+                for number, row in enumerate(rows, 1):
+                    table.put(number, (row.recording, row.listens, row.listeners))
+            return Heading(LISTENERS, desk.today, "", "listeners of this archive")
+
+        return self._import(_Offer(LISTENERS, LISTENERS, "", read, _Watch(())), progress)
+
     def _import(self, offer: _Offer, progress: Progress) -> SnapshotSource:
         scratch, desk = (self._staging.folder(f"catalogue-{part}-{offer.kind}") for part in ("import", "desk"))
         try:
@@ -155,7 +168,7 @@ class ImportArea:
         # Parquet is laid down as it is, so only now has all of it been read.
         offer.watch.check()
         row_count = sum(counts.values())
-        if not row_count and offer.kind != STORE:
+        if not row_count and offer.kind not in (STORE, LISTENERS):
             raise SourceError(
                 offer.subject,
                 f"none of {rejected.count} rows could be read; first: {rejected.first}" if rejected.count else "holds no rows",

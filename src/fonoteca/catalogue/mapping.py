@@ -20,6 +20,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TEXTS = ("name", "rows", "licence", "attribution", "date", "key_source", "format", "delimiter")
 _FORMATS = ("", "csv", "jsonl", "parquet")
 STORE = "store"
+LISTENERS = "own-listeners"
+"""What listeners of this archive heard, as it counts them itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class TableMapping:
 
     def __post_init__(self) -> None:
         """Check all that can be checked without the table."""
-        if not _NAME.fullmatch(self.name) or self.name == STORE:
-            self._wrong(f"`name` is {self.name!r}", "Use lower-case letters, digits and hyphens, at most 63, and not `store`.")
+        if not _NAME.fullmatch(self.name) or self.name in (STORE, LISTENERS):
+            remedy = f"Use lower-case letters, digits and hyphens, at most 63, and not `{STORE}` or `{LISTENERS}`."
+            self._wrong(f"`name` is {self.name!r}", remedy)
         if self.rows not in _REQUIRED:
             self._wrong(f"`rows` is {self.rows!r}", f"Use one of: {', '.join(_REQUIRED)}.")
         if self.format not in _FORMATS:

@@ -21,11 +21,21 @@ import pyarrow as pa
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.encodings import Wanted
 from fonoteca.catalogue.layout import RECORDINGS
-from fonoteca.catalogue.planning import Found, Permits, choose, gather
+from fonoteca.catalogue.planning import Found, Permits, choose, gather, parquet_errors
 from fonoteca.catalogue.snapshots import StoredSnapshot
 from fonoteca.catalogue.sourcefile import digests_of, parse_json, to_json
-from fonoteca.catalogue.wantsfile import PHASES_MAX, Chosen, Parts, check_export, chosen_of, export_wants, read_wants, write_wants
-from fonoteca.model.catalogue import AS_OFFERED, Encoding, Kept, Plan, PlanPart, PlanQuestion, Snapshot
+from fonoteca.catalogue.wantsfile import (
+    PHASES_MAX,
+    Chosen,
+    Parts,
+    check_export,
+    chosen_of,
+    export_wants,
+    read_wants,
+    wants_within,
+    write_wants,
+)
+from fonoteca.model.catalogue import AS_OFFERED, Encoding, Kept, Plan, PlannedWithin, PlanPart, PlanQuestion, Snapshot
 from fonoteca.model.corridor import Want
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.ports import Blobs, Progress, Staging
@@ -55,6 +65,22 @@ class PlanArea:
             return None
         plan = _plan_at(self.blobs, self.blobs.read(CURRENT).decode("ascii", "replace").strip())
         return replace(plan, wants=tuple(self._wants(plan, 0, FIRST_WANTS)))
+
+    def within(self, snapshot: str, budget_bytes: int) -> PlannedWithin | None:
+        """Return what the plan in force brings in so many bytes, None where none is in force or it is of another snapshot.
+
+        Its first wants are the greedy answer for a smaller budget: below the best by less than the first want that does not fit.
+        """
+        if self.blobs.size(CURRENT) is None:
+            return None
+        plan = _plan_at(self.blobs, self.blobs.read(CURRENT).decode("ascii", "replace").strip())
+        if plan.snapshot != snapshot:
+            return None
+        if budget_bytes >= plan.plan_bytes:
+            return PlannedWithin(plan.id, budget_bytes, plan.want_count, plan.plan_bytes, plan.kept.share, whole=True)
+        with parquet_errors([self.local(_wants_key(plan))]):
+            count, wants_bytes, share = wants_within(self.local(_wants_key(plan)), budget_bytes)
+        return PlannedWithin(plan.id, budget_bytes, count, wants_bytes, share if count else plan.held_share, whole=False)
 
     def wants(self, after_place: int, limit: int) -> list[Want]:
         """Return the wants after a place, at most `limit`. Raises: UsageError."""

@@ -13,13 +13,15 @@ from typing import Any, Self
 import duckdb
 
 from fonoteca.catalogue.copying import copy_stream
-from fonoteca.catalogue.coverage import coverage_of
+from fonoteca.catalogue.coverage import survey
 from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
+from fonoteca.catalogue.ladder import Ladder
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
 from fonoteca.catalogue.lookup import IdsIndex
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_name, read_snapshot
 from fonoteca.catalogue.statistics import Statistics, gather_statistics
-from fonoteca.model.catalogue import Artist, Coverage, Popularity, Recording, Release, Snapshot
+from fonoteca.formats.quantities import show_bytes
+from fonoteca.model.catalogue import PLAN_BYTES_MAX, Artist, Coverage, Head, KeptWithin, Popularity, Recording, Release, Snapshot
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import UUID_PATTERN, Isrc, RecordingId
 from fonoteca.ports import Blobs, Staging
@@ -29,6 +31,8 @@ PAGE_RECORDINGS_MAX = 10_000
 """The most recordings in one page; `rows` streams all of them."""
 COVERAGE_POINTS = 200
 """Smooth to the eye at any width of screen, and less than 20 kB of JSON."""
+LAST_KEPT = 5
+"""Recordings named where a budget ends."""
 
 
 _UUID = re.compile(UUID_PATTERN)
@@ -48,6 +52,7 @@ class SnapshotReader:
         self._duck_settings = duck or DuckSettings()
         self._opened: duckdb.DuckDBPyConnection | None = None
         self._known: StoredSnapshot | None = None
+        self._ladder: tuple[str, Ladder] | None = None
         self._opening = Lock()
 
     def __enter__(self) -> Self:
@@ -190,6 +195,13 @@ class SnapshotReader:
             _recording(row) for row in self._ask(self.table_paths(RECORDINGS), f"SELECT {_RECORDING} FROM read_parquet($paths)")
         )
 
+    def recordings_of_isrc(self, isrc: str) -> list[Recording]:
+        """Return the recordings that have an ISRC, most heard first, none before the first build. Cost: one column's scan."""
+        if self.stored_snapshot() is None:
+            return []
+        query = f"SELECT {_RECORDING} FROM read_parquet($paths) WHERE contains(isrc, $isrc) ORDER BY rank"
+        return [_recording(row) for row in self._ask(self.table_paths(RECORDINGS), query, isrc=isrc)]
+
     def release_recordings(self, release_id: str) -> list[Recording]:
         """Return a release's recordings in order of disc and track, empty when there is none such. Cost: one column's scan."""
         if not _UUID.fullmatch(release_id):
@@ -224,7 +236,48 @@ class SnapshotReader:
         Raises: UsageError for fewer than two points, and before the first build.
         """
         stored = self._stored()
-        return coverage_of(self.table_paths(RECORDINGS), stored.basis, points)
+        found, ladder = survey(self.table_paths(RECORDINGS), stored.basis, points)
+        self._ladder = (stored.snapshot.name, ladder)
+        return found
+
+    def kept_within(self, budget_bytes: int) -> KeptWithin:
+        """Return what the most heard recordings are that fit so many bytes.
+
+        Cost: two reads of a row group, after one scan of the snapshot, which `coverage` makes too.
+        Raises: UsageError for a budget that is not 0 B to 9 PB, and before the first build.
+        """
+        if not 0 <= budget_bytes <= PLAN_BYTES_MAX:
+            raise UsageError("budget", f"a budget of {show_bytes(budget_bytes)}", "Give at most 9 PB, such as 300TB.")
+        stored = self._stored()
+        ladder = self._ladder_of(stored)
+        files, whole = self.table_paths(RECORDINGS), ladder.whole
+        kept, more_bytes = ladder.within(files, budget_bytes), step_of(budget_bytes)
+        further = ladder.within(files, budget_bytes + more_bytes)
+        sure = kept.count in (0, whole.count)
+        low, high = (kept.share, kept.share) if sure else stored.basis.interval_of_sum(kept.share)
+        around = self.recordings(max(0, kept.count - LAST_KEPT), LAST_KEPT + 1)
+        return KeptWithin(
+            budget_bytes=budget_bytes,
+            kept=kept,
+            low=low,
+            high=high,
+            whole=whole,
+            more_bytes=more_bytes,
+            more=Head(*(getattr(further, name) - getattr(kept, name) for name in Head.__slots__)),
+            last=tuple(each for each in around if each.popularity.rank <= kept.count),
+            left=next((each for each in around if each.popularity.rank == kept.count + 1), None),
+            synthetic=stored.basis.synthetic,
+            heard=stored.basis.heard,
+        )
+
+    def _ladder_of(self, stored: StoredSnapshot) -> Ladder:
+        """Return the ladder of the snapshot in force: kept, since a snapshot never changes."""
+        known = self._ladder
+        if known is None or known[0] != stored.snapshot.name:
+            self.coverage()
+            known = self._ladder
+        assert known is not None, "coverage makes it"
+        return known[1]
 
     def statistics(self, points: int = COVERAGE_POINTS) -> Statistics:
         """Return the figures behind the catalogue's charts. Cost: a few scans of single columns; Parquet files must be local.
@@ -234,6 +287,11 @@ class SnapshotReader:
         folder = self.snapshot_folder()
         with duck_errors("catalogue"), open_duck(self._duck_settings, None) as duck:
             return gather_statistics(folder, self.coverage(points), duck)
+
+
+def step_of(budget_bytes: int) -> int:
+    """Return the step in which people think at such a budget: 1 MB, 1 GB or 1 TB."""
+    return next(step for step in (10**12, 10**9, 10**6, 0) if budget_bytes >= step) or 10**6
 
 
 def _recording(row: tuple[Any, ...]) -> Recording:

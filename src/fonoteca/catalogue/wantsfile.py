@@ -11,6 +11,7 @@ Shares are to 7 digits: with 15 they took as many bytes as all else but the UUID
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,6 +240,27 @@ def _lines(wants: Path, after_place: int, limit: int) -> Iterator[_Line]:
     page = table.slice(after_place - groups.start * GROUP_ROWS, last - after_place)
     for row in page.to_pylist():
         yield _Line(**{**row, "recording": str(row["recording"])})
+
+
+def wants_within(wants: Path, budget_bytes: int) -> tuple[int, int, float]:
+    """Return how many of the first wants fit so many bytes, what they weigh, and the share that is held with them.
+
+    Nothing fits: (0, 0, 0.0). Cost: some ten row groups of one column, whatever their number.
+    """
+    with pq.ParquetFile(wants) as parquet:
+
+        def spent(group: int) -> npt.NDArray[np.int64]:
+            found: npt.NDArray[np.int64] = parquet.read_row_group(group, ["cumulative_bytes"]).column(0).to_numpy()
+            return found
+
+        # The last group of which any want fits, and in it the last want that does.
+        group = bisect_right(range(parquet.num_row_groups), budget_bytes, key=lambda each: int(spent(each)[0])) - 1
+        if group < 0:
+            return 0, 0, 0.0
+        row = int(np.searchsorted(spent(group), budget_bytes, "right")) - 1
+        table = parquet.read_row_group(group, ["place", "cumulative_bytes", "cumulative_share"]).slice(row, 1)
+    (line,) = table.to_pylist()
+    return line["place"], line["cumulative_bytes"], line["cumulative_share"]
 
 
 EXPORTS: Mapping[str, str] = {

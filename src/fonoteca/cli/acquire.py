@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fonoteca.cli.acquire_plan import PlanAsked, acquire_plan, say_asked
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, say
 from fonoteca.flows.acquire import Acquired, Failed, Outcome, acquire
@@ -21,20 +22,40 @@ EXIT_DONE, EXIT_FAILED, EXIT_REFUSED = 0, 1, 3
 
 @app.command("acquire")
 def acquire_command(
-    kind: Annotated[str, typer.Argument(help=f"Where from: {', '.join(SOURCES)}.", metavar="KIND")],
-    refs: Annotated[list[str], typer.Argument(help="Folders, packages, ... as the kind names them.", metavar="REF...")],
+    kind: Annotated[str, typer.Argument(help=f"Where from: {', '.join(SOURCES)}; or plan.", metavar="KIND")],
+    refs: Annotated[
+        list[str] | None, typer.Argument(help="Folders, packages, addresses, ... as the kind names them.", metavar="REF...")
+    ] = None,
     archive: ArchiveOption = Path(),
     later: Annotated[bool, typer.Option("--later", help="Decode nothing now; `fonoteca analyse` does.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked of whom, and ask nobody.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="`plan`: say where its wants stand, and do nothing.")] = False,
+    bytes_max: Annotated[str, typer.Option("--bytes", help="`plan`: begin nothing that would fetch more, as in 10GB.")] = "",
+    requests: Annotated[int, typer.Option("--requests", help="`plan`: begin nothing that would ask more often.")] = 0,
+    span: Annotated[str, typer.Option("--for", help="`plan`: begin nothing after this time, as in 2h.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="`plan`: also what was refused, not found or given up before.")] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Take music from a source, if rights let us.
+
+    `fonoteca acquire plan` takes the wants of the plan in force, in order, from the places of `sources.places`, and goes on where
+    an earlier run stopped.
 
     Each item is admitted, refused, or held for a person to decide; what was decided and why is printed and recorded.
     With `--later` nothing is decoded: items are held as they come, and neither published nor served before their analysis.
     Exit status: 0 all held now, 1 something failed, 3 something was refused or held for review.
     """
+    asked = PlanAsked(dry_run, status, bytes_max, requests, span, again)
+    if kind == "plan":
+        return acquire_plan(archive, asked, later=later, refs=refs or [], as_json=as_json)
+    if asked != PlanAsked(dry_run):
+        raise UsageError(kind, "--status, --bytes, --requests, --for and --again are for `acquire plan`")
     if kind not in SOURCES:
-        raise UsageError(kind, "not a kind of source", f"Known kinds are {', '.join(SOURCES)}.")
+        raise UsageError(kind, "not a kind of source", f"Known kinds are {', '.join(SOURCES)}, plan.")
+    if not refs:
+        raise UsageError(kind, "nothing named", "Name at least one REF, as docs/sources.md has it.")
+    if dry_run:
+        return say_asked(kind, refs, as_json=as_json)
     progress = TerminalProgress(quiet=as_json)
     outcomes: list[Outcome] = []
     with open_archive(archive, writing=True) as opened:

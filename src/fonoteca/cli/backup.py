@@ -21,7 +21,7 @@ def backup_command(
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Keep what no mirror has: settings, keys, evidence, editions, the event log and the register. The music is not in it."""
+    """Keep what no mirror has: settings, keys, evidence, editions, accounts, event log, register. The music is not in it."""
     with open_archive(archive, writing=True) as opened, private_file(file) as stream:
         kept = backup(backup_rooms(opened, TerminalProgress(quiet=as_json)), stream)
     file_bytes = file.stat().st_size
@@ -30,7 +30,7 @@ def backup_command(
         return
     files = ", ".join(f"{count} of {part}" for part, count in kept.part_files.items())
     say(
-        f"kept in {file}, {show_bytes(file_bytes)}: the register, {kept.segment_count} segments of the event log, files: {files}",
+        f"kept in {file}, {show_bytes(file_bytes)}: accounts, register, {kept.segment_count} segments of the log, files: {files}",
         "green",
     )
     say("it does not hold the music: mirrors do. Keep it on another machine, where only you can read it.")

@@ -11,7 +11,7 @@ from fonoteca.catalogue import TableMapping
 from fonoteca.catalogue.importing import KINDS
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
-from fonoteca.flows.catalogue import refresh
+from fonoteca.flows.catalogue import import_listening, refresh
 from fonoteca.model.catalogue import Snapshot, SnapshotSource
 from fonoteca.model.errors import UsageError
 from fonoteca.wiring import Archive, catalogue_rooms, open_archive, output_folder
@@ -109,9 +109,11 @@ def synth_command(
 
 @catalogue_app.command("build")
 def build_command(archive: ArchiveOption = Path(), as_json: JsonOption = False) -> None:
-    """Make a snapshot of all imports and all that is held, ordered by popularity, and its search index."""
+    """Make a snapshot of all imports, of all that is held and was heard here, ordered by popularity, and its search index."""
     with open_archive(archive, writing=True) as opened:
-        snapshot = refresh(catalogue_rooms(opened, TerminalProgress(quiet=as_json)))
+        rooms = catalogue_rooms(opened, TerminalProgress(quiet=as_json))
+        import_listening(rooms)
+        snapshot = refresh(rooms)
     if as_json:
         print_json(snapshot_json(snapshot))
     else:

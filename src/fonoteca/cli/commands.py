@@ -1,6 +1,7 @@
 """Importing this module makes every command join the application."""
 
 from fonoteca.cli import (
+    account,
     acquire,
     analyse,
     audit,
@@ -16,6 +17,7 @@ from fonoteca.cli import (
     init,
     keys,
     match,
+    notice,
     plan,
     promote,
     publish,
@@ -28,6 +30,7 @@ from fonoteca.cli import (
 )
 
 __all__ = [
+    "account",
     "acquire",
     "analyse",
     "audit",
@@ -43,6 +46,7 @@ __all__ = [
     "init",
     "keys",
     "match",
+    "notice",
     "plan",
     "promote",
     "publish",

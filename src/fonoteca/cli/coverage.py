@@ -12,8 +12,8 @@ from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.coverage_trial import CoverageTrial, evaluate_files
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, print_table, say
-from fonoteca.formats.quantities import show_bytes, show_share
-from fonoteca.model.catalogue import Coverage
+from fonoteca.formats.quantities import parse_bytes, show_bytes, show_share
+from fonoteca.model.catalogue import Coverage, KeptWithin
 from fonoteca.model.errors import UsageError
 from fonoteca.wiring import open_archive, write_output
 
@@ -29,10 +29,21 @@ def coverage_command(
         tuple[Path, Path] | None,
         typer.Option(metavar="TRAIN TEST", help="Rank on one listening history, measure on another; no archive is needed."),
     ] = None,
+    budget: Annotated[str, typer.Option(help="Say what so many bytes keep, most heard first, such as 500GB.")] = "",
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Show how much of all listening the most heard recordings carry, and how much is held."""
+    if budget and (evaluate is not None or png is not None):
+        raise UsageError("--budget", "named with --png or --evaluate", "Ask for one at a time.")
+    if budget:
+        with open_archive(archive) as opened:
+            kept = opened.catalogue.kept_within(parse_bytes(budget))
+        if as_json:
+            print_json(kept_json(kept))
+        else:
+            print_kept(kept)
+        return
     if evaluate is not None and png is not None:
         raise UsageError("--png", "there is no picture of a trial", "Leave --png out, or --evaluate.")
     if evaluate is not None:
@@ -74,6 +85,44 @@ def print_coverage(coverage: Coverage) -> None:
     if not coverage.heard:
         say("No listening is known: every recording counts the same. Import a listening history.", "yellow")
     say_whether_synthetic(coverage.synthetic)
+
+
+def print_kept(found: KeptWithin) -> None:
+    """Print what a budget keeps, what is missing of that, and where it ends."""
+    kept, whole = found.kept, found.whole
+    say(f"{show_bytes(found.budget_bytes)} keep {kept.count:,} of {whole.count:,} recordings, the most heard first", "bold")
+    say(f"{show_share(kept.share)} of listening (90 % interval {show_share(found.low)} to {show_share(found.high)})", "bold")
+    say(f"held of these: {kept.held_count:,}, {show_share(kept.held_share)} of listening, {show_bytes(kept.held_bytes)}")
+    say(f"missing: {kept.missing_count:,}, in {show_bytes(kept.missing_bytes)}")
+    if found.left is not None:
+        say(f"{show_bytes(found.more_bytes)} more: {found.more.count:,} recordings, {show_share(found.more.share)} of listening")
+    rows = [(f"{each.popularity.rank:,}", each.title, each.artist, show_bytes(each.file_bytes)) for each in found.last]
+    if rows:
+        print_table("the last ones kept", ("rank", "title", "artist", "bytes"), rows, numeric=(0, 3))
+    if found.planned is not None:
+        wants = f"{found.planned.want_count:,} more recordings in {show_bytes(found.planned.want_bytes)}"
+        say(f"by the plan in force, beside what is held: {wants}; then {show_share(found.planned.share)} of listening is kept")
+    if not found.heard:
+        say("No listening is known: every recording counts the same. Import a listening history.", "yellow")
+    say_whether_synthetic(found.synthetic)
+
+
+def kept_json(found: KeptWithin) -> dict[str, Any]:
+    """Return what a budget keeps as `--json` shows it."""
+    return {
+        "budget_bytes": found.budget_bytes,
+        "kept": asdict(found.kept),
+        "kept_share_interval": [found.low, found.high],
+        "missing": found.kept.missing_count,
+        "missing_bytes": found.kept.missing_bytes,
+        "all": asdict(found.whole),
+        "more_bytes": found.more_bytes,
+        "more": {"count": found.more.count, "share": found.more.share},
+        "last": [{"rank": each.popularity.rank, "id": each.id, "title": each.title, "artist": each.artist} for each in found.last],
+        "plan": asdict(found.planned) if found.planned else None,
+        "synthetic": found.synthetic,
+        "heard": found.heard,
+    }
 
 
 def print_trial(trial: CoverageTrial) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from fonoteca.cli.output import TerminalProgress, print_json, say
 from fonoteca.editions import FIRST_USE, Anchor
 from fonoteca.flows.follow import Followed, FollowRooms, explain, follow
 from fonoteca.flows.keep import Taken
+from fonoteca.flows.seed import give_now
 from fonoteca.flows.selecting import Appetite
 from fonoteca.flows.whereabouts import Whereabouts
 from fonoteca.formats.instants import instant
@@ -39,6 +41,7 @@ from fonoteca.wiring import (
     mirrors_at,
     open_archive,
     open_swarm,
+    seed_rooms,
 )
 
 PeersOption = Annotated[
@@ -109,6 +112,8 @@ def follow_command(
     def rooms_of(opened: Archive, swarm: TendedSwarm, whereabouts: Whereabouts) -> FollowRooms:
         counting = replace(appetite, seeds=census_at(place, swarm))
         rooms = follow_rooms(opened, Mirroring(place, swarm, whereabouts, anchor, as_of, counting), progress)
+        if keeping:
+            rooms = replace(rooms, give=partial(give_now, seed_rooms(opened, swarm)))
         return beside_rooms(opened, rooms) if beside else rooms
 
     def take_with(swarm: TendedSwarm) -> Followed:

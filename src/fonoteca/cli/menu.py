@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     ),
     "backup": (
         "backup",
-        "Keep what no mirror has: settings, keys, evidence, editions, the event log and the register. The music is not in it.",
+        "Keep what no mirror has: settings, keys, evidence, editions, accounts, event log, register. The music is not in it.",
     ),
     "restore": ("backup", "Make an archive again from its backup; then `repair` fetches the music from mirrors."),
     "publish": ("publish", "Put out an edition: metadata first, then audio in order of popularity, then artwork."),
@@ -52,6 +52,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "seed": ("seed", "Give every drop that may be shared to whoever asks, from the store in place, until interrupted."),
     "search": ("search", "Find tracks, artists and releases, the most heard first among those that match as well."),
     "show": ("search", "Show what is held under an id: its files, versions, licence, and when its bytes were last proved."),
+    "notice": ("notice", "What was sent by the site's form for notices: list, show, decide."),
+    "account": ("account", "Who has an account on the site: add, change and remove them, and their keys."),
     "serve": ("serve", "Serve the site, the music that may be shared, and the edition, until interrupted."),
     "export": ("export_objects", "What is held, in forms that others read and hear."),
 }

@@ -1,4 +1,4 @@
-"""Asking a person for the passphrase of a key: from the environment, or at the terminal without showing it."""
+"""Asking a person for a passphrase or a password: from the environment, or at the terminal without showing it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import typer
 
 from fonoteca.editions import no_passphrase
+from fonoteca.model.errors import UsageError
 
 VARIABLE = "FONOTECA_KEY_PASSPHRASE"
 
@@ -30,3 +31,10 @@ def new_passphrase(wanted: bool) -> str:
     if not sys.stdin.isatty():
         return no_passphrase("the new key")
     return str(typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def ask_new_password() -> str:
+    """Return a password for an account, typed twice. Raises: UsageError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise UsageError("password", "there is no terminal to ask at", "Use --password-file FILE, `-` for stdin, or --generate.")
+    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))

@@ -1,8 +1,9 @@
-"""The folder of private keys: files that only their owner may read, durable when they are made."""
+"""Files that only their owner may read: keys, durable when they are made, and databases of what others must not see."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from fonoteca.edges.disk_calls import TEMPORARY, SystemCalls, in_words, make_folders, write_all, write_durably
@@ -10,6 +11,24 @@ from fonoteca.model.errors import TakenError
 from fonoteca.ports import DurableCalls
 
 KEY_FILE_MODE, KEY_FOLDER_MODE = 0o600, 0o700
+
+
+def begin_private(path: Path) -> None:
+    """Make an empty file for its owner alone where there is none, for what would make it for all to read. Raises: StoreError.
+
+    One that is there is left alone: to close a file that SQLite has open in this process would end its locks.
+    """
+    with in_words(path), suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_FILE_MODE))
+
+
+def make_private(folder: Path, calls: DurableCalls | None = None) -> None:
+    """Make a folder, where there is none, and let its owner alone look into it. Raises: StoreError."""
+    with in_words(folder):
+        make_folders(folder, calls or SystemCalls())
+        found = folder.stat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            folder.chmod(KEY_FOLDER_MODE)
 
 
 class KeyFolder:

@@ -135,7 +135,9 @@ class LibtorrentSwarm:
         """Stop seeding a torrent; its files stay. One that is not seeded is no error."""
         with self._lock:
             self._check_open()
-            seed = self._seeds.pop(infohash_of(load_torrent(torrent, Path())), None)
+            digest = sha256(torrent).digest()
+            key = self._infohashes.get(digest) or infohash_of(load_torrent(torrent, Path()))
+            seed = self._seeds.pop(self._infohashes.setdefault(digest, key), None)
             if seed is not None:
                 self._leave(seed.handle)
 

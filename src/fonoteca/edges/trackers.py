@@ -105,9 +105,13 @@ class _Errand:
             return  # a census goes on without a tracker that is away or talks nonsense, as a swarm does
 
     def _questions(self) -> Iterator[Sequence[bytes]]:
+        """Yield what to ask, from a place by chance, so that of more than one census may ask all are known in time."""
         size = self.manners.hashes_max
-        for number in range(min(self.manners.questions_max, -(-len(self.infohashes) // size))):
-            if number:
+        every = -(-len(self.infohashes) // size)
+        first = secrets.randbelow(every)
+        for asked in range(min(self.manners.questions_max, every)):
+            number = (first + asked) % every
+            if asked:
                 time.sleep(self.manners.pause_s)
             if time.monotonic() >= self.deadline:
                 return

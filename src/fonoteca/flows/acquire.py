@@ -12,12 +12,13 @@ Killed between any two steps, the same command run again ends in the same state.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
+from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
 from fonoteca.flows.rulings import latest_ruling
 from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
@@ -46,55 +47,100 @@ def acquire(rooms: AcquireRooms, kind: str, ref: str) -> Iterator[Outcome]:
 
     Raises: SourceError when the source itself cannot be read; StoreError when the archive's own disk fails.
     """
-    run = _Run(rooms, kind, ref)
-    yield from run.outcomes()
+    found = False
+    for _, outcome in acquire_offers(rooms, SOURCES[kind].candidates(ref, rooms.sources), ref):
+        found = True
+        yield outcome
+    if not found:
+        raise SourceError(ref, f"nothing in it that a source of kind {kind} offers as music", "Check the path or the name.")
+
+
+def acquire_offers(
+    rooms: AcquireRooms, offers: Iterable[Candidate], label: str, watch: Watch = NOBODY
+) -> Iterator[tuple[Candidate, Outcome]]:
+    """Yield each candidate with its outcome, in the order of the offers, once it is durable.
+
+    What was fetched for a candidate is removed once the caller asks for the next one: by then the caller knows of it for good.
+    Raises: what `offers` raises, after the outcomes of what came before; StoreError when the archive's own disk fails.
+    """
+    run = _Run(rooms, offers, label)
+    with Fetching(FetchRooms(rooms.sources.web, rooms.sources.staging, rooms.policy, rooms.clock, watch)) as fetching:
+        for outcome in run.outcomes(fetching):
+            candidate = run.told.popleft()
+            yield candidate, outcome
+            if not isinstance(outcome, Failed):
+                fetching.discard(candidate)
     if run.trouble is not None:
         raise run.trouble
-    if not run.found:
-        raise SourceError(ref, f"nothing in it that a source of kind {kind} offers as music", "Check the path or the name.")
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A candidate's place in the order of the source, and what is known of it so far."""
+
+    turn: Turn
 
 
 class _Run:
     """One run over a source. trouble: why it ended before the source did; what it gave until then is seen to first."""
 
-    def __init__(self, rooms: AcquireRooms, kind: str, ref: str) -> None:
+    def __init__(self, rooms: AcquireRooms, offers: Iterable[Candidate], label: str) -> None:
         self._rooms = rooms
-        self._ref = ref
-        self._offers = iter(SOURCES[kind].candidates(ref, rooms.sources))
-        self._decided: deque[Turn] = deque()
+        self._label = label
+        self._offers = iter(offers)
+        self._decided: deque[_Seat] = deque()
+        self.told: deque[Candidate] = deque()
         self.trouble: FonotecaError | None = None
-        self.found = False
         self._over = False
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self, fetching: Fetching) -> Iterator[Outcome]:
         """Yield outcomes as they become durable."""
         rooms = self._rooms
-        with rooms.progress.task(f"acquiring {self._ref}", None, "B") as advance, Desk(rooms) as desk:
+        with rooms.progress.task(f"acquiring {self._label}", None, "B") as advance, Desk(rooms) as desk:
             while not self._over:
-                for staged in stage_all(self._admitted(), rooms.ingest, advance):
+                for staged in stage_all(self._at_hand(fetching), rooms.ingest, advance):
                     yield from self._turned_away(desk)
-                    turn = replace(self._decided.popleft(), staged=staged)
+                    turn = replace(self._decided.popleft().turn, staged=staged)
                     yield from desk.put(turn, turn.staged_bytes)
                 yield from self._turned_away(desk)
                 yield from desk.rest()
 
     def _turned_away(self, desk: Desk) -> Iterator[Outcome]:
         """Hand on those at the head of the line whom rights have turned away."""
-        while self._decided and not isinstance(self._decided[0].decision, Admission):
-            yield from desk.put(self._decided.popleft(), 0)
+        while self._decided and (
+            not isinstance(self._decided[0].turn.decision, Admission) or self._decided[0].turn.staged is not None
+        ):
+            yield from desk.put(self._decided.popleft().turn, 0)
 
-    def _admitted(self) -> Iterator[tuple[Candidate, Admission]]:
-        """Yield the candidates that may be held, each after rights have decided; all are noted in the order of the source."""
+    def _at_hand(self, fetching: Fetching) -> Iterator[tuple[Candidate, Admission]]:
+        """Yield admitted candidates once their files are here; those that cannot be had keep their place in the order."""
+        waiting: deque[_Seat] = deque()
+        for fetched in fetching.fetched(self._admitted(waiting)):
+            seat = waiting.popleft()
+            if not isinstance(fetched, Spoilt):
+                yield fetched
+            elif isinstance(fetched.reason, SourceError):
+                seat.turn = replace(seat.turn, staged=fetched.reason)
+            else:
+                seat.turn = Turn(fetched.candidate, fetched.reason)
+
+    def _admitted(self, waiting: deque[_Seat]) -> Iterator[tuple[Candidate, Admission]]:
+        """Yield the candidates that may be held, each after rights have decided; all are noted in the order of the source.
+
+        waiting: those that are yielded, until they are here.
+        """
         rooms = self._rooms
         turned_away = 0
         try:
             for offered in self._offers:
-                self.found = True
                 candidate = self._with_ruling(offered)
                 decision = self._withdrawn(candidate) or decide(candidate, rooms.policy, rooms.clock.now())
-                self._decided.append(Turn(candidate, decision))
+                seat = _Seat(Turn(candidate, decision))
+                self._decided.append(seat)
+                self.told.append(candidate)
                 if isinstance(decision, Admission):
                     turned_away = 0
+                    waiting.append(seat)
                     yield candidate, decision
                 else:
                     turned_away += 1

@@ -1,4 +1,5 @@
-"""Backup and restore of what no mirror has: settings, keys, evidence, editions and their documents, the event log, the register.
+"""Backup and restore of what no mirror has: settings, keys, evidence, editions and their documents, the event log,
+the accounts, the register.
 
 The music is not in it: mirrors have that, and `repair` fetches it from them. A restore proves the whole backup before anything of
 it takes effect, and writes the settings last: until then the folder is no archive, and the restore may be run again.
@@ -11,17 +12,18 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import zstandard
 
 from fonoteca import __version__
 from fonoteca.flows.events import record_events
 from fonoteca.formats import eventlog, ocfl
-from fonoteca.formats.backuptar import DOCUMENTS, LOG, PARTS, REGISTER, SETTINGS_FILES, About, Member, Packer, read_backup
+from fonoteca.formats.backuptar import DOCUMENTS, LOG, PARTS, PEOPLE, REGISTER, SETTINGS_FILES, About, Member, Packer, read_backup
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FixityError, FormatError, UsageError
 from fonoteca.model.ids import ObjectId
+from fonoteca.people import People
 from fonoteca.ports import Blobs, Clock, Progress, Staging
 from fonoteca.register import Register
 from fonoteca.register.portable import LINE_BYTES_MAX
@@ -34,6 +36,14 @@ BACKED_UP, BACKUP_SUBJECT = "backed-up", "archive"
 """The event of a backup, and what it is about: so that `doctor` knows when the last one was."""
 
 
+class Lines(Protocol):
+    """Tables that are kept as lines of text: the register's, and those of accounts."""
+
+    def dump(self) -> Iterator[bytes]:
+        """Yield all rows as lines, from one state."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BackupRooms:
     """What a backup needs. home: the archive's folder as blobs; parts: its folders that are kept; store_blobs: the storage root."""
@@ -44,6 +54,7 @@ class BackupRooms:
     store: Store
     store_blobs: Blobs
     register: Register
+    people: Lines
     staging: Staging
     clock: Clock
     progress: Progress
@@ -66,6 +77,7 @@ def backup(rooms: BackupRooms, stream: BinaryIO) -> BackedUp:
     """
     counts: dict[str, int] = {}
     folder = rooms.staging.folder(_FOLDER)
+    folder.chmod(0o700)  # the accounts lie in it for a while
     try:
         with Packer(stream, About(rooms.name, rooms.clock.now(), __version__)) as packer:
             for name in SETTINGS_FILES:
@@ -76,10 +88,11 @@ def backup(rooms: BackupRooms, stream: BinaryIO) -> BackedUp:
                     counts[part] = _pack_part(packer, part, rooms.parts[part], advance)
             documents = _pack_documents(packer, rooms)
             segments = _pack_log(packer, rooms.store)
-            with rooms.progress.task("keeping the register", None, "rows") as advance:
-                packed = _packed_register(rooms.register, rooms.staging, folder / REGISTER, advance)
-            with packed.open("rb") as source:
-                packer.copy(REGISTER, source, packed.stat().st_size)
+            for name, words, tables in ((PEOPLE, "the accounts", rooms.people), (REGISTER, "the register", rooms.register)):
+                with rooms.progress.task(f"keeping {words}", None, "rows") as advance:
+                    packed = _packed(tables, rooms.staging, folder / name, advance)
+                with packed.open("rb") as source:
+                    packer.copy(name, source, packed.stat().st_size)
         facts = (("segments", segments), ("register_bytes", packed.stat().st_size))
         record_events(rooms, [Event(rooms.clock.now(), BACKED_UP, BACKUP_SUBJECT, facts)])
         return BackedUp(counts, documents, segments, packed.stat().st_size)
@@ -119,10 +132,10 @@ def _pack_log(packer: Packer, store: Store) -> int:
     return count
 
 
-def _packed_register(register: Register, staging: Staging, path: Path, advance: Callable[[int], None]) -> Path:
-    """Return the file of the register's lines, whose length the backup must say before its bytes."""
+def _packed(tables: Lines, staging: Staging, path: Path, advance: Callable[[int], None]) -> Path:
+    """Return the file of the lines of tables, whose length the backup must say before its bytes."""
     with staging.writer(path) as target, zstandard.ZstdCompressor(level=_LEVEL).stream_writer(target, closefd=False) as packed:
-        for line in register.dump():
+        for line in tables.dump():
             packed.write(line)
             advance(1)
     return path
@@ -193,14 +206,27 @@ class Unpacked:
                 home.delete(part)
                 home.adopt(self.folder / part, part)
 
+    def fill_people(self, people: People) -> None:
+        """Put the accounts into tables without any. Raises: UsageError when somebody has an account there already.
+
+        A backup of before there were accounts has none.
+        """
+        if not (self.folder / PEOPLE).is_file():
+            return
+        if not people.all():
+            people.load(self._lines(PEOPLE))
+        elif _digest(people.dump()) != _digest(self._lines(PEOPLE)):  # else a restore was cut short after it filled them
+            remedy = "Name an empty database in the fonoteca.toml of the backup's archive, or empty this one."
+            raise UsageError("people", "there are other accounts than those of the backup", remedy)
+
     def fill(self, register: Register) -> None:
         """Put the register's rows into an empty one.
 
         Raises: UsageError when it holds something else, such as the register of an archive that is in use.
         """
         if next(iter(register.objects(limit=1)), None) is None:
-            register.load(self._lines())
-        elif _digest(register.dump()) != _digest(self._lines()):  # else a restore was cut short after it filled it
+            register.load(self._lines(REGISTER))
+        elif _digest(register.dump()) != _digest(self._lines(REGISTER)):  # else a restore was cut short after it filled it
             remedy = "Name an empty database in the fonoteca.toml of the backup's archive, or empty this one."
             raise UsageError("register", "it holds something else than the backup", remedy)
 
@@ -229,14 +255,14 @@ class Unpacked:
             count += len(events)
         return count
 
-    def _lines(self) -> Iterator[bytes]:
-        with (self.folder / REGISTER).open("rb") as packed:
+    def _lines(self, name: str) -> Iterator[bytes]:
+        with (self.folder / name).open("rb") as packed:
             stream = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(packed))
             try:
                 while line := stream.readline(LINE_BYTES_MAX + 1):
                     yield line
             except zstandard.ZstdError as error:
-                raise FormatError(REGISTER, f"cannot be unpacked: {error}", "Use another backup.") from error
+                raise FormatError(name, f"cannot be unpacked: {error}", "Use another backup.") from error
 
 
 def _digest(lines: Iterable[bytes]) -> bytes:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from fonoteca.catalogue import Catalogue
-from fonoteca.model.catalogue import Permit, Plan, PlanQuestion, Snapshot
+from fonoteca.model.catalogue import Heard, Permit, Plan, PlanQuestion, Snapshot, SnapshotSource
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import ItemKey
@@ -15,7 +16,7 @@ from fonoteca.model.rights import Admission, Evidence, Kind, Policy, Scheme
 from fonoteca.ports import Clock, Progress
 from fonoteca.register import Register
 from fonoteca.rights import decide
-from fonoteca.search import SearchIndex
+from fonoteca.search import SearchIndex, SnapshotFile, SnapshotTables
 
 PROVED_RECORDINGS = 32
 """From the most to the least heard, so many must be found in an index that another archive made."""
@@ -23,7 +24,7 @@ PROVED_RECORDINGS = 32
 
 @dataclass(frozen=True, slots=True)
 class CatalogueRooms:
-    """The rooms that a catalogue flow needs."""
+    """The rooms that a catalogue flow needs. heard: gives what listeners heard here, and forgets who they were once it is time."""
 
     catalogue: Catalogue
     search: SearchIndex
@@ -31,6 +32,16 @@ class CatalogueRooms:
     policy: Policy
     clock: Clock
     progress: Progress
+    heard: Callable[[], Sequence[Heard]] = tuple
+
+
+def import_listening(rooms: CatalogueRooms) -> SnapshotSource | None:
+    """Import what this archive's listeners heard, as far as enough of them did; None where there is and was nothing.
+
+    The catalogue counts it with the next build. It is not part of `refresh`, so that publishing makes no new snapshot of every song
+    that somebody hears.
+    """
+    return rooms.catalogue.import_heard(rooms.heard(), rooms.progress)
 
 
 def refresh(rooms: CatalogueRooms) -> Snapshot:
@@ -47,9 +58,19 @@ def refresh(rooms: CatalogueRooms) -> Snapshot:
 def index_for_search(rooms: CatalogueRooms) -> None:
     """Build the search index of the snapshot in force, if there is one and it has none."""
     snapshot = rooms.catalogue.snapshot()
-    if snapshot is not None and rooms.search.snapshot() != snapshot.name:
+    if snapshot is not None and not rooms.search.is_of(snapshot.name):
         rooms.progress.note(f"indexing {snapshot.recording_count} recordings for search")
-        rooms.search.build(rooms.catalogue.rows(), snapshot.name)
+        rooms.search.build(tables_of(rooms.catalogue, snapshot), rooms.progress)
+
+
+def tables_of(catalogue: Catalogue, snapshot: Snapshot) -> SnapshotTables:
+    """Return what an index of the snapshot in force is built from."""
+    digests = dict(snapshot.files)
+    files = {
+        table: tuple(SnapshotFile(Path(path), digests[f"{table}/{Path(path).name}"]) for path in catalogue.table_paths(table))
+        for table in ("recordings", "artists", "releases")
+    }
+    return SnapshotTables(snapshot.name, files)
 
 
 def adopt_index(rooms: CatalogueRooms, folder: Path, name: str) -> None:
@@ -65,7 +86,7 @@ def adopt_index(rooms: CatalogueRooms, folder: Path, name: str) -> None:
     last = snapshot.recording_count
     ranks = sorted({1 + (last - 1) * step // (PROVED_RECORDINGS - 1) for step in range(PROVED_RECORDINGS)})
     sample = (recording for rank in ranks for recording in rooms.catalogue.recordings(rank - 1, 1))
-    rooms.search.adopt(folder, name, last, sample)
+    rooms.search.adopt(folder, tables_of(rooms.catalogue, snapshot), sample)
 
 
 def plan(rooms: CatalogueRooms, question: PlanQuestion) -> Plan:

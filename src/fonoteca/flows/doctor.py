@@ -51,7 +51,7 @@ class Finding:
 class Disk:
     """What the archive's own disk is like. killed: a writing run was killed and nothing was cleared up since.
 
-    loose_keys: files of keys that others than their owner may read. staging_bytes: of what is under way or was left.
+    loose_keys: files of keys and accounts that others than their owner may read. staging_bytes: of what is under way or was left.
     """
 
     free_bytes: int
@@ -102,7 +102,7 @@ def _disk(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
 def _keys(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     loose = rooms.disk().loose_keys
     if loose:
-        yield Finding(question, Health.BROKEN, f"others may read {', '.join(loose[:_SHOWN_MAX])}", "chmod 600 them; rotate them.")
+        yield Finding(question, Health.BROKEN, f"others may read {', '.join(loose[:_SHOWN_MAX])}", "chmod 600 them; rotate keys.")
     else:
         yield Finding(question, Health.SOUND, "none that others may read")
 

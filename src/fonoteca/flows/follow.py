@@ -69,8 +69,7 @@ def follow(rooms: FollowRooms) -> Followed:
     view = seen_beside(rooms, index) if rooms.origin else index
     gives = frozenset(entry.infohash_v2 for entry in view.entries) if rooms.origin else None
     masked = heed(rooms, trusted.withdrawals, rooms.catalogue.clock.now(), Speaker(rooms.origin, gives, succeeded))
-    for editions in (rooms.editions, *rooms.others):
-        stop_giving(rooms.register, editions, masked, rooms.swarm.unseed)
+    stop_giving(rooms.register, (rooms.editions, *rooms.others), masked, rooms.swarm.unseed)
     copy = rooms.editions.copy_of(trusted, rooms.fetch.read)
     rooms = replace(rooms, fetch=copy)
     selected = select(rooms, view, frozenset(own.entries if own else ()))

@@ -18,7 +18,7 @@ from fonoteca.flows.events import EventRooms
 from fonoteca.flows.withdrawn import hear_statements, inherit_statements
 from fonoteca.formats import tombstones
 from fonoteca.formats.acknowledgement import Acknowledgement, Answered, acknowledgement_json, parse_acknowledgement
-from fonoteca.model.errors import FormatError, StoreError, TrustError
+from fonoteca.model.errors import FonotecaError, FormatError, StoreError, TrustError
 from fonoteca.model.ids import Sha256
 from fonoteca.model.withdrawal import Answer, Authority, Tombstone
 from fonoteca.register import Register
@@ -83,13 +83,29 @@ def _goes_on(before: Tombstone, now: Tombstone | None) -> bool:
     return now is not None and (now.number > before.number or now == before)
 
 
-def stop_giving(register: Register, editions: Editions, masked: Sequence[Tombstone], unseed: Callable[[bytes], None]) -> None:
-    """Take the drops that carry what was just masked out of the swarm: they come back without it when seeding is begun again."""
-    index = editions.index()
+def stop_giving(
+    register: Register, followed: Iterable[Editions], masked: Sequence[Tombstone], unseed: Callable[[bytes], None]
+) -> None:
+    """Take the drops that carry what was just masked out of the swarm: they come back without it when seeding is begun again.
+
+    One that cannot be taken out does not keep the others in. Raises: the first error, after all were tried.
+    """
     named = {infohash for each in masked for infohash in register.withdrawals.drops_with(each.object_id)}
-    for entry in index.entries if index else ():
-        if entry.infohash_v2 in named:
-            unseed(editions.torrent_of(entry))
+    failed: list[FonotecaError] = []
+    for editions in followed if named else ():
+        try:
+            index = editions.index()
+        except FonotecaError as error:
+            failed.append(error)
+            continue
+        for entry in index.entries if index else ():
+            try:
+                if entry.infohash_v2 in named:
+                    unseed(editions.torrent_of(entry))
+            except FonotecaError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]
 
 
 def acknowledge(register: Register, editions: Editions, told: Acknowledgement) -> None:

@@ -12,7 +12,7 @@ Killed in between, the next run puts out what was recorded and not published, re
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -104,22 +104,37 @@ def finish(rooms: PublishRooms, stages: Sequence[Mapping[str, bytes]]) -> Publis
     terms = Terms(rooms.catalogue.clock.now(), _withdrawals(rooms), after=_number_told(rooms))
     publication = rooms.editions.finish(stages, terms)
     known = {entry.id for entry in before.entries} if before else set()
-    withdrawn = rooms.register.withdrawn(Purpose.SHARING)
-    drops = tuple(_still_good(rooms, entry, withdrawn) for entry in publication.index.entries if entry.id not in known)
+    drops = tuple(_still_good(rooms, entry) for entry in publication.index.entries if entry.id not in known)
     rooms.editions.commit(publication)
     record_snapshots(rooms.register, publication.index, rooms.editions.has)
     _tell(rooms, publication.index)
     return Published(publication.number, publication.made, drops, (), rooms.editions.good_until())
 
 
-def _still_good(rooms: PublishRooms, entry: IndexEntry, withdrawn: Container[ObjectId]) -> Drop:
-    """Return a drop that was staged, if nothing happened since that keeps it from going out. Raises: UsageError."""
-    drop = entry.with_members(rooms.register.members_of_drop(entry.id))
-    gone = next((m.object_id for m in drop.members if m.object_id in withdrawn), None)
+def _still_good(rooms: PublishRooms, entry: IndexEntry) -> Drop:
+    """Return a drop that was staged, if nothing happened since that keeps it from going out. Raises: UsageError.
+
+    A snapshot has no members: one that is older than a withdrawal may name what was withdrawn.
+    """
+    drop, masked = entry.with_members(rooms.register.members_of_drop(entry.id)), _masked(rooms)
+    if entry.kind.is_snapshot:
+        gone = next((each for each, since in masked.items() if since > entry.created_at), None)
+    else:
+        gone = next((member.object_id for member in drop.members if member.object_id in masked), None)
     if gone is not None or (not drop.members and not drop.kind.is_snapshot):
         problem = f"{gone} was withdrawn since it was staged" if gone else "it was taken back since it was staged"
         raise UsageError(f"drop {entry.id}", problem, "Run `fonoteca publish --stage` again.")
     return drop
+
+
+def _masked(rooms: PublishRooms) -> dict[ObjectId, datetime]:
+    """Return what may not be shared, and when that was decided last."""
+    found: dict[ObjectId, datetime] = {}
+    for said in rooms.register.withdrawals.all():
+        if said.masks(Purpose.SHARING):
+            since, object_id = said.tombstone.dates.decided_at or said.tombstone.dates.notice_at, said.tombstone.object_id
+            found[object_id] = max(since, found.get(object_id, since))
+    return found
 
 
 def _prepared(rooms: PublishRooms) -> tuple[Press, Publication, Terms]:

@@ -9,6 +9,7 @@ from fonoteca.editions import Editions, IndexEntry, snapshot_of
 from fonoteca.flows.masks import Masks
 from fonoteca.flows.superseded import outlived
 from fonoteca.formats.metainfo import parse_torrent
+from fonoteca.formats.swarmfile import UNREADABLE
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.ids import DropId
@@ -80,15 +81,30 @@ def seed(rooms: SeedRooms) -> Seeding:
         if entry.id not in known:
             continue
         try:
-            reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks, editions.torrent_of(entry))
+            torrent = editions.torrent_of(entry)
+            reason = _withheld(rooms, entry, masks) or _give(rooms, entry, masks, torrent)
+            if reason:
+                rooms.swarm.unseed(torrent)
         except FonotecaError as error:
-            reason = str(error)
+            reason = f"{UNREADABLE}: {error}"
         if reason:
             withheld.append((entry.id, reason))
         else:
             given.append(entry.id)
             payload_bytes += entry.drop_bytes
     return Seeding(tuple(given), tuple(withheld), payload_bytes, index.number if index else None)
+
+
+def give_now(rooms: SeedRooms, entry: IndexEntry, torrent: bytes) -> str:
+    """Return why a drop that was just taken is not given out from now on, "" when it is: before its edition is in force here.
+
+    The first run of a large mirror takes weeks, and what it holds is of use to others all that time.
+    """
+    masks = Masks.now(rooms.register)
+    try:
+        return _withheld(rooms, entry, masks) or _give(rooms, entry, masks, torrent)
+    except FonotecaError as error:
+        return f"{UNREADABLE}: {error}"
 
 
 def _entries(rooms: SeedRooms) -> dict[IndexEntry, Editions]:
@@ -122,7 +138,8 @@ def _snapshot_folder(rooms: SeedRooms, entry: IndexEntry, torrent: bytes) -> Pat
     """Return where the files of a snapshot lie, None when they are gone."""
     metainfo = parse_torrent(torrent)
     if entry.kind is DropKind.SEARCH:
-        return rooms.search.folder_with([file.path for file in metainfo.files])
+        snapshot = snapshot_of(metainfo.name, rooms.name, entry.kind)
+        return rooms.search.folder_with(snapshot, {file.path: file.file_bytes for file in metainfo.files})
     place = rooms.catalogue_folder / snapshot_of(metainfo.name, rooms.name, entry.kind)
     return place if place.is_dir() else None
 

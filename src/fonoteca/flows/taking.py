@@ -11,7 +11,7 @@ of its drop is taken: that drop is not whole here, so it is not given on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -55,6 +55,7 @@ class FollowRooms:
 
     trust: keeps the newest signed metadata that was seen. asked: how the edition is to be believed. place: where that is read.
     origin: the mark of an archive that is followed beside the first one, "" for the first. others: editions of all others that are.
+    give: gives a drop out as soon as it is held, if it may be, told its torrent.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class FollowRooms:
     place: str = ""
     origin: str = ""
     others: tuple[Editions, ...] = ()
+    give: Callable[[IndexEntry, bytes], object] = lambda entry, torrent: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class Taking:
         whole = self.conflicts.keys().isdisjoint(member.object_id for member in manifested.drop.members)
         if whole:
             self._record(manifested)
+            rooms.give(entry, manifested.torrent)
         rooms.staging.discard(folder)
         return Taken(entry.file_count - len(without), fetched_bytes, whole)
 

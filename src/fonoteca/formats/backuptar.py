@@ -6,6 +6,7 @@ Members, in this order, each at most once:
     keys/**, private/**, editions/**, trust/**
     documents/<path>/vN/**    versions of documents that the store keeps of drops, by their path below its root
     log/yyyy/mm/dd/...        segments of the event log, as the store names them
+    people.jsonl.zst          the accounts, and what is kept for them; none in backups of before there were any
     register.jsonl.zst        all rows of the register
     SHA256SUMS
 Bytes in, verdict out.
@@ -29,6 +30,7 @@ from fonoteca.model.errors import FormatError
 
 FORMAT = "fonoteca-backup/1"
 ABOUT, SUMS, REGISTER = "backup.json", "SHA256SUMS", "register.jsonl.zst"
+PEOPLE = "people.jsonl.zst"
 DOCUMENTS, LOG = "documents", "log"
 SETTINGS_FILES = ("fonoteca.toml", "archive.json")
 PARTS = ("keys", "private", "editions", "trust")
@@ -173,7 +175,7 @@ def _about(name: str, content: bytes, subject: str) -> About:
 def _checked(name: str, subject: str) -> str:
     """Return a member's name. Raises: FormatError for one that could lead anywhere else, or that no backup has."""
     parts = name.split("/")
-    known = name in (*SETTINGS_FILES, REGISTER) or (len(parts) > 1 and parts[0] in (*PARTS, DOCUMENTS, LOG))
+    known = name in (*SETTINGS_FILES, PEOPLE, REGISTER) or (len(parts) > 1 and parts[0] in (*PARTS, DOCUMENTS, LOG))
     if not known or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
         raise FormatError(subject, f"{name!r} is no name of a member of a backup", _REMEDY)
     return name

@@ -9,11 +9,13 @@ from typing import Any
 
 from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.errors import UsageError
+from fonoteca.model.manners import Manners
 from fonoteca.model.rights import Policy
 from fonoteca.model.settings import (
     EditionSettings,
     FixitySettings,
     OaiSettings,
+    PeopleSettings,
     RaySettings,
     S3Settings,
     ServerSettings,
@@ -42,7 +44,8 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "snapshot_days": int,
         "timestamp_days": int,
     },
-    "server": {"host": str, "port": int},
+    "server": {"host": str, "port": int, "anonymous": bool, "proxies": tuple, "metrics_from": tuple},
+    "people": {"scrobbles_kept_days": int, "accesses_kept_days": int, "listeners_least": int},
     "swarm": {
         "port": int,
         "dht": bool,
@@ -63,6 +66,17 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     "s3": {"endpoint": str, "region": str},
     "oai": {"domain": str, "email": str, "page_records": int},
     "ray": {"address": str},
+    "sources": {
+        "contact": str,
+        "per_second": float,
+        "concurrent": int,
+        "per_day": int,
+        "bytes_per_day": int,
+        "file_bytes_max": int,
+        "retry_wait_s_max": int,
+        "own_networks": bool,
+        "places": tuple,
+    },
 }
 
 
@@ -74,7 +88,16 @@ def _value(table: str, key: str, value: Any, kind: type) -> Any:
         return tuple(value)
     if type(value) is kind or (kind is object and type(value) in (int, str)):
         return value
-    expected = {tuple: "a list of texts", int: "a number", str: "a text", bool: "true or false", object: "a number or a name"}[kind]
+    if kind is float and type(value) in (int, float):
+        return value
+    expected = {
+        tuple: "a list of texts",
+        int: "a number",
+        float: "a number",
+        str: "a text",
+        bool: "true or false",
+        object: "a number or a name",
+    }[kind]
     raise UsageError(f"{FILE_NAME}: {table}.{key}", f"expected {expected}, found {value!r}", "Correct it and run again.")
 
 
@@ -114,11 +137,13 @@ def parse_settings(text: str) -> Settings:
         editions=EditionSettings(**_table(document, "editions")),
         signing=SigningSettings(**_table(document, "signing")),
         server=ServerSettings(**_table(document, "server")),
+        people=PeopleSettings(**_table(document, "people")),
         oai=OaiSettings(**_table(document, "oai")),
         swarm=SwarmingSettings(**_table(document, "swarm")),
         fixity=FixitySettings(**_table(document, "fixity")),
         s3=S3Settings(**_table(document, "s3")),
         ray=RaySettings(**_table(document, "ray")),
+        sources=Manners(**_table(document, "sources")),
     )
 
 
@@ -130,7 +155,7 @@ def _toml_value(value: str | int | bool | tuple[str, ...]) -> str:
 def settings_toml(settings: Settings) -> str:
     """Return the fonoteca.toml of these settings, with a comment for each that an operator may change."""
     text = _toml_value
-    policy, editions, signing, server, swarm = settings.rights, settings.editions, settings.signing, settings.server, settings.swarm
+    policy, editions, signing, swarm = settings.rights, settings.editions, settings.signing, settings.swarm
     return f"""\
 # Settings of this archive. See docs/settings.md.
 
@@ -163,10 +188,9 @@ withdrawals_days = {signing.withdrawals_days}
 snapshot_days = {signing.snapshot_days}
 timestamp_days = {signing.timestamp_days}
 
-[server]
-host = {text(server.host)}
-port = {server.port}
-
+{_server_toml(settings.server)}
+{_people_toml(settings.people)}
+{_sources_toml(settings.sources)}
 {_oai_toml(settings.oai)}
 [swarm]  # for `seed` and `follow --keep`; the rates: 0 is no limit
 port = {swarm.port}
@@ -193,6 +217,46 @@ region = {text(settings.s3.region)}
 
 [ray]
 address = {text(settings.ray.address)}
+"""
+
+
+def _server_toml(server: ServerSettings) -> str:
+    """Return the table of the site."""
+    text = _toml_value
+    return f"""\
+[server]
+host = {text(server.host)}
+port = {server.port}
+anonymous = {text(server.anonymous)}  # false: the site, its API and players need an account; what mirrors need stays open
+proxies = {text(server.proxies)}  # reverse proxies that say who asks, such as ["127.0.0.1"]
+metrics_from = {text(server.metrics_from)}  # who may read /metrics without an operator's key
+"""
+
+
+def _people_toml(people: PeopleSettings) -> str:
+    """Return the table of what is kept of listeners."""
+    return f"""\
+[people]
+scrobbles_kept_days = {people.scrobbles_kept_days}  # for how long it is known who listened to what; 0: never
+accesses_kept_days = {people.accesses_kept_days}  # and which account or network fetched what
+listeners_least = {people.listeners_least}  # of a recording whose listening enters the catalogue; 0: none does
+"""
+
+
+def _sources_toml(manners: Manners) -> str:
+    """Return the table of hosts that are not ours."""
+    text = _toml_value
+    return f"""\
+[sources]  # what a host that is not ours is never asked beyond
+contact = {text(manners.contact)}  # whom a host may write to, in every request: of a role, not a person
+per_second = {manners.per_second}  # requests to one host
+concurrent = {manners.concurrent}
+per_day = {manners.per_day}
+bytes_per_day = {text(_exact_bytes(manners.bytes_per_day))}
+file_bytes_max = {text(_exact_bytes(manners.file_bytes_max))}
+retry_wait_s_max = {manners.retry_wait_s_max}  # a host that wants to be left alone for longer waits for another run
+own_networks = {text(manners.own_networks)}  # true: hosts on this machine and in private networks may be asked
+places = {text(manners.places)}  # where `acquire plan` looks, such as ["internet-archive https://archive.org"]
 """
 
 

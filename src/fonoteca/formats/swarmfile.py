@@ -19,6 +19,9 @@ FORMAT = "fonoteca-swarm/1"
 SWARM_BYTES_MAX = 64 * 2**20
 _REASON_CHARACTERS_MAX = 1000
 
+UNREADABLE = "something of it cannot be read here"
+"""How a reason begins that goes on with an error's words: for the operator, since they may name places on this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class DropSeen:
@@ -51,11 +54,16 @@ def swarm_json(seen: SwarmSeen) -> bytes:
             "peers": each.peers,
             "uploaded_bytes": each.uploaded_bytes,
             "given": not each.withheld,
-            "withheld": each.withheld[:_REASON_CHARACTERS_MAX],
+            "withheld": told_to_all(each.withheld)[:_REASON_CHARACTERS_MAX],
         }
         for each in sorted(seen.drops, key=lambda each: each.id)
     ]
     return json_bytes({"format": FORMAT, "at": instant(seen.at), "drops": drops}, SWARM)
+
+
+def told_to_all(reason: str) -> str:
+    """Return a reason without what is for the operator alone."""
+    return UNREADABLE if reason.startswith(UNREADABLE) else reason
 
 
 def parse_swarm(content: bytes) -> SwarmSeen:

@@ -61,6 +61,7 @@ class Coverage:
     """The curve, and where the archive stands. held_share: of all listening, carried by what is held, with its interval.
 
     heard: whether any listening is known; where none is, every recording counts the same, and no share says what people hear.
+    held_bytes: of what is held.
     """
 
     points: tuple[CoveragePoint, ...]
@@ -71,6 +72,70 @@ class Coverage:
     held_share_high: float
     synthetic: bool
     heard: bool = True
+    held_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The most heard recordings of a snapshot, down to some rank, each as its source offers it.
+
+    share: of all listening, that they carry. held_*: of those among them that are held now.
+    """
+
+    count: int
+    file_bytes: int
+    share: float
+    held_count: int
+    held_bytes: int
+    held_share: float
+
+    @property
+    def missing_count(self) -> int:
+        """How many of them are not held."""
+        return self.count - self.held_count
+
+    @property
+    def missing_bytes(self) -> int:
+        """What those weigh."""
+        return self.file_bytes - self.held_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWithin:
+    """What the plan in force brings in so many bytes beside what is held: its first wants, as many as fit.
+
+    share: of all listening, of what is held and wanted together. whole: whether that is all that the plan wants.
+    """
+
+    plan: str
+    budget_bytes: int
+    want_count: int
+    want_bytes: int
+    share: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWithin:
+    """What a budget of bytes keeps: the most heard recordings that fit, up to the first that does not.
+
+    kept: these. low, high: of the 90 % interval of the share of listening that they carry. whole: all recordings.
+    more_bytes: a step of a size that goes with the budget; more: what it adds to `kept`. last: the last recordings kept, in order
+    of rank. left: the first that does not fit, None where all do. planned: None where no plan of this snapshot is in force.
+    """
+
+    budget_bytes: int
+    kept: Head
+    low: float
+    high: float
+    whole: Head
+    more_bytes: int
+    more: Head
+    last: tuple[Recording, ...]
+    left: Recording | None
+    synthetic: bool
+    heard: bool
+    planned: PlannedWithin | None = None
 
 
 class Permit(Enum):
@@ -226,6 +291,15 @@ class Snapshot:
     def synthetic(self) -> bool:
         """Whether any listening in it is made up."""
         return any(s.synthetic for s in self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much the listeners of this archive heard a recording. listeners: who comes back after a while counts again."""
+
+    recording: str
+    listens: int
+    listeners: int
 
 
 @dataclass(frozen=True, slots=True)

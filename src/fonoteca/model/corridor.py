@@ -48,15 +48,25 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Where a file is that has to be fetched first. digests: as its source states them, such as ("md5", hexadecimal)."""
+
+    url: str
+    digests: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateFile:
     """One file on offer. open: returns a fresh binary stream from the start, to be read once and closed by the caller.
 
     file_bytes: as the source states it; None where it does not. The stream decides.
+    elsewhere: where it is fetched from before it can be opened, None for one that can.
     """
 
     logical_path: LogicalPath
     file_bytes: int | None
     open: Callable[[], BinaryIO]
+    elsewhere: Elsewhere | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,8 @@ class Candidate:
     item: natural key at the source; files of one item under different evidence are candidates with different keys.
     attribution: the credit line that the evidence gives, "" where it gives none. notices: legal text that goes with copies.
     left_out: files of the item that the source itself set aside, with reasons.
+    restate: asks the source again what it says of the rights, once its files are fetched; None for a source that is at hand.
+    usage: what its host says of its use (Content-Usage), "" for nothing.
     """
 
     item: ItemKey
@@ -87,6 +99,8 @@ class Candidate:
     attribution: str = ""
     notices: str = ""
     left_out: tuple[LeftOut, ...] = ()
+    restate: Callable[[], tuple[Evidence, ...]] | None = None
+    usage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

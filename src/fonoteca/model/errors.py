@@ -73,6 +73,18 @@ class SourceMissing(SourceError):  # noqa: N818 - it is an answer as often as an
     code = "source.missing"
 
 
+class SourceRefused(SourceError):  # noqa: N818 - it is an answer as often as an error
+    """A source does not want to be asked for this: its robots.txt, a sign-in, or a law says so. It is not asked again."""
+
+    code = "source.refused"
+
+
+class SourceBusy(SourceError):  # noqa: N818 - it is an answer as often as an error
+    """A source wants to be left alone for now, or as much was asked of it today as the settings allow."""
+
+    code = "source.busy"
+
+
 class AudioError(SourceError):
     """A file is not the sound music that it was offered as."""
 

@@ -11,6 +11,9 @@ Stamp = tuple[int, int]
 
 GONE = "no such file"
 
+CALENDAR_DAYS = 371
+"""A year and the week that it begins in: 53 columns of seven days."""
+
 
 class Sighting(NamedTuple):
     """A blob as it was found. sha256: hexadecimal. trouble: why it has no digest, `GONE` or what the medium said; "" for none.

@@ -105,17 +105,15 @@ class ObjectId(_Text):
         return self.split(":", 3)[3]
 
 
+_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/\ud800-\udfff]+"
+
+
 class LogicalPath(_Text):
     """A path as received, `/`-separated, relative, without empty, `.` or `..` segments (OCFL 1.1 section 3.5.2.2)."""
 
     __slots__ = ()
     _rule = "a relative path without empty, '.' or '..' segments"
-
-    @classmethod
-    def _fits(cls, value: str) -> bool:
-        if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
-            return False
-        return all(part not in ("", ".", "..") for part in value.split("/"))
+    _pattern = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 
 
 class ContentPath(_Text):

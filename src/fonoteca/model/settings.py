@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from fonoteca.model.errors import UsageError
 from fonoteca.model.hashes import BLOCK_BYTES
+from fonoteca.model.manners import Manners
 from fonoteca.model.rights import Policy
 from fonoteca.model.swarming import SwarmingSettings
 
@@ -21,6 +23,9 @@ TITLE_CHARS_MAX = 500
 """What an edition says of its archive is a short line."""
 
 FOLDER_STORE = "store"
+SQLITE = "sqlite"
+"""The setting of `register` that keeps tables in files of the archive's folder."""
+
 RAY = "ray"
 """The setting of `workers` that gives work to a Ray cluster."""
 
@@ -85,14 +90,31 @@ class SigningSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where `serve` listens."""
+    """Where `serve` listens, and to whom. anonymous: whether one may browse and listen without an account.
+
+    proxies: addresses or networks of reverse proxies, whose word is taken for who asks, and whether by https.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8420
+    anonymous: bool = True
+    proxies: tuple[str, ...] = ()
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
 
     def __post_init__(self) -> None:
-        """Check the port; 0 takes a free one."""
+        """Check the port, of which 0 takes a free one, and that each proxy is an address or a network."""
         _check_range("port", self.port, 0, 65535)
+        _check_networks("server.proxies", self.proxies)
+        _check_networks("server.metrics_from", self.metrics_from)
+
+
+def _check_networks(name: str, networks: tuple[str, ...]) -> None:
+    for each in networks:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            problem = "expected an address or a network, such as 127.0.0.1 or 10.0.0.0/8"
+            raise UsageError(f"{name} {each!r:.80}", problem, "Correct it in fonoteca.toml.") from error
 
 
 CYCLE_DAYS_DEFAULT = 90
@@ -162,6 +184,25 @@ class OaiSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleSettings:
+    """What is kept of listeners. scrobbles_kept_days: for how long it is known who listened to what; 0: never.
+
+    listeners_least: a recording's listening enters the catalogue once so many different accounts heard it; 0: none does.
+    accesses_kept_days: for how long it is known which account or network fetched what; 0: never.
+    """
+
+    scrobbles_kept_days: int = 30
+    accesses_kept_days: int = 30
+    listeners_least: int = 5
+
+    def __post_init__(self) -> None:
+        """Check that nothing is kept for more than ten years."""
+        _check_range("people.scrobbles_kept_days", self.scrobbles_kept_days, 0, 3650)
+        _check_range("people.accesses_kept_days", self.accesses_kept_days, 0, 3650)
+        _check_range("people.listeners_least", self.listeners_least, 0, 1000)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one archive. name: also the root name of its torrents, fixed at `init`.
 
@@ -172,15 +213,17 @@ class Settings:
     title: str
     piece_bytes: int = PIECE_BYTES_DEFAULT
     store: str = FOLDER_STORE
-    register: str = "sqlite"
+    register: str = SQLITE
     workers: int | str = 0
     rights: Policy = field(default_factory=Policy)
     editions: EditionSettings = field(default_factory=EditionSettings)
     signing: SigningSettings = field(default_factory=SigningSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    people: PeopleSettings = field(default_factory=PeopleSettings)
     oai: OaiSettings = field(default_factory=OaiSettings)
     swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)
+    sources: Manners = field(default_factory=Manners)
     s3: S3Settings = field(default_factory=S3Settings)
     ray: RaySettings = field(default_factory=RaySettings)
 

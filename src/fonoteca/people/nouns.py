@@ -69,7 +69,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What became of a sign-in. account: None when it failed. wait_s: how long no further try is looked at, 0 where one is."""
+    """What became of a sign-in. account: None when it failed. wait_s: how long no further try is looked at, 0 where one is.
+
+    fitted: what names the password that fitted, so that nothing is done by it that was begun before it was changed.
+    """
 
     account: Account | None
     wait_s: int = 0
+    fitted: str = ""

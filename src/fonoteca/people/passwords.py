@@ -28,10 +28,7 @@ class Passwords:
 
     chance: Chance
     checked: int = 0
-    _decoy: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._decoy = self._hashed(self.chance(SALT_BYTES))
+    _decoy: str = field(default="", init=False)
 
     def hashed(self, password: str) -> str:
         """Return what to keep of a password, in PHC's form. Raises: UsageError for one that is too short or too long."""
@@ -43,6 +40,8 @@ class Passwords:
     def fits(self, password: str, kept: str | None) -> bool:
         """Return whether a password is the one that was kept. Cost: one hash, also for None, which is no account's."""
         self.checked += 1
+        if not self._decoy:  # made with the first check, whoever it is for: most commands check none
+            self._decoy = self._hashed(self.chance(SALT_BYTES))
         try:
             Argon2id.verify_phc_encoded(_spelt(password[: PASSWORD_LETTERS_MOST + 1]), self._decoy if kept is None else kept)
         except InvalidKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from sqlalchemy import Connection, case, delete
+from sqlalchemy import Connection, case, delete, select
 
 from fonoteca.people.schema import tries
 from fonoteca.sql.engine import insert_or
@@ -13,6 +13,18 @@ WINDOW_S = 900
 PAIR_MOST, ORIGIN_MOST, NAME_MOST = 10, 100, 200
 """Tries in a window: of a name from one place, of one place, of a name from everywhere. The last is high, since whoever
 reaches it keeps the owner out too."""
+
+
+def waits(connection: Connection, name: str, origin: str, now: int) -> int:
+    """Return how many seconds no try is looked at, 0 where one may be. Cost: a read.
+
+    What is not looked at is not counted: whoever goes on from one place would write without end, and keep the owner of the name
+    out of all others.
+    """
+    most = _counted(name, origin)
+    wanted = tries.c.who.in_(most), tries.c.since > now - WINDOW_S
+    rows = connection.execute(select(tries.c.who, tries.c.count, tries.c.since).where(*wanted))
+    return max((int(since) + WINDOW_S - now for who, count, since in rows if count >= most[who]), default=0)
 
 
 def charge(connection: Connection, name: str, origin: str, now: int) -> int:

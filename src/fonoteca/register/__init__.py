@@ -22,6 +22,8 @@ from fonoteca.register.shelf import AlbumRow, ArtistRow, GenreRow, Shelf, SongRo
 from fonoteca.register.shelfqueries import Order, Page
 from fonoteca.register.shelving import genres_of
 from fonoteca.register.sieve import Sieve
+from fonoteca.register.soundness import Soundness, SoundnessKnown
+from fonoteca.register.versions import recording_of
 
 __all__ = [
     "IGNORED_ARTICLES",
@@ -51,6 +53,8 @@ __all__ = [
     "Shelf",
     "Sieve",
     "SongRow",
+    "Soundness",
+    "SoundnessKnown",
     "Span",
     "Totals",
     "Verdict",
@@ -58,5 +62,6 @@ __all__ = [
     "genres_of",
     "name_key",
     "object_key_of",
+    "recording_of",
     "sort_name",
 ]

@@ -297,6 +297,20 @@ class Auditing:
         """
         self._write(lambda connection: self._date(connection, at, path, _found(damage, stamp)))
 
+    def seen_at(self, path: str) -> Stamp | None:
+        """Return the length and time that a file had at its last check, None where no check saw them."""
+        parts = split_path(path)
+        if parts is None:
+            return None
+        query = (
+            select(member_file.c.seen_bytes, member_file.c.seen_mtime_ns)
+            .join(version, version.c.id == member_file.c.version_key)
+            .join(object_, object_.c.id == version.c.object_key)
+            .where(object_.c.object_path == parts[0], version.c.version == parts[1], member_file.c.tail == parts[2])
+        )
+        rows = self._rows(query)
+        return (rows[0].seen_bytes, rows[0].seen_mtime_ns) if rows and rows[0].seen_bytes is not None else None
+
     def quarantine(self, object_id: str, at: datetime, reason: str) -> None:
         """Say that an object is neither to be served nor published, and why."""
         self._mark(object_id, at, plain(reason))

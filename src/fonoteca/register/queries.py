@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, and_, column, func, not_, or_, select, values
+from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, column, func, not_, or_, select, values
 
+from fonoteca.register.questions import Question
 from fonoteca.register.schema import (
     decision,
     digest_key,
@@ -60,9 +61,9 @@ _HASH_COLUMNS = (
 )
 
 
-def object_by_id(object_id: str) -> Select[Any]:
+def object_by_id(object_id: str) -> Question:
     """Select one object."""
-    return select(*OBJECT_COLUMNS).where(object_.c.object_id == object_id)
+    return Question(_OBJECT_BY_ID, {"object_id": object_id})
 
 
 def object_by_path(object_path: str) -> Select[Any]:
@@ -193,9 +194,9 @@ def files_of(object_id: str) -> Select[Any]:
     return hashed_files(and_(object_.c.object_id == object_id, _of_head())).order_by(file.c.position)
 
 
-def file_at(object_id: str, logical_path: str) -> Select[Any]:
+def file_at(object_id: str, logical_path: str) -> Question:
     """Select one file of an object's head."""
-    return hashed_files(and_(object_.c.object_id == object_id, _of_head(), file.c.logical_path == logical_path))
+    return Question(_FILE_AT, {"object_id": object_id, "logical_path": logical_path})
 
 
 def unanalysed(after_key: int, limit: int) -> Select[Any]:
@@ -210,15 +211,9 @@ def unanalysed(after_key: int, limit: int) -> Select[Any]:
     )
 
 
-def unanalysed_of(object_id: str) -> Select[Any]:
+def unanalysed_of(object_id: str) -> Question:
     """Select a file of an object's head that waits for its analysis."""
-    return (
-        select(file.c.id)
-        .join(version, version.c.id == file.c.version_key)
-        .join(object_, object_.c.id == version.c.object_key)
-        .where(object_.c.object_id == object_id, _of_head(), ~file.c.analysed)
-        .limit(1)
-    )
+    return Question(_UNANALYSED_OF, {"object_id": object_id})
 
 
 def files_with_digest(sha256: str) -> Select[Any]:
@@ -267,6 +262,17 @@ def _members() -> Select[Any]:
 def member_at(object_path: str, number: int, tail: str) -> Select[Any]:
     """Select the file at a path below the storage root, given in its three parts."""
     return _members().where(object_.c.object_path == object_path, version.c.version == number, member_file.c.tail == tail)
+
+
+def hashes_at(object_path: str, number: int, tail: str) -> Select[Any]:
+    """Select the hashes of the file at a path below the storage root, given in its three parts."""
+    return (
+        select(*_HASH_COLUMNS)
+        .join(member_file, member_file.c.id == piece_hashes.c.member_key)
+        .join(version, version.c.id == member_file.c.version_key)
+        .join(object_, object_.c.id == version.c.object_key)
+        .where(object_.c.object_path == object_path, version.c.version == number, member_file.c.tail == tail)
+    )
 
 
 def members_at(places: Collection[MemberPlace]) -> Select[Any]:
@@ -416,3 +422,18 @@ def held() -> Select[Any]:
         .join(member_file, member_file.c.id == file.c.member_key)
         .order_by(object_.c.object_id, file.c.position)
     )
+
+
+# What every file that goes out asks, made once
+
+_OBJECT_BY_ID = select(*OBJECT_COLUMNS).where(object_.c.object_id == bindparam("object_id"))
+_FILE_AT = hashed_files(
+    and_(object_.c.object_id == bindparam("object_id"), _of_head(), file.c.logical_path == bindparam("logical_path"))
+)
+_UNANALYSED_OF = (
+    select(file.c.id)
+    .join(version, version.c.id == file.c.version_key)
+    .join(object_, object_.c.id == version.c.object_key)
+    .where(object_.c.object_id == bindparam("object_id"), _of_head(), ~file.c.analysed)
+    .limit(1)
+)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Select, delete, select, update
 from fonoteca.formats.claim import Claim
 from fonoteca.model.catalogue import HeldTrack
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
+from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
 from fonoteca.model.withdrawal import Purpose, Tombstone
@@ -25,6 +26,7 @@ from fonoteca.register.migrate import migrate
 from fonoteca.register.natural import natural_rows
 from fonoteca.register.owner import check_owner, claim_register, hand_over, owner_of
 from fonoteca.register.publishing import Publishing
+from fonoteca.register.questions import Question, asked
 from fonoteca.register.recording import event_digest, forget_drop, record_checks, record_drop, record_events, split_path
 from fonoteca.register.rows import (
     Check,
@@ -51,13 +53,16 @@ from fonoteca.register.schema import (
     metadata,
     object_,
     owner,
+    want,
     withdrawal,
 )
 from fonoteca.register.shelf import Shelf
+from fonoteca.register.soundness import SoundnessKnown
 from fonoteca.register.versions import record_versions
+from fonoteca.register.wants import Wants
 from fonoteca.register.withdrawals import Withdrawals
 from fonoteca.sql.engine import insert_or, open_engine, write, writing
-from fonoteca.sql.engine import reading as reading_from
+from fonoteca.sql.moments import Moments
 
 LIMIT_DEFAULT = 100
 """Rows of a page where the caller names no other number."""
@@ -82,6 +87,7 @@ class Register:
         self._engine = engine
         self._before_commit = before_commit
         self._within = within
+        self._moments = Moments(engine)
 
     @classmethod
     def open(cls, url_or_path: str | os.PathLike[str], *, before_commit: Callable[[], None] | None = None) -> Self:
@@ -186,6 +192,11 @@ class Register:
         """Return the file at a path below the storage root, as `<object path>/vN/...`; None when none is recorded."""
         parts = split_path(path)
         return None if parts is None else self._one(queries.member_at(*parts), reading.member_row)
+
+    def hashes_by_path(self, path: str) -> FileHashes | None:
+        """Return the hashes of the file at a path below the storage root; None when none is recorded."""
+        parts = split_path(path)
+        return None if parts is None else self._one(queries.hashes_at(*parts), reading.hashes_of)
 
     def file(self, object_id: str, logical_path: str) -> FileRow | None:
         """Return one audio or artwork file of an object's head, or None."""
@@ -325,6 +336,11 @@ class Register:
         return Auditing(self._reading, self._write)
 
     @property
+    def soundness(self) -> SoundnessKnown:
+        """The register as it knows what was proved: for the calendar, and for whoever asks how the archive is."""
+        return SoundnessKnown(self._reading, self.auditing.events_of)
+
+    @property
     def publishing(self) -> Publishing:
         """The register as publishing knows it: what is in no drop, by keys of few bytes."""
         return Publishing(self._reading)
@@ -338,6 +354,11 @@ class Register:
     def shelf(self) -> Shelf:
         """The register as players know it: albums, artists, genres and songs."""
         return Shelf(self._reading)
+
+    @property
+    def wants(self) -> Wants:
+        """The register as an acquire of a plan knows it: what became of its wants."""
+        return Wants(self._reading, self._write)
 
     @property
     def withdrawals(self) -> Withdrawals:
@@ -411,11 +432,11 @@ class Register:
         """Give a register with nothing held or published in it, which takes this one's place when the context ends well.
 
         All of it is one transaction: until then, and when the context fails, everybody has the register as it was. Decisions,
-        withdrawals and past events stay: here they may be known when nowhere else. So does whose the register is.
+        wants, withdrawals and past events stay: here they may be known when nowhere else. So does whose the register is.
         """
         with writing(self._engine, self._before_commit, alone=True) as connection:
             for table in reversed(metadata.sorted_tables):
-                if table not in (decision, event, item, owner, withdrawal):
+                if table not in (decision, event, item, owner, want, withdrawal):
                     connection.execute(delete(table))
             note_all_changes(connection)
             yield Register(self._engine, None, connection)
@@ -446,16 +467,23 @@ class Register:
     # Plumbing -------------------------------------------------------------------------------------------------------
 
     def _reading(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._within) if self._within is not None else reading_from(self._engine)
+        return nullcontext(self._within) if self._within is not None else self._moments.reading()
 
     def _write(self, work: Callable[[Connection], _T]) -> _T:
         """Return what `work` returns, as one transaction; it may be called again, so it only writes."""
-        return work(self._within) if self._within is not None else write(self._engine, work, self._before_commit)
+        if self._within is not None:
+            return work(self._within)
+        self._moments.end()
+        return write(self._engine, work, self._before_commit)
 
-    def _all(self, query: Select[Any], noun: Callable[[Any], _T]) -> list[_T]:
+    def one_moment(self) -> AbstractContextManager[None]:
+        """Let all that this thread reads meanwhile be of one moment, by one connection, until it writes."""
+        return self._moments.one()
+
+    def _all(self, query: Select[Any] | Question, noun: Callable[[Any], _T]) -> list[_T]:
         with self._reading() as connection:
-            return [noun(row) for row in connection.execute(query)]
+            return [noun(row) for row in asked(connection, query)]
 
-    def _one(self, query: Select[Any], noun: Callable[[Any], _T]) -> _T | None:
+    def _one(self, query: Select[Any] | Question, noun: Callable[[Any], _T]) -> _T | None:
         rows = self._all(query, noun)
         return rows[0] if rows else None

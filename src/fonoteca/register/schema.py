@@ -19,6 +19,7 @@ Grain and keys:
     album_credit  one row an artist of an album's files  artist_key, object_id
     album_genre   one row a genre of an album's files    genre, object_id
     change        one row an object that could ever be shared: when it last changed, for harvesters. Follows from the others.
+    want          one row a want of a plan that was looked for   recording
     tally         sums over heads, kept as rows change, so that totals need no scan. 16 rows a kind: fewer writers wait.
 """
 
@@ -385,6 +386,24 @@ change = Table(
     Index("ix_change_changed_at", "changed_at", "object_id"),
     Index("ix_change_kind_changed_at", "kind", "changed_at", "object_id"),
     Index("ix_change_kind_source_changed_at", "kind", "source", "changed_at", "object_id"),
+)
+
+want = Table(
+    "want",
+    metadata,
+    Column("recording", _Name, primary_key=True),
+    Column("plan", _Name, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("artist", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Instant),
+    Column("changed_at", Instant, nullable=False),
+    Index("ix_want_plan_place", "plan", "place"),
 )
 
 tally = Table(

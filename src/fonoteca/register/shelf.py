@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Row
 
 from fonoteca.model.audio import AudioProbe, Tags
 from fonoteca.model.ids import ItemKey, LogicalPath, ObjectId, Sha256
 from fonoteca.register import shelfqueries as queries
 from fonoteca.register.bulk import batched
+from fonoteca.register.questions import Question, asked
 from fonoteca.register.rows import probe_of, tags_of
 from fonoteca.register.shelfqueries import Order, Page
 from fonoteca.register.shelving import genres_of
@@ -122,15 +123,19 @@ class Shelf:
         """Return a page of the albums whose `sort_name` begins so."""
         return self.chosen(queries.albums_by_title(prefix, page))
 
+    def albums_titled(self, titles: Collection[str], page: Page) -> list[AlbumRow]:
+        """Return the albums whose `sort_name` is one of these, in order of it, so many at most. titles: KEYS_AT_ONCE at most."""
+        return self.chosen(queries.albums_titled(titles, page))
+
     def albums_at(self, album_keys: Collection[int]) -> list[AlbumRow]:
         """Return the albums that have these keys, without order."""
         some = batched(sorted(set(album_keys)), KEYS_AT_ONCE)
         return [_album(row) for keys in some for row in self._rows(queries.albums_at(keys))]
 
-    def chosen(self, question: Select[Any]) -> list[AlbumRow]:
+    def chosen(self, question: Question) -> list[AlbumRow]:
         """Return the albums whose keys a question selects, in its order."""
         with self._reading() as connection:
-            keys = connection.execute(question).scalars().all()
+            keys = asked(connection, question).scalars().all()
             return _in_order(connection, keys)
 
     def artists(self, page: Page, prefix: str = "") -> list[ArtistRow]:
@@ -167,21 +172,29 @@ class Shelf:
         """Return a page of the songs with a genre, in order of recording."""
         return self._songs_within(queries.albums_of_genre_songs(genre, page), page, lambda song: genre in genres_of(song.tags))
 
-    def songs(self, albums: Iterable[AlbumRow]) -> list[SongRow]:
-        """Return the songs of albums, in the order of these and of their metadata.json."""
+    def songs(self, albums: Iterable[AlbumRow], wanted: Callable[[AlbumRow, str], bool] | None = None) -> list[SongRow]:
+        """Return the songs of albums, in the order of these and of their metadata.json. wanted: which, by album and path."""
         with self._reading() as connection:
-            return _songs(connection, list(albums))
+            return _songs(connection, list(albums), wanted)
+
+    def recordings_of(self, songs: Collection[SongRow]) -> list[str]:
+        """Return which recording each song holds, "" for one that holds none any more."""
+        found: dict[tuple[int, str], str] = {}
+        for keys in batched(sorted({song.album.object_key for song in songs}), KEYS_AT_ONCE):
+            rows = self._rows(queries.recordings_of_albums(keys))
+            found |= {(row.object_key, row.logical_path): row.recording_id for row in rows}
+        return [found.get((song.album.object_key, song.logical_path), "") for song in songs]
 
     def songs_of_recordings(self, recording_ids: Sequence[str]) -> list[SongRow]:
         """Return the songs that hold recordings, in the order of these."""
+        if not recording_ids:
+            return []
         with self._reading() as connection:
-            rows = connection.execute(queries.places_of_recordings(recording_ids)).all()
-            albums = _in_order(connection, sorted({row.object_key for row in rows}))
-            songs = {(song.album.object_key, song.logical_path): song for song in _songs(connection, albums)}
+            rows = asked(connection, queries.songs_of_recordings(recording_ids)).all()
+            owners = {album.object_key: album for album in _in_order(connection, sorted({row.object_key for row in rows}))}
         order = {recording: place for place, recording in enumerate(recording_ids)}
         ordered = sorted(rows, key=lambda row: (order[row.recording_id], row.object_key, row.logical_path))
-        places = ((row.object_key, row.logical_path) for row in ordered)
-        return [songs[place] for place in places if place in songs]
+        return [_song(owners[row.object_key], row) for row in ordered if row.object_key in owners]
 
     def counts(self) -> tuple[int, int]:
         """Return how many albums and songs there are."""
@@ -193,36 +206,54 @@ class Shelf:
         rows = self._rows(queries.newest())
         return rows[0].created_at if rows else None
 
-    def _songs_within(self, question: Select[Any], page: Page, wanted: Callable[[SongRow], bool]) -> list[SongRow]:
+    def _songs_within(self, question: Question, page: Page, wanted: Callable[[SongRow], bool]) -> list[SongRow]:
         with self._reading() as connection:
-            places = connection.execute(question).all()
+            places = asked(connection, question).all()
             found = _songs(connection, _in_order(connection, [row.object_key for row in places]))
         if not places:
             return []
         skip = page.offset - int(places[0].before)
         return [song for song in found if wanted(song)][skip : skip + page.limit]
 
-    def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    def _rows(self, question: Question) -> Sequence[Row[Any]]:
         with self._reading() as connection:
-            return connection.execute(query).all()
+            return asked(connection, question).all()
 
 
 def _in_order(connection: Connection, keys: Sequence[int]) -> list[AlbumRow]:
     """Return albums in the order of the keys of their objects."""
     found: dict[int, AlbumRow] = {}
     for some in batched(keys, KEYS_AT_ONCE):
-        found |= {row.object_key: _album(row) for row in connection.execute(queries.albums(some))}
+        found |= {row.object_key: _album(row) for row in asked(connection, queries.albums(some))}
     return [found[key] for key in keys if key in found]
 
 
-def _songs(connection: Connection, albums: Sequence[AlbumRow]) -> list[SongRow]:
+def _songs(
+    connection: Connection, albums: Sequence[AlbumRow], wanted: Callable[[AlbumRow, str], bool] | None = None
+) -> list[SongRow]:
     """Return the songs of albums, in their order."""
     by_key: dict[int, list[SongRow]] = {album.object_key: [] for album in albums}
     owners = {album.object_key: album for album in albums}
     for some in batched(list(by_key), KEYS_AT_ONCE):
-        for row in connection.execute(queries.songs(some)):
+        for row in _song_rows(connection, some, owners, wanted):
             by_key[row.object_key].append(_song(owners[row.object_key], row))
     return [song for found in by_key.values() for song in sorted(found, key=lambda song: song.position)]
+
+
+def _song_rows(
+    connection: Connection,
+    keys: Sequence[int],
+    owners: Mapping[int, AlbumRow],
+    wanted: Callable[[AlbumRow, str], bool] | None,
+) -> Iterator[Row[Any]]:
+    """Yield the rows of songs of albums. Where some alone are wanted, the others' names are all that is read of them."""
+    if wanted is None:
+        yield from asked(connection, queries.songs(keys))
+        return
+    named = asked(connection, queries.song_names(keys))
+    chosen = [row.id for row in named if wanted(owners[row.object_key], row.logical_path)]
+    for some in batched(chosen, KEYS_AT_ONCE):
+        yield from asked(connection, queries.songs_at(some))
 
 
 def _album(row: Row[Any]) -> AlbumRow:

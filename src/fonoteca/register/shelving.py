@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import TypeVar
 
@@ -33,6 +34,9 @@ GENRE_CHARACTERS_MAX = 80
 _T = TypeVar("_T", int, str)
 
 _OBJECTS_AT_ONCE = 500
+_GENRES_KEPT = 4096
+"""Texts whose genres are remembered: few are as many as the songs that have them."""
+
 _GENRE_BREAK = re.compile(r"[;/\x00\n]|, ")
 
 _ALBUM = (
@@ -64,9 +68,12 @@ class ShelvedObject:
 
 def genres_of(tags: Tags | None) -> tuple[str, ...]:
     """Return the genres that a file names, in its order, none twice."""
-    if tags is None or not tags.genre:
-        return ()
-    found = (" ".join(storable(part).split())[:GENRE_CHARACTERS_MAX] for part in _GENRE_BREAK.split(tags.genre))
+    return _genres(tags.genre) if tags is not None and tags.genre else ()
+
+
+@lru_cache(_GENRES_KEPT)
+def _genres(text: str) -> tuple[str, ...]:
+    found = (" ".join(storable(part).split())[:GENRE_CHARACTERS_MAX] for part in _GENRE_BREAK.split(text))
     return tuple(dict.fromkeys(filter(None, found)))[:GENRES_MAX]
 
 

@@ -325,13 +325,13 @@ def _named(each: StoredFile, description: Description) -> tuple[str, str, str, i
     return storable(title), storable(artist), storable(release), int(year.group()) if year else None
 
 
-def recording_of(stored: StoredVersion, each: StoredFile) -> RecordingId:
+def recording_of(object_id: str, each: StoredFile) -> RecordingId:
     """Return the recording that a held file is: its MBID where the tags give one, else an id of its object and path.
 
     An id from the path and not from the bytes survives a correction of the tags.
     """
     mbid = each.tags.recording_mbid.lower() if each.tags else ""
-    return RecordingId(mbid) if _MBID.fullmatch(mbid) else RecordingId.of("store", f"{stored.object_id}/{each.logical_path}")
+    return RecordingId(mbid) if _MBID.fullmatch(mbid) else RecordingId.of("store", f"{object_id}/{each.logical_path}")
 
 
 def _make_heads(connection: Connection, heads: list[_Entry], keys: Mapping[int, list[int]]) -> None:
@@ -343,7 +343,7 @@ def _make_heads(connection: Connection, heads: list[_Entry], keys: Mapping[int, 
             # What a later version took the place of waits no more.
             connection.execute(update(file).where(file.c.version_key == entry.head_key, ~file.c.analysed).values(analysed=True))
     rows = [
-        (key, recording_of(entry.stored, each))
+        (key, recording_of(entry.stored.object_id, each))
         for entry in heads
         if entry.stored.object_id.kind == Kind.AUDIO
         for key, each in zip(keys[entry.version_key], entry.stored.files, strict=True)

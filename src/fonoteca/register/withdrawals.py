@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from zlib import crc32
 
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, or_, select, update
 
 from fonoteca.formats.tombstones import parse_tombstone, tombstone_line
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Answer, Authority, Purpose, Tombstone, Withdrawal, WithdrawalState, joined
 from fonoteca.register.changes import note_all_changes, note_changes
 from fonoteca.register.queries import drops_with
+from fonoteca.register.questions import Question, asked
 from fonoteca.register.rows import storable
 from fonoteca.register.schema import (
     TALLY_BUCKETS,
@@ -39,14 +40,19 @@ from fonoteca.register.sieve import Sieve
 _T = TypeVar("_T")
 
 
-def withdrawals_of(object_id: str) -> Select[Any]:
+def withdrawals_of(object_id: str) -> Question:
     """Select the statements about an object."""
-    return select(withdrawal).where(withdrawal.c.object_id == object_id).order_by(withdrawal.c.authority)
+    return Question(_OF_OBJECT, {"object_id": object_id})
 
 
 def all_withdrawals() -> Select[Any]:
     """Select every statement, in order of object."""
-    return select(withdrawal).order_by(withdrawal.c.object_id, withdrawal.c.authority)
+    return _ALL
+
+
+_OF_OBJECT = select(withdrawal).where(withdrawal.c.object_id == bindparam("object_id")).order_by(withdrawal.c.authority)
+_ALL = select(withdrawal).order_by(withdrawal.c.object_id, withdrawal.c.authority)
+"""Made once: every page asks it, and every file that goes out the other."""
 
 
 class Withdrawals:
@@ -80,12 +86,16 @@ class Withdrawals:
 
     def masked(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
         """Return what is not given out for a purpose; None: for any at all. Joined as in `mask`. Cost: the number of statements."""
-        return _masking(self.all(), purpose)
+        return _masking(self.all(), (purpose,))
+
+    def masked_for(self, purposes: Iterable[Purpose]) -> Mapping[ObjectId, Tombstone]:
+        """Return what is not given out for one of some purposes, by one reading. Joined as in `mask`."""
+        return _masking(self.all(), tuple(purposes))
 
     def sieve(self, purpose: Purpose) -> Sieve:
         """Return what takes out of lists what is not given out for a purpose. Cost: the number of statements."""
         said = self.all()
-        return Sieve(_masking(said, purpose), any(each.purged_at and each.authority is Authority.OWN for each in said))
+        return Sieve(_masking(said, (purpose,)), any(each.purged_at and each.authority is Authority.OWN for each in said))
 
     def newest_number(self, authority: Authority) -> int:
         """Return the number of an archive's newest statement, 0 before the first."""
@@ -193,16 +203,16 @@ class Withdrawals:
 
         self._write(work)
 
-    def _rows(self, query: Select[Any]) -> list[Row[Any]]:
+    def _rows(self, query: Select[Any] | Question) -> list[Row[Any]]:
         with self._reading() as connection:
-            return list(connection.execute(query))
+            return list(asked(connection, query))
 
 
-def _masking(said: Iterable[Withdrawal], purpose: Purpose | None) -> dict[ObjectId, Tombstone]:
-    """Return what statements come to that mask, by object."""
+def _masking(said: Iterable[Withdrawal], purposes: Sequence[Purpose | None]) -> dict[ObjectId, Tombstone]:
+    """Return what statements come to that mask for one of some purposes, by object."""
     found: dict[ObjectId, list[Tombstone]] = {}
     for each in said:
-        if each.masks(purpose):
+        if any(each.masks(purpose) for purpose in purposes):
             found.setdefault(each.tombstone.object_id, []).append(each.tombstone)
     return {object_id: joined(tombstones) for object_id, tombstones in found.items()}
 

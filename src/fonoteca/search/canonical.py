@@ -1,105 +1,92 @@
-"""An index in its one form: Tantivy names segments at random, here each is named by what is in it.
+"""A shard in its one form: Tantivy names segments at random, here a shard's one segment is named by its number.
 
-So the same recordings give the same files under the same names on every machine, with the same version of Tantivy, and a name
-proves its files.
+So the same rows give the same files on every machine, with the same version of Tantivy, and a digest proves them.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
 
-from fonoteca.formats.strictjson import parse_json
 from fonoteca.model.errors import FormatError
 from fonoteca.ports import Staging
+from fonoteca.search.shards import CARDS, META, tier_meta, write_empty
 
-META = "meta.json"
-META_BYTES_MAX = 16 * 2**20
-"""Some 100 B a segment; an index has hundreds."""
+STORE = "store"
+STORE_BYTES_MAX = 1 << 10
+"""Tantivy's stored fields, of which there are none: nothing reads this file, and it must be there."""
+
+ENDINGS = (CARDS, "fast", "fieldnorm", "idx", "pos", STORE, "term")
+"""The files of a shard."""
+
+_EMPTY: list[bytes] = []
 
 LOCKS = (".tantivy-meta.lock", ".tantivy-writer.lock")
 """What Tantivy leaves in a folder when it opens an index; they are no part of it."""
 
-ENDINGS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
-"""The files of a segment."""
 
-_SEGMENT_FILE = re.compile(rf"(?P<segment>[0-9a-f]{{32}})\.({'|'.join(ENDINGS)})")
-
-
-def make_canonical(folder: Path, staging: Staging) -> None:
-    """Give the files of a finished index their names, and leave nothing else in its folder, which is below staging."""
-    meta = _parsed(folder)
-    named = {_plain(each["segment_id"]): digest_name(folder, _plain(each["segment_id"])) for each in meta["segments"]}
-    for old, new in named.items():
-        for ending in ENDINGS:
-            staging.move(folder / f"{old}.{ending}", folder / f"{new}.{ending}")
-    for each in meta["segments"]:
-        each["segment_id"] = _dashed(named[_plain(each["segment_id"])])
-    meta["segments"].sort(key=lambda each: (-each["max_doc"], each["segment_id"]))
-    for path in folder.iterdir():
-        if path.name.startswith("."):  # locks, and a list of files for Tantivy's own tidying
-            staging.discard(path)
-    with staging.writer(folder / "meta.new") as stream:
-        stream.write(json.dumps(meta, indent=1).encode())
-    staging.move(folder / "meta.new", folder / META)
+def shard_files(number: int) -> dict[str, str]:
+    """Return the name in its tier of each of a shard's files, by ending."""
+    return {ending: f"{number:032x}.{ending}" for ending in ENDINGS}
 
 
-def check_canonical(folder: Path) -> list[int]:
-    """Return how many documents each segment of an index is said to have, of which nothing is believed yet. Cost: one read of it.
+def move_shard(made: Path, number: int, tier: Path, staging: Staging) -> str:
+    """Move a finished shard's files into its tier under their names; both folders are below staging. Returns: its digest.
 
-    Raises: FormatError unless the folder has its segments' files and nothing else, each segment named by what is in it.
+    What Tantivy stores of documents without stored fields, 4 B each, is left out: one document's stands for all.
     """
-    meta = _parsed(folder)
-    segments = [_plain(each["segment_id"]) for each in meta["segments"]]
-    expected = {META, *(f"{segment}.{ending}" for segment in segments for ending in ENDINGS)}
+    names = shard_files(number)
+    found = _segment(made)
+    with staging.writer(tier / names[STORE]) as stream:
+        stream.write(_empty_store(made, staging))
+    staging.move(made / CARDS, tier / names[CARDS])
+    for ending in set(ENDINGS) - {CARDS, STORE}:
+        staging.move(made / f"{found}.{ending}", tier / names[ending])
+    staging.discard(made)
+    return digest_of(tier, number)
+
+
+def _empty_store(made: Path, staging: Staging) -> bytes:
+    """Return what Tantivy stores of a document without a word; made once, beside a shard."""
+    if not _EMPTY:
+        empty = staging.folder(f"{made.name}-empty")
+        write_empty(empty, staging)
+        _EMPTY.append((empty / f"{_segment(empty)}.{STORE}").read_bytes())
+        staging.discard(empty)
+    return _EMPTY[0]
+
+
+def _segment(folder: Path) -> str:
+    """Return the name of the one segment that Tantivy wrote into a folder."""
+    (segment,) = json.loads((folder / META).read_bytes())["segments"]
+    return str(segment["segment_id"]).replace("-", "")
+
+
+def digest_of(tier: Path, number: int) -> str:
+    """Return the digest of a shard: of the names and digests of its files."""
+    told = []
+    for name in sorted(shard_files(number).values()):
+        with (tier / name).open("rb") as stream:
+            told.append(f"{file_digest(stream, 'sha256').hexdigest()}  {name}\n")
+    return sha256("".join(told).encode()).hexdigest()
+
+
+def check_tier(folder: Path, shards: Iterable[tuple[int, int]]) -> None:
+    """Raise FormatError unless a folder of which nothing is believed has the files of a tier and nothing else.
+
+    shards: number and rows of each, in order.
+    """
+    shards = tuple(shards)
+    names = [shard_files(number) for number, _ in shards]
+    expected = {META, *(name for each in names for name in each.values())}
     there = {path.name: path for path in folder.iterdir() if path.name not in LOCKS}
     strange = there.keys() ^ expected or {name for name, path in there.items() if path.is_symlink() or not path.is_file()}
-    if strange or len(set(segments)) != len(segments):
-        raise FormatError(META, f"its segments are not the files that are there: {sorted(strange)[:4]}")
-    for segment in segments:
-        if digest_name(folder, segment) != segment:
-            raise FormatError(segment, "the segment is not named by what is in it")
-    return [each["max_doc"] for each in meta["segments"]]
-
-
-def digest_name(folder: Path, segment: str) -> str:
-    """Return the name of a segment: the first 32 hexadecimal digits of the digest of its files' digests."""
-    told = []
-    for ending in ENDINGS:
-        with (folder / f"{segment}.{ending}").open("rb") as stream:
-            told.append(f"{ending} {file_digest(stream, 'sha256').hexdigest()}\n")
-    return sha256("".join(told).encode()).hexdigest()[:32]
-
-
-def _parsed(folder: Path) -> dict[str, Any]:
-    """Return what an index says of itself. Raises: FormatError."""
-    path = folder / META
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > META_BYTES_MAX:
-        raise FormatError(META, "not there, or longer than any index needs")
-    meta = parse_json(path.read_bytes(), META)
-    segments = meta.get("segments") if isinstance(meta, dict) else None
-    sound = isinstance(segments, list) and all(
-        isinstance(each, Mapping)
-        and isinstance(each.get("segment_id"), str)
-        and _SEGMENT_FILE.fullmatch(f"{_plain(each['segment_id'])}.idx")
-        and type(each.get("max_doc")) is int
-        and 0 < each["max_doc"] < 2**31
-        and each.get("deletes") is None
-        for each in segments
-    )
-    if not sound or not isinstance(meta, dict):
-        raise FormatError(META, "not the list of an index's segments")
-    return meta
-
-
-def _plain(segment_id: str) -> str:
-    return segment_id.replace("-", "")
-
-
-def _dashed(segment: str) -> str:
-    """Return a segment's name as Tantivy writes it, a UUID."""
-    return "-".join((segment[:8], segment[8:12], segment[12:16], segment[16:20], segment[20:]))
+    if strange or folder.is_symlink():
+        raise FormatError(folder.name, f"its files are not those of a tier: {sorted(strange)[:4]}")
+    if any(there[each[STORE]].stat().st_size > STORE_BYTES_MAX for each in names):
+        raise FormatError(folder.name, "it stores documents, which no index of ours does")
+    meta = tier_meta(shards)
+    if there[META].stat().st_size != len(meta) or there[META].read_bytes() != meta:
+        raise FormatError(folder.name, "its list of segments is not the one that it must have")

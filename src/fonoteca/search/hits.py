@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,3 +32,22 @@ class Hit:
     held: bool
     share: float
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many match, by kind, decade, licence and whether held. whole: False where only the most heard were counted."""
+
+    kinds: Mapping[str, int]
+    decades: Mapping[int, int]
+    licences: Mapping[str, int]
+    held: Mapping[str, int]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page of hits, the best first. after: the cursor of the next page, "" when this is the last."""
+
+    hits: tuple[Hit, ...]
+    after: str

@@ -1,4 +1,4 @@
-"""The JSON API: search, coverage, drops, withdrawals, health. Described by /api/openapi.json; errors are problem+json."""
+"""The JSON API: coverage, drops, withdrawals, health. Described by /api/openapi.json; errors are problem+json."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query, Response
 from fonoteca import __version__
 from fonoteca.formats.ocfl import ROOT_DECLARATION
 from fonoteca.model.catalogue import Coverage
-from fonoteca.serve.finding import WORDS_CHARACTERS_MAX, Found, find
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.paging import AFTER_CHARACTERS_MAX, page_of
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.views import DropView, drop_views
@@ -20,14 +20,22 @@ from fonoteca.serve.withdrawals import MirrorAnswer, WithdrawalsAnswer, mirror_a
 
 LIMIT_MAX = 100
 
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="At most so many.")]
+After = Annotated[str, Query(max_length=AFTER_CHARACTERS_MAX, description="The `next` of the answer before; none for the first.")]
+
 
 @dataclass(frozen=True, slots=True)
 class CoverageFacts:
-    """A point of the curve: the most heard share of recordings carries this share of listening in so many bytes."""
+    """A point of the curve: the most heard share of recordings carries this share of listening in so many bytes.
+
+    share_low, share_high: of the 90 % interval of the share of listening.
+    """
 
     share_of_recordings: float
     share_of_listening: float
     bytes: int
+    share_low: float
+    share_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class CoverageAnswer:
     held_share: float
     held_share_low: float
     held_share_high: float
+    held_bytes: int
     points: list[CoverageFacts]
 
 
@@ -81,6 +90,14 @@ class DropAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class DropsAnswer:
+    """Drops in order of publication, those that a later one replaced last. next: the `after` of the next ones, null at the end."""
+
+    drops: list[DropAnswer]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class HealthAnswer:
     """That the archive answers: its register was asked. withdrawn: objects masked. mirror: how it stands to what it follows."""
 
@@ -105,19 +122,15 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     """Return the routes of the API."""
     router = APIRouter()
 
-    @router.get("/api/search", summary="Tracks, artists and releases for what a person typed")
-    def search(
-        q: Annotated[str, Query(min_length=1, max_length=WORDS_CHARACTERS_MAX, description="Words as one types them.")],
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Of each list.")] = 20,
-    ) -> Found:
-        return find(rooms, q, limit)
-
     @router.get("/api/coverage", summary="How much of all listening is held")
     def coverage_curve() -> CoverageAnswer:
         snapshot, found = rooms.catalogue.snapshot(), coverage()
         if snapshot is None or found is None:
             raise Problem(404, "There is no catalogue snapshot yet.", "usage")
-        points = [CoverageFacts(p.share_of_recordings, p.share_of_listening, p.curve_bytes) for p in found.points]
+        points = [
+            CoverageFacts(p.share_of_recordings, p.share_of_listening, p.curve_bytes, p.listening_low, p.listening_high)
+            for p in found.points
+        ]
         return CoverageAnswer(
             snapshot=snapshot.name,
             synthetic=found.synthetic,
@@ -127,17 +140,18 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
             held_share=found.held_share,
             held_share_low=found.held_share_low,
             held_share_high=found.held_share_high,
+            held_bytes=found.held_bytes,
             points=points,
         )
 
-    @router.get("/api/drops", summary="All that can be mirrored, in order of publication")
-    def drops() -> list[DropAnswer]:
+    @router.get("/api/drops", summary="What can be mirrored, in order of publication")
+    def drops(limit: Limit = 50, after: After = "") -> DropsAnswer:
         snapshot = rooms.catalogue.snapshot()
         synthetic = snapshot is not None and snapshot.synthetic
-        return [_drop_answer(view, synthetic=synthetic) for view in drop_views(rooms)]
+        views = page_of(drop_views(rooms), lambda view: view.row.id, limit, after)
+        return DropsAnswer([_drop_answer(view, synthetic=synthetic) for view in views.rows], views.next)
 
     @router.get("/health", summary="Whether the archive answers")
-    @router.head("/health", include_in_schema=False)
     def health(response: Response) -> HealthAnswer:
         response.headers["Cache-Control"] = "no-store"
         totals = rooms.register.totals()
@@ -145,7 +159,6 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
         return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes, masked, mirror)
 
     @router.get("/ready", summary="Whether register and store answer: for whoever decides where requests go")
-    @router.head("/ready", include_in_schema=False)
     def ready(response: Response) -> ReadyAnswer:
         response.headers["Cache-Control"] = "no-store"
         rooms.register.totals()
@@ -154,8 +167,8 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
         return ReadyAnswer("ready")
 
     @router.get("/api/withdrawals", summary="What was withdrawn, why, and what mirrors made of it")
-    def withdrawals() -> WithdrawalsAnswer:
-        return withdrawals_answer(rooms)
+    def withdrawals(limit: Limit = 50, after: After = "") -> WithdrawalsAnswer:
+        return withdrawals_answer(rooms, limit, after)
 
     return router
 

@@ -18,17 +18,32 @@ from fonoteca.model.errors import FonotecaError
 from fonoteca.serve.api import api_router
 from fonoteca.serve.files import Files
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.notices.routes import notice_routes
 from fonoteca.serve.oai import Oai
 from fonoteca.serve.pages import SitePages
-from fonoteca.serve.problems import ProblemAnswers
+from fonoteca.serve.problems import DescribedApi, ProblemAnswers
 from fonoteca.serve.rendering import Pages
 from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.searching import SearchPage, search_router
+from fonoteca.serve.signing.gate import Gate
+from fonoteca.serve.signing.routes import signing_routes
+from fonoteca.serve.signing.schemes import api_security
 from fonoteca.serve.subsonic import Subsonic
+from fonoteca.serve.subsonic.listeners import AccountListeners
+from fonoteca.serve.tags import EntityTags
+from fonoteca.serve.telling import TellingPages
+from fonoteca.serve.telling.answers import telling_router
+from fonoteca.serve.tracks import TrackPages
+from fonoteca.serve.watching.accesses import AccessLog, lasting
+from fonoteca.serve.watching.meters import Meters
+from fonoteca.serve.watching.routes import watching_routes
+from fonoteca.serve.watching.watch import Watch
+from fonoteca.serve.waveforms import Waveforms
 
 _PAGE_POLICY = (
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """For what strangers made: even a file that a browser takes for a page can run and load nothing."""
@@ -37,7 +52,7 @@ _FILE_PATHS = ("/files/", "/listen/", "/editions/", "/webseed/")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # by `no-referrer` the site's own forms would not say where they come from
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -45,23 +60,35 @@ _HEADERS = {
 
 def create_app(rooms: ServeRooms) -> FastAPI:
     """Return the site: pages, JSON API, files, published editions and web seeds. It holds no state but what can be lost."""
-    app = FastAPI(
+    meters = Meters(rooms)
+    kept_days = rooms.settings.people.accesses_kept_days
+    accesses = AccessLog(rooms.people.accesses, kept_days, meters.events.inc, meters.lost.inc)
+    app = DescribedApi(
         title=f"{rooms.settings.title}: API",
         summary="Search, coverage and drops of a music archive that anyone may mirror.",
         version=__version__,
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        **api_security(open_to_all=rooms.settings.server.anonymous),
+        lifespan=lasting(accesses),
     )
     pages = Pages(rooms)
     coverage = Latest(rooms.catalogue, rooms.catalogue.coverage)
     picture = Latest(rooms.catalogue, lambda: rooms.coverage_png(rooms.catalogue.coverage()))
+    app.include_router(search_router(rooms))
     app.include_router(api_router(rooms, coverage))
-    renditions = Renditions(rooms)
+    app.include_router(telling_router(rooms, coverage))
+    renditions = Renditions(rooms, meters.renditions.inc)
+    listeners = AccountListeners(rooms.people, open_to_all=rooms.settings.server.anonymous)
     app.router.routes.extend(
         [
-            *(*Files(rooms).routes(), *renditions.routes(), *Subsonic(rooms, renditions).routes()),
-            *(*Oai(rooms).routes(), *SitePages(rooms, pages, coverage, picture).routes()),
+            *(*Files(rooms).routes(), *renditions.routes(), *Subsonic(rooms, renditions, listeners).routes()),
+            *(*signing_routes(rooms, pages), *notice_routes(rooms, pages), *watching_routes(rooms, meters)),
+            *(*Oai(rooms).routes(), *SitePages(rooms, pages, coverage).routes()),
+            *SearchPage(rooms, pages, coverage).routes(),
+            *TellingPages(rooms, pages, coverage, picture).routes(),
+            *(*TrackPages(rooms, pages).routes(), *Waveforms(rooms).routes()),
         ]
     )
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))
@@ -71,7 +98,10 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     app.add_exception_handler(RequestValidationError, answers.on_invalid)
     app.add_exception_handler(FonotecaError, answers.on_fonoteca)
     app.add_exception_handler(Exception, answers.on_bug)
+    app.add_middleware(EntityTags)
+    app.add_middleware(Gate, people=rooms.people, answers=answers, open_to_all=rooms.settings.server.anonymous)
     app.add_middleware(SafeHeaders)
+    app.add_middleware(Watch, clock=rooms.clock, meters=meters, accesses=accesses, routes=app.router.routes)
     return app
 
 

@@ -9,22 +9,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fonoteca.formats.ocfl import OBJECT_DEPTH, object_id_at
+from fonoteca.formats.ocfl import OBJECT_DEPTH, object_id_at, version_of_folder
+from fonoteca.formats.torrentreading import parse_torrent
 from fonoteca.model.catalogue import Snapshot
+from fonoteca.model.corridor import DropKind, DropMember
+from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs
+from fonoteca.search import is_index_file
 from fonoteca.serve.delivery import Parcel, deliver
-from fonoteca.serve.held import NO_SUCH_FILE, held_file, let_pass, refuse_damaged
+from fonoteca.serve.held import NO_SUCH_FILE, held_file, let_pass, proving, refuse_damaged
 from fonoteca.serve.padding import Zeros, pad_bytes_of
 from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
+from fonoteca.serve.proving import Proving
 from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.signing.roles import signed_in, unsigned
+from fonoteca.serve.watching.fetches import Fetch, fetch_of, note_fetch
 
 HASHED_BYTES_MAX = 4 << 20
 """Up to 4 MiB a published file is tagged by its digest; larger ones are manifests, which never change under their names."""
 
-_PUBLISHED_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_PUBLISHED_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+_PUBLISHED_DEPTH_MAX = 8
 _PUBLISHED_TYPES = {
     ".json": "application/json",
     ".parquet": "application/vnd.apache.parquet",
@@ -36,6 +44,9 @@ _PUBLISHED_TYPES = {
 _BINARY = "application/octet-stream"
 _HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
 """The types that held files are served as. On a mirror another archive's metadata names them, and it may say `text/html`."""
+DROPS = "drops"
+"""The folder of torrents in an edition."""
+
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -44,6 +55,7 @@ class Files:
 
     def __init__(self, rooms: ServeRooms) -> None:
         self._rooms = rooms
+        self._names: dict[str, str] = {}  # of the torrents of snapshots, which never change
 
     def routes(self) -> list[Route]:
         """Return the routes, for GET and HEAD."""
@@ -68,12 +80,13 @@ class Files:
             media_type=row.media_type if _HELD_TYPE.fullmatch(row.media_type) else _BINARY,
             file_name=row.logical_path.rsplit("/", 1)[-1],
         )
-        return deliver(request, self._rooms.blobs, parcel)
+        note_fetch(request, fetch_of(row))
+        return deliver(request, proving(self._rooms, row), parcel)
 
     def published_file(self, request: Request) -> Response:
         """Return a file of the editions folder: index.json, torrents, manifests. All of it is public."""
         parts = raw_parts(request, "/editions/")
-        if not parts or not all(_PUBLISHED_PART.fullmatch(part) for part in parts):
+        if not 0 < len(parts) <= _PUBLISHED_DEPTH_MAX or not all(_PUBLISHED_PART.fullmatch(part) for part in parts):
             raise Problem(404, NO_SUCH_FILE)
         return deliver(request, self._rooms.editions, _published(self._rooms.editions, "/".join(parts)))
 
@@ -93,9 +106,11 @@ class Files:
         path = "/".join(parts[1:])
         snapshot = self._rooms.catalogue.snapshot()
         if snapshot is not None and parts[0].endswith(f"-catalogue-{snapshot.name}"):
+            self._refuse_unpublished(request, DropKind.METADATA, parts[0])
             return self._seed_snapshot(request, snapshot, path)
         indexed = self._rooms.finder.snapshot()
         if indexed is not None and parts[0].endswith(f"-search-{indexed}"):
+            self._refuse_unpublished(request, DropKind.SEARCH, parts[0])
             return self._seed_index(request, path)
         return self._seed_member(request, path)
 
@@ -108,11 +123,37 @@ class Files:
         owner = self._rooms.register.object(row.object_id) if row else None
         if row is None or owner is None or owner.item is None:
             raise Problem(404, NO_SUCH_FILE)
+        if self._is_stranger(request) and not self._is_published(row.object_id, path):
+            raise unsigned()
         let_pass(self._rooms, row.object_id)
         refuse_damaged(owner, row.damage)
         name = path.rsplit("/", 1)[-1]
         parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
-        return deliver(request, self._rooms.blobs, parcel)
+        rooms, hashes = self._rooms, self._rooms.register.hashes_by_path(path)
+        opens = Proving(rooms.blobs, rooms.register, rooms.clock, rooms.remembered, row.sha256, row.file_bytes, hashes)
+        note_fetch(request, Fetch(row.object_id, path, row.file_bytes))
+        return deliver(request, opens, parcel)
+
+    def _is_stranger(self, request: Request) -> bool:
+        """Return whether who asks gets only what is published: anyone without an account, where the site is closed."""
+        return not self._rooms.settings.server.anonymous and signed_in(request) is None
+
+    def _refuse_unpublished(self, request: Request, kind: DropKind, torrent_name: str) -> None:
+        """Raise Problem, 401, to a stranger who asks for a snapshot that no torrent of the edition has by this name."""
+        if not self._is_stranger(request):
+            return
+        editions = self._rooms.editions
+        torrents = [name for name in editions.children(DROPS) if name.startswith(f"{kind}-")]
+        for name in torrents:
+            if name not in self._names:
+                self._names[name] = parse_torrent(editions.read(f"{DROPS}/{name}")).name
+        if torrent_name not in {self._names[name] for name in torrents}:
+            raise unsigned()
+
+    def _is_published(self, object_id: ObjectId, path: str) -> bool:
+        """Return whether a drop carries the version that a file lies in."""
+        number = version_of_folder(path.split("/")[OBJECT_DEPTH])
+        return number is not None and self._rooms.register.publishing.carrier(DropMember(object_id, number)) is not None
 
     def _seed_snapshot(self, request: Request, snapshot: Snapshot, path: str) -> Response:
         """Return a file of the catalogue snapshot in force."""
@@ -123,7 +164,7 @@ class Files:
 
     def _seed_index(self, request: Request, path: str) -> Response:
         """Return a file of the search index in use."""
-        if "/" in path or path.startswith("."):
+        if not is_index_file(path):
             raise Problem(404, NO_SUCH_FILE)
         blobs = self._rooms.search_blobs
         return deliver(request, blobs, _published(blobs, f"{self._rooms.finder.current()}/{path}"))

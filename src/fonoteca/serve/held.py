@@ -9,6 +9,7 @@ from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import FileRow, ObjectRow
 from fonoteca.serve.passage import Passage, judge_passage, refuse_withdrawn
 from fonoteca.serve.problems import Problem
+from fonoteca.serve.proving import Proving
 from fonoteca.serve.rooms import ServeRooms
 
 NO_SUCH_FILE = "There is no such file in this archive."
@@ -21,6 +22,12 @@ class HeldFile:
     row: FileRow
     owner: ObjectRow
     passage: Passage
+
+
+def proving(rooms: ServeRooms, row: FileRow) -> Proving:
+    """Return what opens a file so that no damaged byte of it is ever read."""
+    hashes = row.stored.hashes
+    return Proving(rooms.blobs, rooms.register, rooms.clock, rooms.remembered, hashes.sha256, row.file_bytes, hashes)
 
 
 def held_file(rooms: ServeRooms, object_id: ObjectId | None, logical_path: LogicalPath | None) -> HeldFile:

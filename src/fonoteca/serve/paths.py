@@ -7,7 +7,7 @@ slash is lost; so the parts are taken from the raw path.
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -47,13 +47,47 @@ def track_anchor(logical_path: str) -> str:
 
 
 def track_url(object_id: str, logical_path: str) -> str:
-    """Return the address of a track's place on its release's page."""
-    return f"{object_url(object_id)}#{track_anchor(logical_path)}"
+    """Return the address of a held track's page."""
+    return f"/tracks/{_of_file(object_id, logical_path)}"
+
+
+def recording_url(recording_id: str) -> str:
+    """Return the address of the page of a recording that the catalogue knows, held or not."""
+    return f"/tracks/{quote(recording_id, safe='')}"
+
+
+def known_release_url(release_id: str) -> str:
+    """Return the address of the page of a release that the catalogue knows, held or not."""
+    return f"/releases/{quote(release_id, safe='')}"
 
 
 def file_url(object_id: str, logical_path: str) -> str:
     """Return the address of a file."""
-    return f"/files/{quote(object_id, safe=':')}/{quote(logical_path)}"
+    return f"/files/{_of_file(object_id, logical_path)}"
+
+
+def listen_url(object_id: str, logical_path: str) -> str:
+    """Return the address of a file in another format."""
+    return f"/listen/{_of_file(object_id, logical_path)}"
+
+
+def waveform_url(object_id: str, logical_path: str) -> str:
+    """Return the address of a picture of a file's sound."""
+    return f"/waveforms/{_of_file(object_id, logical_path)}"
+
+
+def cover_url(object_id: str) -> str:
+    """Return the address of the picture that stands for an object: artwork where there is some that may be shown."""
+    return f"/covers/{quote(object_id, safe=':')}"
+
+
+def _of_file(object_id: str, logical_path: str) -> str:
+    return f"{quote(object_id, safe=':')}/{quote(logical_path)}"
+
+
+def ask_url(object_id: str, logical_path: str = "") -> str:
+    """Return the address at which one asks for a correction or a withdrawal of an object, or of one of its files."""
+    return f"/corrections?{urlencode({'about': object_id, **({'file': logical_path} if logical_path else {})})}"
 
 
 def artist_url(name: str) -> str:

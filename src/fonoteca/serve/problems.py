@@ -6,7 +6,9 @@ import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,14 +21,24 @@ log = logging.getLogger("fonoteca.serve")
 
 _TITLES: Mapping[int, str] = {
     400: "That was not understood",
+    401: "Sign in",
     403: "Kept, not shared",
     404: "Not here",
     405: "Not that way",
     410: "Withdrawn",
+    413: "Too long",
+    415: "Not in that form",
     422: "That was not understood",
     451: "Not available for legal reasons",
     500: "Something broke here",
     503: "Not now",
+}
+
+_TITLES_OF_CODES: Mapping[str, str] = {
+    "csrf": "Not from this page",
+    "role": "Not with this account",
+    "key": "Not by a key",
+    "setup": "Good no more",
 }
 
 _WORDS: Mapping[int, str] = {
@@ -35,8 +47,49 @@ _WORDS: Mapping[int, str] = {
     500: "It is our fault, not yours, and it has been written down.",
 }
 
-PROGRAM_PATHS = ("/api/", "/health", "/oai", "/ready")
+AGAIN = {"Retry-After": "30"}
+"""With an answer that may be another one soon: a database or store that goes away is mostly being started anew."""
+
+PROBLEM = "fonoteca.problem"
+"""The key of an ASGI scope under which the code of a refusal is told to who watches."""
+
+PATH_LETTERS_MAX = 500
+"""Of a path in a line of the log."""
+
+PROGRAM_PATHS = ("/api/", "/health", "/metrics", "/oai", "/ready")
 """Addresses that programs read; all others are for people."""
+
+
+_DOCUMENT = {
+    "type": "object",
+    "description": "Why there is no answer (RFC 9457). detail: in words. code: a kind of problem. instance: the path asked for.",
+    "properties": {
+        **{key: {"type": "string"} for key in ("type", "title", "detail", "instance", "code")},
+        "status": {"type": "integer"},
+    },
+    "required": ["type", "title", "status", "detail", "instance"],
+}
+_REFUSALS = (400, 404, 405, 422, 503)
+
+
+class DescribedApi(FastAPI):
+    """An application whose description says of every refusal that it is a problem document, as `ProblemAnswers` sends it."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document."""
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schemas["Problem"] = _DOCUMENT
+        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for operations in document["paths"].values():
+            for answers in (operation["responses"] for operation in operations.values()):
+                for status in _REFUSALS:
+                    answers[str(status)] = {"description": _TITLES[status], "content": content}
+                answers.get("401", {})["content"] = content
+                answers["304"] = {"description": "As the client has it."}
+        return document
 
 
 class Problem(HTTPException):
@@ -45,6 +98,20 @@ class Problem(HTTPException):
     def __init__(self, status: int, detail: str, code: str = "") -> None:
         super().__init__(status, detail)
         self.code = code
+
+
+def is_damage(error: FonotecaError) -> bool:
+    """Whether an error is of one file, which waits to be healed, and not of the archive."""
+    return isinstance(error, FixityError | BlobMissing)
+
+
+def reason_of(error: FonotecaError) -> str:
+    """Return why the archive does not answer, in words that a stranger may read."""
+    if isinstance(error, FixityError):
+        return "This copy is damaged. It is not served until it is healed."
+    if isinstance(error, BlobMissing):
+        return "This copy is missing. It is not served until it is healed."
+    return "The archive cannot answer at the moment. Try again in a minute."
 
 
 class ProblemAnswers:
@@ -72,24 +139,21 @@ class ProblemAnswers:
         assert isinstance(error, FonotecaError)
         if isinstance(error, UsageError):
             return self._answer(request, 400, error.problem, error.code)
-        log.error("%s %s: %s", request.method, request.url.path, error)
-        if isinstance(error, FixityError):
-            return self._answer(request, 503, "This copy is damaged. It is not served until it is healed.", error.code)
-        if isinstance(error, BlobMissing):
-            return self._answer(request, 503, "This copy is missing. It is not served until it is healed.", error.code)
-        return self._answer(request, 503, "The archive cannot answer at the moment. Try again in a minute.", error.code)
+        log.error("%s %s: %s", request.method, request.url.path[:PATH_LETTERS_MAX], error)
+        return self._answer(request, 503, reason_of(error), error.code, None if is_damage(error) else AGAIN)
 
     def on_bug(self, request: Request, error: Exception) -> Response:
         """Return the answer to an exception that nobody expected; the server logs it with its trace."""
         return self._answer(request, 500, _WORDS[500], "bug")
 
     def _answer(self, request: Request, status: int, detail: str, code: str, headers: Mapping[str, str] | None = None) -> Response:
-        title = _TITLES.get(status, HTTPStatus(status).phrase)
+        request.scope[PROBLEM] = code or str(status)
+        title = _TITLES_OF_CODES.get(code) or _TITLES.get(status, HTTPStatus(status).phrase)
         if request.url.path.startswith(PROGRAM_PATHS):
             document = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.url.path}
             if code:
                 document["code"] = code
             body = json.dumps(document, ensure_ascii=False)
             return Response(body, status, headers, media_type="application/problem+json")
-        page = self._pages.render(request, "problem.html", {"title": title, "status": status, "detail": detail})
+        page = self._pages.render(request, "problem.html", {"title": title, "status": status, "detail": detail, "code": code})
         return Response(page, status, headers, media_type="text/html")

@@ -13,10 +13,25 @@ from starlette.requests import Request
 
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.serve.covers import drawn_cover
-from fonoteca.serve.paths import artist_url, file_url, object_url, track_anchor, track_url
+from fonoteca.serve.paths import (
+    artist_url,
+    ask_url,
+    cover_url,
+    file_url,
+    known_release_url,
+    listen_url,
+    object_url,
+    recording_url,
+    track_anchor,
+    track_url,
+    waveform_url,
+)
 from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.signing.who import csrf_of_request, signed_in
 
-_STATIC = ("fonoteca.css", "player.js", "mark.svg")
+_VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js")
+_STYLES = ("fonoteca.css", "telling.css", "accounts.css", "player.css", "search.css", "plain.css")
+_STATIC = (*_STYLES, *_VEGA, "copying.js", "explorer.js", "player.js", "browse.js", "mark.svg")
 
 
 class Pages:
@@ -42,17 +57,24 @@ class Pages:
         self._environment.globals.update(
             archive=rooms.settings,
             artist_url=artist_url,
+            ask_url=ask_url,
+            cover_url=cover_url,
             drawn_cover=drawn_cover,
             file_url=file_url,
+            known_release_url=known_release_url,
+            listen_url=listen_url,
             object_url=object_url,
+            recording_url=recording_url,
             static=_static_urls(),
             track_anchor=track_anchor,
             track_url=track_url,
+            waveform_url=waveform_url,
         )
 
     def render(self, request: Request, template: str, facts: Mapping[str, Any]) -> str:
         """Return a page. facts: what its template names."""
-        return self._environment.get_template(template).render(path=request.url.path, **facts)
+        who = {"account": signed_in(request), "csrf": csrf_of_request(request)}
+        return self._environment.get_template(template).render(path=request.url.path, **who, **facts)
 
 
 def _static_urls() -> dict[str, str]:

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import PurePosixPath
+from time import perf_counter
 from typing import BinaryIO
 
-from anyio import CapacityLimiter
+from anyio import CancelScope, CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fonoteca.audio import ENCODERS, Format, Rendition, transcode
 from fonoteca.model.errors import UnsupportedAudioError, UsageError
-from fonoteca.serve.delivery import disposition
-from fonoteca.serve.held import HeldFile, held_file
+from fonoteca.serve.delivery import Closing, disposition
+from fonoteca.serve.held import HeldFile, held_file, proving
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
+from fonoteca.serve.signing.who import place_of
+from fonoteca.serve.watching.fetches import account_of, fetch_of, note_fetch
 
 LISTENERS_MAX = 200
 """Renditions under way in one process. A waiting one costs some MiB and no processor time."""
 
+RESTED_S = 60.0
+"""Whoever took nothing for so long gives way when no place is free: a player that goes on asks anew."""
+
 
 class Renditions:
-    """The route that gives out held recordings in another format, and what several such answers share."""
+    """The route that gives out held recordings in another format, and what several such answers share.
 
-    def __init__(self, rooms: ServeRooms) -> None:
-        self._rooms = rooms
+    counted: told of each that begins and ends.
+    """
+
+    def __init__(self, rooms: ServeRooms, counted: Callable[[int], None] = lambda _: None) -> None:
+        self._rooms, self._counted = rooms, counted
         self._encoding = CapacityLimiter(max(1, len(os.sched_getaffinity(0))))
-        self._under_way = 0
+        self._places: set[_Place] = set()
 
     def routes(self) -> list[Route]:
         """Return the route, for GET and HEAD: `/listen/OBJECT/PATH?format=opus&kbps=96&from=12.5`."""
@@ -51,7 +61,7 @@ class Renditions:
         """Return a file in another format. Nothing is sent before its first packets are made, so that a failure has its status.
 
         Raises: Problem: 403 where its admission lets no other format be made, 415 for a kind that cannot be, 503 when as
-        many as LISTENERS_MAX are served. A listener who goes away ends the encoding; who is slow slows it down.
+        many as LISTENERS_MAX are served, and none gives way. A listener who goes away ends the encoding; who is slow slows it down.
         """
         if not held.passage.record.transcode:
             raise Problem(403, "Its licence lets this archive share it as it is, and in no other format.", "rights")
@@ -65,23 +75,59 @@ class Renditions:
         }
         if request.method == "HEAD":
             return Response(headers=headers)
-        if self._under_way >= LISTENERS_MAX:
-            raise Problem(503, "Too many listen in another format at once. The original is there for everybody.", "busy")
-        self._under_way += 1
-        making = _Making(self._rooms.blobs.open(held.row.path), held.row.logical_path, rendition, self._encoding)
+        note_fetch(request, fetch_of(held.row))
+        place = self._place_for(request)
+        try:
+            source = await run_sync(proving(self._rooms, held.row).open, held.row.path)
+        except BaseException:
+            self._leave(place)
+            raise
+        making = _Making(source, held.row.logical_path, rendition, self._encoding)
+
+        def end() -> None:
+            self._leave(place)
+            making.close()
+
         try:
             first = await making.part()
         except UnsupportedAudioError as error:
-            self._end(making)
+            end()
             raise Problem(415, f"{error.problem}. {error.remedy}", "format") from error
         except BaseException:
-            self._end(making)
+            end()
             raise
-        return _Closing(making.parts(first), lambda: self._end(making), headers)
+        return _Giving(place, making.parts(first, place), end, headers)
 
-    def _end(self, making: _Making) -> None:
-        self._under_way -= 1
-        making.close()
+    def _place_for(self, request: Request) -> _Place:
+        """Return a place for who asks. Raises: Problem, 503.
+
+        Where none is free, whoever has most gives up one, if he has more than who asks would have; or one is taken that rested.
+        """
+        number = account_of(request.scope)
+        asker = place_of(request) if number is None else f"account {number}"
+        if len(self._places) >= LISTENERS_MAX:
+            had = Counter(place.asker for place in self._places)
+            most = max(self._places, key=lambda place: (had[place.asker], -place.taken_s))
+            rested = min(self._places, key=lambda place: place.taken_s)
+            if had[most.asker] > had[asker] + 1:
+                self._take_back(most)
+            elif perf_counter() - rested.taken_s > RESTED_S:
+                self._take_back(rested)
+            else:
+                raise Problem(503, "Too many listen in another format at once. The original is there for everybody.", "busy")
+        place = _Place(asker)
+        self._places.add(place)
+        self._counted(1)
+        return place
+
+    def _take_back(self, place: _Place) -> None:
+        self._leave(place)
+        place.scope.cancel()
+
+    def _leave(self, place: _Place) -> None:
+        if place in self._places:
+            self._places.remove(place)
+            self._counted(-1)
 
 
 def rendition_of(name: str, kbps: str, start_s: str) -> Rendition:
@@ -96,6 +142,26 @@ def rendition_of(name: str, kbps: str, start_s: str) -> Rendition:
         raise Problem(400, f"Ask for format={formats}, kbps=16 to 320, from=a second: {reason}.", "parameter") from error
 
 
+class _Place:
+    """One of LISTENERS_MAX. taken_s: when its listener last took a part. scope: what ends it."""
+
+    def __init__(self, asker: str) -> None:
+        self.asker, self.taken_s, self.scope = asker, perf_counter(), CancelScope()
+
+
+class _Giving(Closing):
+    """The answer to who has a place, as long as he has it."""
+
+    def __init__(self, place: _Place, parts: AsyncIterator[bytes], ended: Callable[[], None], headers: Mapping[str, str]) -> None:
+        super().__init__(parts, ended, 200, headers)
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the parts. That it ends early breaks the connection."""
+        with self._place.scope:
+            await super().__call__(scope, receive, send)
+
+
 class _Making:
     """One rendition under way. Its parts are made by threads, one after the other."""
 
@@ -108,29 +174,15 @@ class _Making:
         """Return the next part, empty after the last."""
         return await run_sync(next, self._made, b"", limiter=self._encoding)
 
-    async def parts(self, first: bytes) -> AsyncIterator[bytes]:
+    async def parts(self, first: bytes, place: _Place) -> AsyncIterator[bytes]:
         """Yield the parts from the first, which was made before."""
         part = first
         while part:
             yield part
+            place.taken_s = perf_counter()
             part = await self.part()
 
     def close(self) -> None:
         """Let go of decoder, encoder and source. No part may be under way."""
         self._made.close()
         self._source.close()
-
-
-class _Closing(StreamingResponse):
-    """An answer that says when it has ended, however it ended: also when it never began."""
-
-    def __init__(self, parts: AsyncIterator[bytes], ended: Callable[[], None], headers: Mapping[str, str]) -> None:
-        super().__init__(parts, headers=headers)
-        self._ended = ended
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the parts."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._ended()

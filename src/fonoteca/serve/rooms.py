@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from fonoteca.formats.swarmfile import SwarmSeen
-from fonoteca.model.catalogue import Coverage, Recording, Snapshot
+from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
+from fonoteca.people import People
 from fonoteca.ports import Blobs, Clock
 from fonoteca.register import Register
-from fonoteca.search import Hit
+from fonoteca.search import Answer, Facets, Hit
+from fonoteca.serve.proving import Remembered
+from fonoteca.serve.standing import EditionSeen, Space
 
 
 class RightsShelf(Protocol):
@@ -31,8 +35,16 @@ class Atlas(Protocol):
         """Return the coverage curve of the snapshot in force."""
         ...
 
+    def kept_within(self, budget_bytes: int) -> KeptWithin:
+        """Return what the most heard recordings are that fit so many bytes. Raises: UsageError."""
+        ...
+
     def snapshot(self) -> Snapshot | None:
         """Return the snapshot in force, None before the first build."""
+        ...
+
+    def recording(self, recording_id: str) -> Recording | None:
+        """Return the recording that has this id or into which it was merged, None when there is none."""
         ...
 
     def release_recordings(self, release_id: str) -> list[Recording]:
@@ -55,13 +67,25 @@ class Finder(Protocol):
         """Return the best hits of any kind for what a person typed."""
         ...
 
+    def page(self, words: str, limit: int, after: str = "") -> Answer:
+        """Return a page of hits after a cursor, "" for the first. Raises: UsageError for a cursor of another search."""
+        ...
+
+    def facets(self, words: str) -> Facets:
+        """Return how many match."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServeRooms:
     """All that `create_app` needs.
 
     store: reads rights. blobs: the storage root. editions, catalogue_blobs, search_blobs: the folders of these names.
+    people: the accounts.
     coverage_png: the curve as a picture. swarm_seen: what the service that gives drops out noted, None where none ran.
+    space: of the disk that the store is on, None where it is on none of this machine. edition: what is out, None before the first.
+    last_backup: when, None where none is on record.
+    remembered: what this process read whole.
     """
 
     settings: Settings
@@ -74,5 +98,10 @@ class ServeRooms:
     catalogue: Atlas
     search_blobs: Blobs
     finder: Finder
+    people: People
     coverage_png: Callable[[Coverage], bytes]
     swarm_seen: Callable[[], SwarmSeen | None] = lambda: None
+    space: Callable[[], Space | None] = lambda: None
+    edition: Callable[[], EditionSeen | None] = lambda: None
+    last_backup: Callable[[], datetime | None] = lambda: None
+    remembered: Remembered = field(default_factory=Remembered)

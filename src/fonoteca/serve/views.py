@@ -170,6 +170,11 @@ def pictures_beside(rooms: ServeRooms, siblings: Sequence[ObjectRow]) -> tuple[P
     return tuple(pictures[:PICTURES_MAX])
 
 
+def pictures_of(rooms: ServeRooms, row: ObjectRow) -> tuple[Picture, ...]:
+    """Return the pictures of an artwork object that may be shown; none for any other."""
+    return pictures_beside(rooms, [row])
+
+
 def _shown(row: ObjectRow, files: Sequence[FileRow], passage: Passage) -> tuple[Picture, ...]:
     """Return the pictures of an object that rights and fixity let out."""
     if not passage.shared or row.quarantined_at is not None:
@@ -189,7 +194,7 @@ def drop_views(rooms: ServeRooms) -> list[DropView]:
     there = set(rooms.editions.children("drops"))
     rows = [row for row in rooms.register.drops() if f"{row.id}.torrent" in there]
     replaced = {old for row in rows for old in (row.supersedes, *row.replaces)}
-    noted = _swarm_seen(rooms)
+    noted = swarm_noted(rooms)
     seen = {each.id: each for each in noted.drops} if noted else {}
     stale = noted is not None and rooms.clock.now() - noted.at > STALE_AFTER
     damaged = _damaged_in(rooms)
@@ -209,7 +214,7 @@ def drop_views(rooms: ServeRooms) -> list[DropView]:
     return sorted(views, key=lambda view: view.superseded)
 
 
-def _swarm_seen(rooms: ServeRooms) -> SwarmSeen | None:
+def swarm_noted(rooms: ServeRooms) -> SwarmSeen | None:
     """Return what is noted of the swarm. What cannot be read is not known: the drops are to be had all the same."""
     try:
         return rooms.swarm_seen()

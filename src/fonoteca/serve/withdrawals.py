@@ -9,6 +9,7 @@ from datetime import datetime
 from fonoteca.formats.acknowledgement import MIRROR, parse_acknowledgement
 from fonoteca.formats.instants import instant
 from fonoteca.model.withdrawal import Withdrawal
+from fonoteca.serve.paging import page_of
 from fonoteca.serve.rooms import ServeRooms
 
 
@@ -48,13 +49,17 @@ class TombstoneAnswer:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalsAnswer:
-    """What was withdrawn: how much, by state and by reason, and each tombstone in order of object."""
+    """What was withdrawn: how much, by state and by reason, and tombstones in order of object.
+
+    next: what `after` is for the next tombstones, null at the end.
+    """
 
     counts_by_state: dict[str, int]
     counts_by_reason: dict[str, int]
     masked: int
     purged: int
     withdrawals: list[TombstoneAnswer]
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +78,22 @@ class MirrorAnswer:
     pending: int
 
 
-def withdrawals_answer(rooms: ServeRooms) -> WithdrawalsAnswer:
-    """Return all that was withdrawn."""
+def withdrawals_answer(rooms: ServeRooms, limit: int, after: str) -> WithdrawalsAnswer:
+    """Return what was withdrawn: all counts, and at most `limit` tombstones after one of a name. Raises: Problem 404 for none."""
     said = rooms.register.withdrawals.all()
+    shown = page_of(said, _name, limit, after)
     return WithdrawalsAnswer(
         counts_by_state=dict(sorted(Counter(str(each.tombstone.state) for each in said).items())),
         counts_by_reason=dict(sorted(Counter(str(each.tombstone.reason) for each in said).items())),
         masked=len({each.tombstone.object_id for each in said if each.masks()}),
         purged=len({each.tombstone.object_id for each in said if each.purged_at}),
-        withdrawals=[_answer(each) for each in said],
+        withdrawals=[_answer(each) for each in shown.rows],
+        next=shown.next,
     )
+
+
+def _name(each: Withdrawal) -> str:
+    return f"{each.authority} {each.tombstone.object_id}"
 
 
 def mirror_answer(rooms: ServeRooms) -> MirrorAnswer | None:

@@ -1,6 +1,7 @@
 """Where music may lawfully be had: candidates with evidence of rights.
 
-A kind of source is one module in `fonoteca.sources.kinds` that has a `SOURCE`; nothing else need be touched to add one.
+A kind of source is one module in `fonoteca.sources.kinds` that has a `SOURCE`; nothing else need be touched to add one. An
+installed package adds one by an entry point.
 """
 
 from __future__ import annotations
@@ -8,18 +9,27 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from fonoteca.sources import kinds
-from fonoteca.sources.offering import Source, SourceContext
+from fonoteca.sources.offering import Finder, Found, Remote, Source, SourceContext
 
-__all__ = ["SOURCES", "Source", "SourceContext"]
+__all__ = ["SOURCES", "Finder", "Found", "Remote", "Source", "SourceContext"]
+
+
+ENTRY_POINTS = "fonoteca.sources"
+"""The group under which an installed package names its kinds: `NAME = "package.module:SOURCE"`."""
 
 
 def _found() -> dict[str, Source]:
     names = sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
     found: list[Source] = [import_module(f"{kinds.__name__}.{name}").SOURCE for name in names]
-    return {source.kind: source for source in found}
+    found += [entry.load() for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name)]
+    known: dict[str, Source] = {}
+    for source in found:
+        known.setdefault(source.kind, source)  # no package takes the place of a kind that is ours
+    return known
 
 
 SOURCES: Mapping[str, Source] = MappingProxyType(_found())

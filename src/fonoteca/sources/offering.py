@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fonoteca.model.audio import Tags
-from fonoteca.model.corridor import Candidate
-from fonoteca.ports import Clock, Staging
+from fonoteca.model.corridor import Candidate, Want
+from fonoteca.ports import Clock, Staging, Web
+from fonoteca.sources.remote import Offline
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +18,16 @@ class SourceContext:
     """The outside world as sources see it.
 
     read_tags: the tags of one file; may raise AudioError. download_package: fetches the Debian package of this name into
-    a folder and returns the .deb; may raise SourceError.
+    a folder and returns the .deb; may raise SourceError. web: hosts that are not ours. seen: documents that a kind has read in this
+    run and keeps for its next question, by kind and address.
     """
 
     clock: Clock
     staging: Staging
     read_tags: Callable[[Path], Tags]
     download_package: Callable[[str, Path], Path]
+    web: Web = field(default_factory=Offline)
+    seen: dict[tuple[str, str], object] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -40,4 +44,37 @@ class Source(Protocol):
         Files that are not offered are named in `left_out` of an item's first candidate; an item of which nothing can be
         offered is one candidate without files. Raises: UsageError for a wrong reference, SourceError for an unreadable one.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a want may be. ref: for `candidates`. url: of the file that is it, "" where only the names of the files can tell."""
+
+    ref: str
+    url: str = ""
+
+
+@runtime_checkable
+class Remote(Source, Protocol):
+    """A kind that asks hosts that are not ours."""
+
+    def begins(self, ref: str) -> str:
+        """Return the address that `candidates` asks for first, without asking. Raises: UsageError for a wrong reference."""
+        ...
+
+
+@runtime_checkable
+class Finder(Source, Protocol):
+    """A kind that can look for a want at a place."""
+
+    def find(self, want: Want, place: str, context: SourceContext) -> Iterator[Found]:
+        """Yield where at a place a want may be, the likeliest first; few, and none where none has it.
+
+        place: as the settings name it, an address and what is declared for it. May ask the place, within limits.
+        """
+        ...
+
+    def asks(self, want: Want, place: str) -> Iterator[str]:
+        """Yield the addresses that looking for a want begins with, without asking any of them: for `--dry-run`."""
         ...

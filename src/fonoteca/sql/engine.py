@@ -165,19 +165,25 @@ def writing(
             before_commit()
 
 
-def write(engine: Engine, work: Callable[[Connection], _T], before_commit: Callable[[], None] | None = None) -> _T:
+def write(
+    engine: Engine,
+    work: Callable[[Connection], _T],
+    before_commit: Callable[[], None] | None = None,
+    *,
+    content_lock: int = CONTENT_LOCK,
+) -> _T:
     """Return what `work` returns, its changes durable together; it is called again when another writer was in its way.
 
     Raises: StoreError when the engine fails, or others were in the way `TRANSACTION_TRIES` times.
     """
     for _ in range(TRANSACTION_TRIES - 1):
         try:
-            with writing(engine, before_commit) as connection:
+            with writing(engine, before_commit, content_lock=content_lock) as connection:
                 return work(connection)
         except StoreError as error:
             if not may_try_again(error):
                 raise
-    with writing(engine, before_commit) as connection:
+    with writing(engine, before_commit, content_lock=content_lock) as connection:
         return work(connection)
 
 

@@ -1,4 +1,4 @@
-"""What a person is told when the register's engine fails: what happened, and what to do. Never a password."""
+"""What a person is told when the database of the register or of the accounts fails, and what to do. Never a password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BY_STATE = {
     "42501": "Give the user of the address the right to make and change tables in this database.",
     "53100": f"Make room on the database's disk, {_AGAIN}",
     "53300": f"Run fewer commands at once, or raise `max_connections`, {_AGAIN}",
-    "55P03": f"Another process holds the register: wait until a rebuild or migration has ended, {_AGAIN}",
+    "55P03": f"Another process holds the tables: wait until a rebuild or migration has ended, {_AGAIN}",
     "57014": f"The server may be busy: wait, {_AGAIN}",
     "25006": "The server takes no writes: give the address of the primary.",
     **dict.fromkeys(("57P01", "57P02", "57P03", "57P05"), f"Wait until PostgreSQL is back, {_AGAIN}"),
@@ -69,7 +69,7 @@ def failure(url: URL, error: Exception) -> StoreError:
     said = re.sub(r"\s+", " ", str(cause)).strip()
     state = getattr(cause, "sqlstate", None) or ""
     remedy = _BY_STATE.get(state) or next((advice for words, advice in _BY_WORDS if words in said), _OTHERWISE)
-    return StoreError(shown_address(url), f"the register failed: {said}", remedy)
+    return StoreError(shown_address(url), f"the database failed: {said}", remedy)
 
 
 def may_try_again(error: StoreError) -> bool:

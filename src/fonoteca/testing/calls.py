@@ -17,27 +17,29 @@ class CrashingCalls:
     """Raises `Crash` before the n-th call, counted from 0, and at every call after it; counts the calls.
 
     n: None never crashes, to learn how many steps there are. What was done before stays, as after `kill -9`.
-    names: what was called, in order.
+    names: what was called, in order. paths: of what; a call on an open file has that of the call before.
     """
 
     def __init__(self, inner: DurableCalls, n: int | None = None) -> None:
         self._inner = inner
         self._n = n
         self.names: list[str] = []
+        self.paths: list[str] = []
 
     @property
     def count(self) -> int:
         """How many calls were let through."""
         return len(self.names)
 
-    def _step(self, name: str) -> None:
+    def _step(self, name: str, path: Path | None = None) -> None:
         if self._n is not None and self.count >= self._n:
             raise Crash(f"before durable call {self._n}")
         self.names.append(name)
+        self.paths.append(str(path) if path is not None else self.paths[-1] if self.paths else "")
 
     def create_file(self, path: Path) -> int:
         """Crash or pass on."""
-        self._step("create_file")
+        self._step("create_file", path)
         return self._inner.create_file(path)
 
     def write(self, descriptor: int, content: bytes | memoryview) -> int:
@@ -57,7 +59,7 @@ class CrashingCalls:
 
     def fsync_dir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step("fsync_dir")
+        self._step("fsync_dir", path)
         self._inner.fsync_dir(path)
 
     def sync_all(self, descriptor: int) -> None:
@@ -67,27 +69,27 @@ class CrashingCalls:
 
     def rename(self, source: Path, target: Path) -> None:
         """Crash or pass on."""
-        self._step("rename")
+        self._step("rename", source)
         self._inner.rename(source, target)
 
     def link(self, source: Path, target: Path) -> None:
         """Crash or pass on."""
-        self._step("link")
+        self._step("link", source)
         self._inner.link(source, target)
 
     def unlink(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step("unlink")
+        self._step("unlink", path)
         self._inner.unlink(path)
 
     def mkdir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step("mkdir")
+        self._step("mkdir", path)
         self._inner.mkdir(path)
 
     def rmdir(self, path: Path) -> None:
         """Crash or pass on."""
-        self._step("rmdir")
+        self._step("rmdir", path)
         self._inner.rmdir(path)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -25,7 +25,11 @@ _CALLBACK = re.compile(r"[A-Za-z_$][A-Za-z0-9_$.]{0,127}")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that no XML 1.0 document can hold, however they are written: one in a tag makes players drop the whole answer."""
 
+_TO_ESCAPE = re.compile("[^\u0020!\u0023-%\u0027-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What cannot stand in an attribute or a text as it is: marks of XML, white space but blanks, and what is above."""
+
 Noun = dict[str, Any]
+"""Of texts, numbers, nouns and lists: `dict` and `list` themselves, which the writer of XML looks for."""
 
 
 class Code(IntEnum):
@@ -77,36 +81,44 @@ def _told(document: Noun, told: Mapping[str, str], status: int) -> Response:
             return failure(CallError(Code.MISSING, "callback: expected the name of a function, for f=jsonp"), {"f": "json"})
         # The comment keeps what follows from being taken for anything but script.
         return Response(b"/**/" + callback.encode() + b"(" + body + b");", status, OPEN_TO_ALL, media_type="application/javascript")
-    xml = "".join(['<?xml version="1.0" encoding="UTF-8"?>\n', *_element("subsonic-response", {"xmlns": NAMESPACE, **document})])
-    return Response(xml.encode("utf-8", "replace"), status, OPEN_TO_ALL, media_type="application/xml")
+    parts = ['<?xml version="1.0" encoding="UTF-8"?>\n']
+    _write(parts, "subsonic-response", {"xmlns": NAMESPACE, **document})
+    return Response("".join(parts).encode("utf-8", "replace"), status, OPEN_TO_ALL, media_type="application/xml")
 
 
-def _element(name: str, value: Any) -> Iterator[str]:
-    """Yield an element: plain members of a noun are attributes, `value` is its text, nouns and lists are below it."""
-    if not isinstance(value, Mapping):
-        yield f"<{name}>{_text(value)}</{name}>"
+def _write(parts: list[str], name: str, value: Any) -> None:
+    """Add an element: plain members of a noun are attributes, `value` is its text, nouns and lists are below it."""
+    if type(value) is not dict:
+        parts.append(f"<{name}>{_text(value)}</{name}>")
         return
-    yield f"<{name}"
+    parts.append(f"<{name}")
     below: list[tuple[str, Any]] = []
     for key, each in value.items():
-        if isinstance(each, Mapping) or (isinstance(each, Sequence) and not isinstance(each, str)):
+        kind = type(each)
+        if kind is dict or kind is list:
             below.append((key, each))
         elif key != "value":
-            yield f" {key}={quoteattr(_NOT_XML.sub('�', _plain(each)))}"
+            parts.append(f" {key}={_attribute(each)}")
     if not below and "value" not in value:
-        yield "/>"
+        parts.append("/>")
         return
-    yield ">"
+    parts.append(">")
     if "value" in value:
-        yield _text(value["value"])
+        parts.append(_text(value["value"]))
     for key, each in below:
-        for one in [each] if isinstance(each, Mapping) else each:
-            yield from _element(key, one)
-    yield f"</{name}>"
+        for one in each if type(each) is list else (each,):
+            _write(parts, key, one)
+    parts.append(f"</{name}>")
+
+
+def _attribute(value: Any) -> str:
+    text = _plain(value)
+    return quoteattr(_NOT_XML.sub("�", text)) if _TO_ESCAPE.search(text) else f'"{text}"'
 
 
 def _text(value: Any) -> str:
-    return escape(_NOT_XML.sub("�", _plain(value)))
+    text = _plain(value)
+    return escape(_NOT_XML.sub("�", text)) if _TO_ESCAPE.search(text) else text
 
 
 def _plain(value: Any) -> str:

@@ -8,13 +8,14 @@ from functools import lru_cache
 
 from fonoteca.register import IGNORED_ARTICLES, ArtistRow, name_key
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, found, song_nouns
-from fonoteca.serve.subsonic.nouns import album_noun, artist_entry, artist_noun, folder_noun, instant, song_noun
+from fonoteca.serve.subsonic.calls import Call, Handler, found
+from fonoteca.serve.subsonic.nouns import album_noun, artist_entry, artist_noun, folder_noun, instant
 
 FOLDER_ID, FOLDER_NAME = 1, "Music"
 """The one folder of an archive. Players send its id with every list, and those that remember another server's mean all."""
 
 OTHERS = "#"
+_OF_FOLDER = ("id", "parent", "starred", "userRating", "playCount", "played")
 ARTISTS_MAX = 1_000_000
 """Of one answer, which the protocol has no pages for."""
 
@@ -41,8 +42,9 @@ def indexes(call: Call) -> Noun:
 def _index(call: Call, noun: Callable[[ArtistRow], Noun]) -> list[Noun]:
     """Return the artists by the first letter of their place in order, each script's own letters included."""
     letters: dict[str, list[Noun]] = {}
-    for artist in call.library.shelf.artists(call.library.page(ARTISTS_MAX)):
-        letters.setdefault(letter_of(artist.sort_name[:1]), []).append(noun(artist))
+    rows = call.library.shelf.artists(call.library.page(ARTISTS_MAX))
+    for artist, told in zip(rows, call.own.artists(rows, noun), strict=True):
+        letters.setdefault(letter_of(artist.sort_name[:1]), []).append(told)
     ordered = sorted(letters, key=lambda letter: (letter == OTHERS, letter))
     return [{"name": letter, "artist": letters[letter]} for letter in ordered]
 
@@ -58,22 +60,22 @@ def artist(call: Call) -> Noun:
     """Return an artist with the albums that are theirs, and those that have a song by them."""
     ref = call.ref("ar")
     row = found(call.library.artist(ref), "artist")
-    albums = [album_noun(album) for album in call.library.albums_of(ref.key)]
+    albums = call.own.albums(call.library.albums_of(ref.key), album_noun)
     if not albums:
         raise CallError(Code.NOT_FOUND, "There is no such artist in this archive.")
-    return {"artist": {**artist_noun(row), "albumCount": len(albums), "album": albums}}
+    return {"artist": {**call.own.artists([row], artist_noun)[0], "albumCount": len(albums), "album": albums}}
 
 
 def album(call: Call) -> Noun:
     """Return an album with its songs."""
     row = call.album()
-    songs = song_nouns(call.library.songs_of([row]))
-    return {"album": {**album_noun(row), "song": songs}}
+    songs = call.own.songs(call.library.songs_of([row]))
+    return {"album": {**call.own.albums([row], album_noun)[0], "song": songs}}
 
 
 def song(call: Call) -> Noun:
     """Return a song."""
-    return {"song": song_noun(call.song())}
+    return {"song": call.own.songs([call.song()])[0]}
 
 
 def directory(call: Call) -> Noun:
@@ -81,12 +83,12 @@ def directory(call: Call) -> Noun:
     ref = call.ref("ar al")
     if ref.kind == "al":
         row = call.album()
-        folder = folder_noun(row)
-        kept = {"id": folder["id"], "parent": folder["parent"], "name": row.title}
-        return {"directory": {**kept, "child": song_nouns(call.library.songs_of([row]))}}
+        folder = call.own.albums([row], folder_noun)[0]
+        kept = {name: folder[name] for name in _OF_FOLDER if name in folder}
+        return {"directory": {**kept, "name": row.title, "child": call.own.songs(call.library.songs_of([row]))}}
     owner = found(call.library.artist(ref), "artist")
-    children = [folder_noun(each) for each in call.library.albums_of(ref.key)]
-    return {"directory": {**artist_entry(owner), "parent": str(FOLDER_ID), "child": children}}
+    children = call.own.albums(call.library.albums_of(ref.key), folder_noun)
+    return {"directory": {**call.own.artists([owner], artist_entry)[0], "parent": str(FOLDER_ID), "child": children}}
 
 
 def genres(call: Call) -> Noun:
@@ -141,7 +143,7 @@ def similar(name: str) -> Handler:
             known = {(each.album.object_key, each.position) for each in songs}
             others = call.library.random_songs(count, genre, None)
             songs += [each for each in others if (each.album.object_key, each.position) not in known]
-        return {name: {"song": song_nouns(songs[:count])}}
+        return {name: {"song": call.own.songs(songs[:count])}}
 
     return handler
 
@@ -150,7 +152,7 @@ def top_songs(call: Call) -> Noun:
     """Return songs of an artist, who is named or given by id."""
     count = call.count("count", 50)
     key = call.ref("ar").key if call.given.text("id") else name_key(call.given.needed("artist"))
-    return {"topSongs": {"song": song_nouns(call.library.songs_by(key, count))}}
+    return {"topSongs": {"song": call.own.songs(call.library.songs_by(key, count))}}
 
 
 def videos(call: Call) -> Noun:

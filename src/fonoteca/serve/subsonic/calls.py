@@ -11,15 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fonoteca.audio import Rendition
+from fonoteca.people.personal import Song
 from fonoteca.register import AlbumRow, SongRow
 from fonoteca.serve.held import HeldFile
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.asking import Parameters
-from fonoteca.serve.subsonic.ids import Ref, needed_ref
+from fonoteca.serve.subsonic.ids import Ref, needed_ref, path_digest
 from fonoteca.serve.subsonic.library import Library
 from fonoteca.serve.subsonic.listeners import Listener
-from fonoteca.serve.subsonic.nouns import song_noun
+from fonoteca.serve.subsonic.looking import Lookups
+from fonoteca.serve.subsonic.own import Own
 
 _T = TypeVar("_T")
 
@@ -29,13 +31,15 @@ COUNT_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was let in. now: when it came."""
+    """A call that was let in. lookups: of the index. own: what is kept for who asks. now: when it came."""
 
     rooms: ServeRooms
     request: Request
     given: Parameters
     library: Library
+    lookups: Lookups
     listener: Listener
+    own: Own
     now: datetime
 
     def ref(self, kinds: str, name: str = "id") -> Ref:
@@ -49,6 +53,18 @@ class Call:
     def song(self, name: str = "id") -> SongRow:
         """Return the song that a parameter names. Raises: CallError."""
         return found(self.library.song(self.ref("tr", name)), "song")
+
+    def owner(self) -> int:
+        """Return the number of the account that asks. Raises: CallError for who has none, of whom nothing is kept."""
+        if self.listener.number is None:
+            raise CallError(Code.FORBIDDEN, "This needs an account.")
+        return self.listener.number
+
+    def songs_named(self, songs: Iterable[Song]) -> list[SongRow]:
+        """Return songs that are kept by name, those that are here, in their order, each as often as it is named."""
+        refs = [Ref("tr", song.album, song.path) for song in songs]
+        rows = self.library.songs_at(refs)
+        return [rows[ref] for ref in refs if ref in rows]
 
     def count(self, name: str, default: int) -> int:
         """Return how many are asked for."""
@@ -73,6 +89,6 @@ def found(noun: _T | None, what: str) -> _T:
     return noun
 
 
-def song_nouns(songs: Iterable[SongRow]) -> list[Noun]:
-    """Return songs as the protocol tells of them."""
-    return [song_noun(song) for song in songs]
+def song_key(song: SongRow) -> Song:
+    """Return a song's name, as it is kept."""
+    return Song(song.album.album_key, path_digest(song.logical_path))

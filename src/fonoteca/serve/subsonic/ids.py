@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
 from fonoteca.serve.subsonic.answers import CallError, Code
@@ -40,6 +41,7 @@ def song_id(album_key: int, logical_path: str) -> str:
     return f"tr-{album_key & _MASK:016x}-{path_digest(logical_path)}"
 
 
+@lru_cache(1 << 16)
 def path_digest(logical_path: str) -> str:
     """Return what tells a file from the others of its album."""
     return blake2b(logical_path.encode("utf-8", "surrogatepass"), digest_size=_PATH_DIGEST_BYTES).hexdigest()

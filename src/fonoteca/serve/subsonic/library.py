@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from random import Random
 
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Purpose, Tombstone
-from fonoteca.register import AlbumRow, ArtistRow, GenreRow, ObjectRow, Order, Page, Shelf, SongRow, genres_of, name_key
+from fonoteca.register import (
+    AlbumRow,
+    ArtistRow,
+    GenreRow,
+    ObjectRow,
+    Order,
+    Page,
+    Shelf,
+    SongRow,
+    genres_of,
+    name_key,
+    object_key_of,
+)
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.subsonic.ids import Ref, path_digest
 
@@ -35,9 +47,13 @@ class Library:
         self._chance = chance
 
     @cached_property
-    def _masked(self) -> dict[ObjectId, Tombstone]:
-        withdrawals = self._rooms.register.withdrawals
-        return {**withdrawals.masked(Purpose.FINDING), **withdrawals.masked(Purpose.LISTENING)}
+    def _masked(self) -> Mapping[ObjectId, Tombstone]:
+        return self._rooms.register.withdrawals.masked_for((Purpose.FINDING, Purpose.LISTENING))
+
+    @cached_property
+    def hidden_albums(self) -> frozenset[int]:
+        """The keys of albums that were withdrawn, as lists of what somebody keeps name them."""
+        return frozenset(object_key_of(object_id) for object_id, tombstone in self._masked.items() if tombstone.whole)
 
     @cached_property
     def _hidden(self) -> frozenset[int]:
@@ -83,12 +99,21 @@ class Library:
         """Return songs by what their ids name, as far as they are here."""
         wanted = set(refs)
         albums = self.shown(self.shelf.albums_at({ref.key for ref in wanted}))
+        chosen = self.shelf.songs(albums, lambda album, path: Ref("tr", album.album_key, path_digest(path)) in wanted)
         found: dict[Ref, SongRow] = {}
-        for song in self.heard(self.shelf.songs(albums)):
-            ref = Ref("tr", song.album.album_key, path_digest(song.logical_path))
-            if ref in wanted:
-                found.setdefault(ref, song)
+        for song in self.heard(chosen):
+            found.setdefault(ref_of_song(song), song)
         return found
+
+    def albums_at(self, keys: Sequence[int]) -> list[AlbumRow]:
+        """Return albums in the order of their keys, as far as they are here."""
+        found = {album.album_key: album for album in self.shown(self.shelf.albums_at(keys))}
+        return [found[key] for key in keys if key in found]
+
+    def artists_at(self, keys: Sequence[int]) -> list[ArtistRow]:
+        """Return artists in the order of their keys, as far as they are here."""
+        found = self.shelf.artists_at(keys)
+        return [found[key] for key in keys if key in found]
 
     # Several --------------------------------------------------------------------------------------------------------
 
@@ -181,6 +206,11 @@ class Library:
             taken.append(album)
             count += min(album.song_count, SONGS_OF_ALBUM)
         return taken
+
+
+def ref_of_song(song: SongRow) -> Ref:
+    """Return what a song's id names."""
+    return Ref("tr", song.album.album_key, path_digest(song.logical_path))
 
 
 def _place(song: SongRow) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from fonoteca.people import Account, People, Role
 from fonoteca.serve.subsonic.answers import CallError, Code
 from fonoteca.serve.subsonic.asking import Parameters
 
@@ -16,11 +17,19 @@ _HEX = "enc:"
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Who asks. operator: may see who else has an account. known: has an account."""
+    """Who asks. number: of the account, None for who has none. operator: may see who else has an account."""
 
     name: str
+    number: int | None = None
     operator: bool = False
-    known: bool = True
+
+    @property
+    def known(self) -> bool:
+        """Whether it has an account."""
+        return self.number is not None
+
+
+NOBODY = Listener(ANONYMOUS)
 
 
 class Listeners(Protocol):
@@ -36,7 +45,7 @@ class Listeners(Protocol):
         ...
 
     def by_password(self, name: str, password: str) -> Listener | None:
-        """Return an account whose password, or a player's own secret, this is."""
+        """Return an account with a player's secret that this is."""
         ...
 
     def by_token(self, name: str, token: str, salt: str) -> Listener | None:
@@ -44,22 +53,28 @@ class Listeners(Protocol):
         ...
 
 
-class Anyone:
-    """No accounts: everyone may browse and listen, and nothing is kept of anyone."""
+class AccountListeners:
+    """The archive's accounts. A player signs in by a key or a secret that was made for it, never by the account's password."""
 
-    open_to_all = True
+    def __init__(self, people: People, *, open_to_all: bool) -> None:
+        self._people = people
+        self.open_to_all = open_to_all
 
     def by_key(self, key: str) -> Listener | None:
-        """Return None: there are no keys."""
-        return None
+        """Return whose API key this is."""
+        return _listener(self._people.by_key(key))
 
     def by_password(self, name: str, password: str) -> Listener | None:
-        """Return None: there are no accounts."""
-        return None
+        """Return the account of whose players this is a secret."""
+        return _listener(self._people.by_secret(name, password))
 
     def by_token(self, name: str, token: str, salt: str) -> Listener | None:
-        """Return None: there are no secrets."""
-        return None
+        """Return the account of whose players a secret makes this token."""
+        return _listener(self._people.by_token(name, token, salt))
+
+
+def _listener(account: Account | None) -> Listener | None:
+    return Listener(account.name, account.number, account.role.covers(Role.OPERATOR)) if account else None
 
 
 def sign_in(given: Parameters, listeners: Listeners) -> Listener:
@@ -72,8 +87,8 @@ def sign_in(given: Parameters, listeners: Listeners) -> Listener:
     if by_token and given.has("p"):
         raise CallError(Code.CONFLICT, "Sign in by a token or by a password, not by both.")
     if listeners.open_to_all and name in ("", ANONYMOUS):
-        return Listener(ANONYMOUS, known=False)
-    wrong = "Wrong username or password."
+        return NOBODY
+    wrong = "Wrong username or password. A player has a password of its own, made on the page of the account."
     name = given.needed("u")
     if by_token:
         return _known(listeners.by_token(name, given.needed("t").lower(), given.needed("s")), Code.WRONG, wrong)

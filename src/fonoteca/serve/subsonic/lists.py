@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from fonoteca.people.personal import Hearer, Kind, Part, Personal
 from fonoteca.register import AlbumRow, Order
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, song_nouns
+from fonoteca.serve.subsonic.calls import Call, Handler
 from fonoteca.serve.subsonic.nouns import album_noun, folder_noun
 
 ALBUMS_DEFAULT, SONGS_DEFAULT = 10, 10
@@ -32,8 +33,16 @@ def _by_genre(call: Call, limit: int, offset: int) -> list[AlbumRow]:
     return library.shown(library.shelf.albums_of_genre(call.given.needed("genre"), library.page(limit, offset)))
 
 
-def _nothing(call: Call, limit: int, offset: int) -> list[AlbumRow]:
-    return []
+def _kept(keys: Callable[[Personal, Hearer, Part], list[int]]) -> Lister:
+    """Return what lists albums by what is kept for who asks: nothing for who has no account."""
+
+    def lister(call: Call, limit: int, offset: int) -> list[AlbumRow]:
+        who = call.own.account
+        if who is None:
+            return []
+        return call.library.albums_at(keys(call.own.personal, who, Part(limit, offset, call.library.hidden_albums)))
+
+    return lister
 
 
 def _random(call: Call, limit: int, offset: int) -> list[AlbumRow]:
@@ -47,9 +56,12 @@ LISTERS: dict[str, Lister] = {
     "alphabeticalByArtist": _ordered(Order.ARTIST),
     "byYear": _by_year,
     "byGenre": _by_genre,
-    **dict.fromkeys(("frequent", "recent", "starred", "highest"), _nothing),
+    "frequent": _kept(lambda personal, who, part: personal.listening.frequent(who, part)),
+    "recent": _kept(lambda personal, who, part: personal.listening.recent(who, part)),
+    "starred": _kept(lambda personal, who, part: personal.marks.starred(who.number, Kind.ALBUM, part)),
+    "highest": _kept(lambda personal, who, part: personal.marks.highest(who.number, Kind.ALBUM, part)),
 }
-"""By the protocol's name. Those of what somebody played or starred are empty, as nothing is kept of those who have no account."""
+"""By the protocol's name."""
 
 
 def albums(name: str, noun: Callable[[AlbumRow], Noun]) -> Handler:
@@ -62,7 +74,7 @@ def albums(name: str, noun: Callable[[AlbumRow], Noun]) -> Handler:
             raise CallError(Code.GENERIC, f"Parameter 'type': there is no such list as {kind!r:.60}.")
         size, offset = call.count("size", ALBUMS_DEFAULT), call.given.number("offset", 0)
         rows = lister(call, size, offset) if size else []
-        return {name: {"album": [noun(row) for row in rows]}}
+        return {name: {"album": call.own.albums(rows, noun)}}
 
     return handler
 
@@ -74,14 +86,15 @@ def random_songs(call: Call) -> Noun:
     if given.text("fromYear") or given.text("toYear"):
         years = (_year(given.number("fromYear", _YEARS[0])), _year(given.number("toYear", _YEARS[1])))
     size = call.count("size", SONGS_DEFAULT)
-    return {"randomSongs": {"song": song_nouns(call.library.random_songs(size, given.text("genre"), years) if size else [])}}
+    rows = call.library.random_songs(size, given.text("genre"), years) if size else []
+    return {"randomSongs": {"song": call.own.songs(rows)}}
 
 
 def songs_by_genre(call: Call) -> Noun:
     """Return a page of a genre's songs."""
     genre = call.given.needed("genre")
     rows = call.library.songs_of_genre(genre, call.count("count", SONGS_DEFAULT), call.given.number("offset", 0))
-    return {"songsByGenre": {"song": song_nouns(rows)}}
+    return {"songsByGenre": {"song": call.own.songs(rows)}}
 
 
 def _year(number: int) -> int:

@@ -8,24 +8,19 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from fonoteca.audio import ENCODERS, Format, Rendition
-from fonoteca.model.ids import LogicalPath, ObjectId
-from fonoteca.register import AlbumRow, SongRow, name_key
+from fonoteca.register import SongRow, name_key
 from fonoteca.serve.delivery import Parcel, deliver, disposition
-from fonoteca.serve.held import HeldFile, held_file
+from fonoteca.serve.held import HeldFile, held_file, proving
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
-from fonoteca.serve.subsonic.ids import ref_of
 from fonoteca.serve.subsonic.nouns import suffix_of
-from fonoteca.serve.views import pictures_beside
+from fonoteca.serve.watching.fetches import fetch_of, note_fetch
 
 RAW = "raw"
 """The format that asks for the file as it is."""
 
 KBPS_DEFAULT, KBPS_LEAST, KBPS_MOST = 128, 16, 320
 OFFSET_S_MAX = 86_399
-COVERS_LOOKED_FOR = 5
-"""Albums of an artist, for the first that has a picture."""
-
 SONGS_LOOKED_AT = 500
 """Of an artist, for one by its title."""
 
@@ -43,7 +38,7 @@ def stream(call: Call) -> Response | Transcoded:
     song = call.song()
     held = held_file(call.rooms, song.album.object_id, song.logical_path)
     rendition = _rendition(call, song) if held.passage.record.transcode else None
-    return Transcoded(held, rendition) if rendition else _sent(call, held, attached=False)
+    return Transcoded(held, rendition) if rendition else sent(call, held, attached=False)
 
 
 def _rendition(call: Call, song: SongRow) -> Rendition | None:
@@ -69,23 +64,7 @@ def _rendition(call: Call, song: SongRow) -> Rendition | None:
 def download(call: Call) -> Response:
     """Return a song as it is kept, to be saved."""
     song = call.song()
-    return _sent(call, held_file(call.rooms, song.album.object_id, song.logical_path), attached=True)
-
-
-def cover(call: Call) -> Response:
-    """Return the picture of an album, of a song's album, or of an artist's first album that has one."""
-    ref = ref_of(call.given.needed("id"))
-    albums: list[AlbumRow] = []
-    if ref is not None and ref.kind == "ar":
-        albums = call.library.albums_of(ref.key)[:COVERS_LOOKED_FOR]
-    elif ref is not None:
-        albums = call.library.shown(call.library.shelf.albums_at([ref.key]))
-    for album in albums:
-        siblings = call.rooms.register.objects_of(album.item)
-        for picture in pictures_beside(call.rooms, siblings)[:1]:
-            held = held_file(call.rooms, ObjectId(picture.object_id), LogicalPath(picture.name))
-            return _sent(call, held, attached=False)
-    raise CallError(Code.NOT_FOUND, "There is no picture of this.", 404)
+    return sent(call, held_file(call.rooms, song.album.object_id, song.logical_path), attached=True)
 
 
 def avatar(call: Call) -> Noun:
@@ -142,13 +121,14 @@ def _words_of(song: SongRow) -> str:
     return next(("\n".join(other[name]) for name in _LYRICS if name in other), "")
 
 
-def _sent(call: Call, held: HeldFile, *, attached: bool) -> Response:
+def sent(call: Call, held: HeldFile, *, attached: bool) -> Response:
     """Return a file as it is kept: whole or in part, and under conditions."""
     row = held.row
     name = row.logical_path.rsplit("/", 1)[-1]
     media_type = row.media_type if _SENT_TYPE.fullmatch(row.media_type) else "application/octet-stream"
     parcel = Parcel(row.path, row.stored.hashes.sha256, row.file_bytes, held.owner.head_at, media_type, name)
-    response = deliver(call.request, call.rooms.blobs, parcel)
+    note_fetch(call.request, fetch_of(row))
+    response = deliver(call.request, proving(call.rooms, row), parcel)
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Content-Security-Policy"] = FILE_POLICY
     if attached:
@@ -158,7 +138,6 @@ def _sent(call: Call, held: HeldFile, *, attached: bool) -> Response:
 
 HANDLERS: Mapping[str, Handler] = {
     "download": download,
-    "getCoverArt": cover,
     "getAvatar": avatar,
     "getLyrics": lyrics,
     "getLyricsBySongId": lyrics_by_id,

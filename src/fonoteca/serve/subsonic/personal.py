@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fonoteca.people import Account, Role
+from fonoteca.serve.subsonic import listening, marks, places, playlists
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.browsing import FOLDER_ID
-from fonoteca.serve.subsonic.calls import Call, Handler
+from fonoteca.serve.subsonic.calls import Call, Handler, found
 from fonoteca.serve.subsonic.listeners import Listener
-from fonoteca.serve.subsonic.nouns import instant
 
 _CLOSED_ROLES = (
     *("settingsRole", "uploadRole", "coverArtRole", "commentRole", "podcastRole", "jukeboxRole", "shareRole"),
@@ -18,15 +19,25 @@ _CLOSED_ROLES = (
 
 
 def user(call: Call) -> Noun:
-    """Return the account that asks. Others are not told of."""
-    if call.given.needed("username") != call.listener.name:
+    """Return the account that asks; to an operator, any."""
+    name = call.given.needed("username")
+    if name.casefold() == call.listener.name.casefold():
+        return {"user": _user(call.listener)}
+    if not call.listener.operator:
         raise CallError(Code.FORBIDDEN, "Only your own account is told of.")
-    return {"user": _user(call.listener)}
+    account = found(call.rooms.people.named(name), "account")
+    return {"user": _user(_listener(account))}
 
 
 def users(call: Call) -> Noun:
     """Return all accounts, to an operator."""
-    raise CallError(Code.FORBIDDEN, "Only an operator may see who has an account.")
+    if not call.listener.operator:
+        raise CallError(Code.FORBIDDEN, "Only an operator may see who has an account.")
+    return {"users": {"user": [_user(_listener(account)) for account in call.rooms.people.all()]}}
+
+
+def _listener(account: Account) -> Listener:
+    return Listener(account.name, account.number, account.role.covers(Role.OPERATOR))
 
 
 def _user(listener: Listener) -> Noun:
@@ -41,38 +52,12 @@ def token_info(call: Call) -> Noun:
     return {"tokenInfo": {"username": call.listener.name}}
 
 
-def nothing(name: str) -> Handler:
-    """Return the handler of a list that is empty."""
-    return lambda call: {name: {} if name != "nowPlaying" else {"entry": []}}
-
-
-def queue(name: str) -> Handler:
-    """Return the handler of a queue that nobody saved."""
-    return lambda call: {name: {"username": call.listener.name, "changed": instant(call.now), "changedBy": ""}}
-
-
-def no_playlist(call: Call) -> Noun:
-    """Return no playlist: there is none with any id."""
-    call.given.needed("id")
-    raise CallError(Code.NOT_FOUND, "There is no such playlist.")
-
-
-def refused(call: Call) -> Noun:
-    """Return no change: nothing is kept of those who have no account."""
-    raise CallError(Code.FORBIDDEN, "This needs an account.")
-
-
 HANDLERS: Mapping[str, Handler] = {
     "getUser": user,
     "getUsers": users,
     "tokenInfo": token_info,
-    "getStarred": nothing("starred"),
-    "getStarred2": nothing("starred2"),
-    "getNowPlaying": nothing("nowPlaying"),
-    "getPlaylists": nothing("playlists"),
-    "getPlaylist": no_playlist,
-    "getBookmarks": nothing("bookmarks"),
-    "getPlayQueue": queue("playQueue"),
-    **dict.fromkeys(("star", "unstar", "setRating", "scrobble", "createPlaylist", "updatePlaylist", "deletePlaylist"), refused),
-    **dict.fromkeys(("savePlayQueue", "createBookmark", "deleteBookmark"), refused),
+    **marks.HANDLERS,
+    **playlists.HANDLERS,
+    **places.HANDLERS,
+    **listening.HANDLERS,
 }

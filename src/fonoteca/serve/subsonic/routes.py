@@ -13,15 +13,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fonoteca.model.errors import FonotecaError, UsageError
-from fonoteca.serve.problems import Problem
+from fonoteca.people.personal import Hearer
+from fonoteca.serve.problems import Problem, reason_of
 from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
-from fonoteca.serve.subsonic import browsing, lists, media, personal, searching, system
+from fonoteca.serve.subsonic import browsing, covers, lists, media, personal, searching, system
 from fonoteca.serve.subsonic.answers import OPEN_TO_ALL, CallError, Code, Noun, answer, failure
 from fonoteca.serve.subsonic.asking import Parameters, read_parameters
 from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
 from fonoteca.serve.subsonic.library import Library
-from fonoteca.serve.subsonic.listeners import ANONYMOUS, Anyone, Listener, Listeners, sign_in
+from fonoteca.serve.subsonic.listeners import NOBODY, Listeners, sign_in
+from fonoteca.serve.subsonic.looking import Lookups
+from fonoteca.serve.subsonic.own import Own
+from fonoteca.serve.watching.fetches import Asker, note_asker
 
 log = logging.getLogger("fonoteca.serve")
 
@@ -31,6 +35,7 @@ HANDLERS: Mapping[str, Handler] = {
     **lists.HANDLERS,
     **searching.HANDLERS,
     **media.HANDLERS,
+    **covers.HANDLERS,
     **personal.HANDLERS,
 }
 
@@ -43,13 +48,11 @@ ELSEWHERE = frozenset(
         *("getShares", "createShare", "updateShare", "deleteShare", "getPodcasts", "getNewestPodcasts", "refreshPodcasts"),
         *("createPodcastChannel", "deletePodcastChannel", "deletePodcastEpisode", "downloadPodcastEpisode", "getPodcastEpisode"),
         *("getInternetRadioStations", "createInternetRadioStation", "updateInternetRadioStation", "deleteInternetRadioStation"),
-        *("createUser", "updateUser", "deleteUser", "changePassword", "search", "findSonicPath", "getSonicSimilarTracks"),
+        *("createUser", "updateUser", "deleteUser", "changePassword", "findSonicPath", "getSonicSimilarTracks"),
         *("getTranscodeDecision", "getTranscodeStream", "reportPlayback"),
     }
 )
 """What the protocol has and an archive has not."""
-
-ANYONE = Anyone()
 
 _VERSION = re.compile(r"([0-9]{1,4})\..{0,20}")
 _CODES = {403: Code.FORBIDDEN, 404: Code.NOT_FOUND, 410: Code.NOT_FOUND, 451: Code.FORBIDDEN}
@@ -59,10 +62,11 @@ _METHODS = ["GET", "POST", "HEAD", "OPTIONS"]
 class Subsonic:
     """The routes that players know."""
 
-    def __init__(self, rooms: ServeRooms, renditions: Renditions, listeners: Listeners = ANYONE) -> None:
+    def __init__(self, rooms: ServeRooms, renditions: Renditions, listeners: Listeners) -> None:
         self._rooms = rooms
         self._listeners = listeners
         self._renditions = renditions
+        self._lookups = Lookups(rooms.finder)
 
     def routes(self) -> list[Route]:
         """Return the route of all calls."""
@@ -91,7 +95,7 @@ class Subsonic:
             return failure(CallError(Code.GENERIC, error.problem), told)
         except FonotecaError as error:
             log.error("%s %s: %s", request.method, request.url.path, error)
-            return failure(CallError(Code.GENERIC, "The archive cannot answer at the moment. Try again in a minute.", 503), told)
+            return failure(CallError(Code.GENERIC, reason_of(error), 503), told)
 
     def _outcome(self, request: Request, given: Parameters) -> Noun | Response | Transcoded:
         """Return what a call comes to. Raises: CallError, Problem."""
@@ -101,11 +105,15 @@ class Subsonic:
             known = "This archive does not offer that." if name in ELSEWHERE else "There is no such call."
             raise CallError(Code.GENERIC if name in ELSEWHERE else Code.NOT_FOUND, known)
         _check_version(given.text("v"))
-        nobody = Listener(ANONYMOUS, known=False)
-        listener = nobody if name in UNSIGNED else sign_in(given, self._listeners)
+        note_asker(request, Asker(None, given.text("c")), name)
+        listener = NOBODY if name in UNSIGNED else sign_in(given, self._listeners)
+        note_asker(request, Asker(listener.number, given.text("c")), name)
         now = self._rooms.clock.now()
         library = Library(self._rooms, Random(int(now.timestamp() * 1e6)))
-        return handler(Call(self._rooms, request, given, library, listener, now))
+        days = self._rooms.settings.people.scrobbles_kept_days
+        own = Own(self._rooms.people.personal, None if listener.number is None else Hearer(listener.number, days))
+        with self._rooms.register.one_moment():
+            return handler(Call(self._rooms, request, given, library, self._lookups, listener, own, now))
 
 
 def _check_version(text: str) -> None:

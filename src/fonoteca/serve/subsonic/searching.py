@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fonoteca.register import AlbumRow, ArtistRow, Order, SongRow, name_key, sort_name
-from fonoteca.search import Hit, HitKind
-from fonoteca.serve.finding import WORDS_CHARACTERS_MAX
+from fonoteca.search import HitKind
+from fonoteca.serve.narrowing import WORDS_CHARACTERS_MAX
 from fonoteca.serve.subsonic.answers import Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, song_nouns
+from fonoteca.serve.subsonic.calls import Call, Handler
 from fonoteca.serve.subsonic.nouns import album_noun, artist_entry, artist_noun, folder_noun
 
 FOUND_MAX = 1_000
-"""Hits that are looked at: whoever has not found it among so many types another word."""
+"""Of a kind that are looked up: whoever has not found it among so many types another word."""
 
 COUNT_DEFAULT = 20
-RELEASES_MAX = 50
-"""Hits of releases that are looked for on the shelf, each by a question of its own."""
+RELEASES_MAX, ALIKE_MAX = 50, 4
+"""Titles of releases that are looked for on the shelf, and albums that may have one."""
 
 _T = TypeVar("_T")
 
@@ -63,12 +63,9 @@ def search(call: Call) -> FoundAll:
             library.albums(Order.RECORDED, albums.count, albums.offset) if albums.count else [],
             library.songs(songs.count, songs.offset),
         )
-    hits = _hits(call, words)
-    return FoundAll(
-        artists.of(_artists(call, words, hits, artists.reach)),
-        albums.of(_albums(call, words, hits, albums.reach)),
-        songs.of(_songs(call, words, hits, songs.reach)),
-    )
+    players = _artists(call, words, max(artists.reach, min(1, albums.reach)))
+    releases = _albums(call, words, players, albums.reach)
+    return FoundAll(artists.of(players), albums.of(releases), songs.of(_songs(call, words, releases, songs.reach)))
 
 
 def _words(call: Call) -> str:
@@ -78,47 +75,48 @@ def _words(call: Call) -> str:
     return call.given.text("query").strip().strip('"').strip()[:WORDS_CHARACTERS_MAX]
 
 
-def _hits(call: Call, words: str) -> tuple[Hit, ...]:
-    """Return the hits of what is held, none before there is an index."""
-    if call.rooms.finder.current() is None:
-        return ()
-    return tuple(hit for hit in call.rooms.finder.search(words, FOUND_MAX) if hit.held)
-
-
-def _artists(call: Call, words: str, hits: Iterable[Hit], reach: int) -> list[ArtistRow]:
+def _artists(call: Call, words: str, reach: int) -> list[ArtistRow]:
     """Return artists: those whose names begin so, then those that the index finds."""
     if not reach:
         return []
     library = call.library
     begun = library.shelf.artists(library.page(reach), sort_name(words))
-    keys = list(dict.fromkeys(name_key(hit.title) for hit in hits if hit.kind is HitKind.ARTIST))
-    found = library.shelf.artists_at(keys[:FOUND_MAX])
+    if len(begun) >= reach:
+        return begun
+    keys = [name_key(name) for _, name in call.lookups.find(words, HitKind.ARTIST, min(reach, FOUND_MAX))]
+    found = library.shelf.artists_at(keys)
     return _united([*begun, *(found[key] for key in keys if key in found)], lambda artist: artist.artist_key)
 
 
-def _albums(call: Call, words: str, hits: Iterable[Hit], reach: int) -> list[AlbumRow]:
-    """Return albums: those whose titles begin so, then those of releases and artists that the index finds."""
+def _albums(call: Call, words: str, players: Sequence[ArtistRow], reach: int) -> list[AlbumRow]:
+    """Return albums: those whose titles begin so, then those of releases and of the first artist that are found."""
     if not reach:
         return []
     library = call.library
-    found = library.shelf.albums_by_title(sort_name(words), library.page(reach))
-    for hit in [hit for hit in hits if hit.kind is HitKind.RELEASE][:RELEASES_MAX]:
-        title = sort_name(hit.title)
-        found += [album for album in library.shelf.albums_by_title(title, library.page(4)) if album.sort_title == title]
-    for artist in _artists(call, words, hits, 1)[:1]:
-        found += library.albums_of(artist.artist_key)
-    return library.shown(_united(found, lambda album: album.object_key))
+    found = library.shown(library.shelf.albums_by_title(sort_name(words), library.page(reach)))
+    if len(found) >= reach:
+        return found
+    releases = call.lookups.find(words, HitKind.RELEASE, min(reach, RELEASES_MAX))
+    places: dict[str, int] = {}
+    for place, (_, title) in enumerate(releases):
+        places.setdefault(sort_name(title), place)
+    titled = library.shelf.albums_titled(places, library.page(RELEASES_MAX * ALIKE_MAX)) if places else []
+    found += library.shown(sorted(titled, key=lambda album: places[album.sort_title]))
+    united: list[AlbumRow] = _united(found, lambda album: album.object_key)
+    for artist in players[:1] if len(united) < reach else ():
+        united = _united([*united, *library.albums_of(artist.artist_key)], lambda album: album.object_key)
+    return united
 
 
-def _songs(call: Call, words: str, hits: Iterable[Hit], reach: int) -> list[SongRow]:
+def _songs(call: Call, words: str, albums: Sequence[AlbumRow], reach: int) -> list[SongRow]:
     """Return songs that the index finds; where there is none, those of albums that are found."""
     if not reach:
         return []
     library = call.library
-    if call.rooms.finder.current() is None:
-        return library.songs_of(_albums(call, words, hits, reach))[:reach]
-    recordings = [hit.id for hit in hits if hit.kind is HitKind.TRACK][:reach]
-    return library.heard(library.shelf.songs_of_recordings(recordings))
+    if not call.lookups.open:
+        return library.songs_of(albums)[:reach]
+    found = call.lookups.find(words, HitKind.TRACK, min(reach, FOUND_MAX))
+    return library.heard(library.shelf.songs_of_recordings([recording for recording, _ in found]))
 
 
 def _united(things: Iterable[_T], key: Callable[[_T], int]) -> list[_T]:
@@ -132,15 +130,31 @@ def _united(things: Iterable[_T], key: Callable[[_T], int]) -> list[_T]:
 def search2(call: Call) -> Noun:
     """Return what was found, told as folders."""
     found = search(call)
-    artists, albums = [artist_entry(each) for each in found.artists], [folder_noun(each) for each in found.albums]
-    return {"searchResult2": {"artist": artists, "album": albums, "song": song_nouns(found.songs)}}
+    with call.own.at_once() as own:
+        artists, albums = own.artists(found.artists, artist_entry), own.albums(found.albums, folder_noun)
+        return {"searchResult2": {"artist": artists, "album": albums, "song": own.songs(found.songs)}}
 
 
 def search3(call: Call) -> Noun:
     """Return what was found."""
     found = search(call)
-    artists, albums = [artist_noun(each) for each in found.artists], [album_noun(each) for each in found.albums]
-    return {"searchResult3": {"artist": artists, "album": albums, "song": song_nouns(found.songs)}}
+    with call.own.at_once() as own:
+        artists, albums = own.artists(found.artists, artist_noun), own.albums(found.albums, album_noun)
+        return {"searchResult3": {"artist": artists, "album": albums, "song": own.songs(found.songs)}}
 
 
-HANDLERS: Mapping[str, Handler] = {"search2": search2, "search3": search3}
+def search1(call: Call) -> Noun:
+    """Return songs that the words find, as the protocol's first version asks: by all names, or by artist, album and title."""
+    given = call.given
+    words = " ".join(filter(None, (given.text(name).strip() for name in ("any", "artist", "album", "title"))))[
+        :WORDS_CHARACTERS_MAX
+    ]
+    wanted = Wanted(call.count("count", COUNT_DEFAULT), given.number("offset", 0))
+    newer_ms = given.number("newerThan", 0)
+    reach = max(wanted.reach, COUNT_DEFAULT)
+    rows = _songs(call, words, _albums(call, words, (), reach), reach) if words else call.library.songs(reach, 0)
+    found = [song for song in rows if song.album.created_at.timestamp() * 1000 > newer_ms]
+    return {"searchResult": {"offset": wanted.offset, "totalHits": len(found), "match": call.own.songs(wanted.of(found))}}
+
+
+HANDLERS: Mapping[str, Handler] = {"search": search1, "search2": search2, "search3": search3}

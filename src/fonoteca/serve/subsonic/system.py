@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fonoteca.serve.subsonic.answers import Noun
 from fonoteca.serve.subsonic.calls import Call, Handler
 
-EXTENSIONS = {"formPost": [1], "songLyrics": [1]}
+EXTENSIONS = {"apiKeyAuthentication": [1], "formPost": [1], "indexBasedQueue": [1], "songLyrics": [1]}
 """Of OpenSubsonic, that are kept in full."""
 
 

@@ -29,6 +29,7 @@ from fonoteca.model.settings import EditionSettings, Settings
 from fonoteca.neighbours import Healers
 from fonoteca.ports import SILENCE, Blobs
 from fonoteca.register import Register
+from fonoteca.search import SnapshotTables
 from fonoteca.sql.engine import open_engine
 from fonoteca.testing.calls import Crash
 from fonoteca.testing.keys import counted_seeds
@@ -81,9 +82,13 @@ class NoSearch:
         """Return what its drop carries."""
         return self._catalogue().snapshot_files()[:1]
 
-    def build(self, _rows: object, snapshot: str) -> None:
+    def is_of(self, snapshot: str) -> bool:
+        """Return whether that is its snapshot."""
+        return self._built == snapshot
+
+    def build(self, tables: SnapshotTables, _progress: object) -> None:
         """Take note that an index was asked for."""
-        self._built = snapshot
+        self._built = tables.name
 
 
 class InlineWorkers:

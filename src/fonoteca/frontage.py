@@ -1,0 +1,66 @@
+"""The site of an archive: which of its rooms it asks."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+
+from fonoteca.edges.disk_calls import in_words
+from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
+from fonoteca.model.catalogue import Coverage
+from fonoteca.neighbours import swarm_seen_in
+from fonoteca.serve import ServeRooms
+from fonoteca.serve.standing import EditionSeen, Space
+from fonoteca.wiring import Archive
+
+
+def serve_rooms(archive: Archive) -> ServeRooms:
+    """Return what the site is made of."""
+    return ServeRooms(
+        settings=archive.settings,
+        clock=archive.clock,
+        store=archive.store,
+        blobs=archive.blobs("store"),
+        register=archive.register,
+        editions=archive.blobs("editions"),
+        catalogue_blobs=archive.blobs("catalogue"),
+        catalogue=archive.catalogue,
+        search_blobs=archive.blobs("search"),
+        finder=archive.search,
+        people=archive.people,
+        coverage_png=_coverage_png,
+        swarm_seen=lambda: swarm_seen_in(archive.folder),
+        space=lambda: _space_of(archive),
+        edition=lambda: _edition_of(archive),
+        last_backup=lambda: _last_backup_of(archive),
+    )
+
+
+def _space_of(archive: Archive) -> Space | None:
+    folder = archive.store_folder
+    if folder is None:
+        return None
+    with in_words(folder):
+        usage = shutil.disk_usage(folder)
+    return Space(usage.free, usage.total)
+
+
+def _edition_of(archive: Archive) -> EditionSeen | None:
+    index = archive.editions.index()
+    if index is None:
+        return None
+    survey = archive.editions.survey()
+    good_until = archive.editions.good_until()
+    return EditionSeen(index.number, index.published_at, good_until, len(index.entries), survey.root_version, survey.root_sha256)
+
+
+def _last_backup_of(archive: Archive) -> datetime | None:
+    events = archive.register.events(subject=BACKUP_SUBJECT)
+    return next((event.at for event in events if event.what == BACKED_UP), None)
+
+
+def _coverage_png(coverage: Coverage) -> bytes:
+    # Imported here: Altair takes most of a second to load, and few requests draw.
+    from fonoteca.catalogue import charts
+
+    return charts.coverage_png(coverage)

@@ -1,0 +1,1 @@
+"""Notices on the site: the form, and the receipt by which a sender sees what became of it."""
