@@ -15,12 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from bench.music import fonoteca, program, wav_header
 from bench.report import Figure, Goal, Peer
-from bench.stopwatch import NotMeasurableError
 from fonoteca.catalogue.mapping import TableMapping
 from fonoteca.flows.catalogue import plan
 from fonoteca.formats.settings import FILE_NAME, settings_toml
@@ -36,7 +36,6 @@ ITEMS, KILLS, PER_SECOND, CONCURRENT, FILE_BYTES = 1000, 20, 100.0, 4, 40_000
 FAST_ITEMS, FAST_FILE_BYTES, FAST_BYTES_PER_S = 60, 1 << 20, 2_000_000
 PIECE_BYTES = 262_144
 _DEADLINE_S = 900
-_POLL_S = 0.01
 _MAPPING = b"""
 name = "wanted"
 rows = "recordings"
@@ -183,23 +182,16 @@ def _put(host: SourceHost, name: str, song: bytes, number: int) -> str:
 
 
 def _run(scratch: Path, host: SourceHost, kill_at: list[int]) -> None:
-    """Run `acquire plan` until it ends by itself; kill it whenever the host was asked so often."""
+    """Run `acquire plan` until it ends by itself; kill it whenever the host was asked so often in all."""
     words = fonoteca("acquire", "plan", "--later", "--json", "--archive", scratch / "archive")
-    left, deadline = list(kill_at), time.monotonic() + _DEADLINE_S
     with (scratch / "said").open("w", encoding="utf-8") as said:
-        while True:
+        for at in [*kill_at, 0]:
             with _started(words, said) as process:
-                while process.poll() is None:
-                    if time.monotonic() > deadline:
-                        raise NotMeasurableError(f"acquire plan has not ended after {_DEADLINE_S} s")
-                    if left and len(host.requests) >= left[0]:
-                        left.pop(0)
-                        os.killpg(process.pid, signal.SIGKILL)
-                        break
-                    time.sleep(_POLL_S)
-                else:
-                    assert not left, f"it ended before it was killed {len(kill_at)} times"
-                    return
+                host.alarm = (at, partial(os.killpg, process.pid, signal.SIGKILL)) if at else None
+                ended = process.wait(_DEADLINE_S)
+            asked = len(host.requests)
+            killed = ended == -signal.SIGKILL  # by itself it ends with 1: some wants fail, as they must
+            assert killed == bool(at), f"it ended with {ended} after {asked} requests, to be killed at {kill_at}"
 
 
 @contextmanager

@@ -57,6 +57,8 @@ class SourceHost:
     latency_s: float = 0.0
     requests: list[Request] = field(default_factory=list)
     address: str = ""
+    alarm: tuple[int, Callable[[], None]] | None = None
+    """What is done, once, when so many requests were made: a test kills the process that asks."""
 
     def put(self, path: str, body: bytes | str, media_type: str = "application/octet-stream", **headers: str) -> None:
         """Put a file at a path, which begins with `/`."""
@@ -140,6 +142,9 @@ class Answering(BaseHTTPRequestHandler):
         """Keep what was asked."""
         request = Request(self.begun_at, unquote(self.path), start, status, 0, self.headers.get("User-Agent", ""))
         self.host.requests.append(request)
+        alarm = self.host.alarm
+        if alarm is not None and len(self.host.requests) == alarm[0]:
+            alarm[1]()
         return request
 
     def log_message(self, *_: object) -> None:
