@@ -85,7 +85,14 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "rights set": (
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'her letter of 3 May'"
             " --licence https://creativecommons.org/licenses/by/4.0/",
+            "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'his heirs object' --stays-out",
         ),
+        "desk work": ("fonoteca desk work",),
+        "desk list": ("fonoteca desk list", "fonoteca desk list --state failed --json"),
+        "desk show": ("fonoteca desk show 7",),
+        "desk undo": ("fonoteca desk undo 7 --reason 'her letter was about another record'",),
+        "desk retry": ("fonoteca desk retry 7",),
+        "desk drop": ("fonoteca desk drop 7 --reason 'decided anew in entry 9'",),
     },
     "Give out": {
         "publish": ("fonoteca publish", "fonoteca publish --stage to-sign", "fonoteca publish --finish to-sign"),

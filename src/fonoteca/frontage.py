@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 
 from fonoteca.edges.disk_calls import in_words
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
+from fonoteca.flows.docket import ACTIONS, check_order, undoing
+from fonoteca.groundwork import writer_in
 from fonoteca.model.catalogue import Coverage
 from fonoteca.neighbours import swarm_seen_in
 from fonoteca.serve import ServeRooms
+from fonoteca.serve.desk.side import DeskSide
 from fonoteca.serve.standing import EditionSeen, Space
 from fonoteca.wiring import Archive
 
 
-def serve_rooms(archive: Archive) -> ServeRooms:
-    """Return what the site is made of."""
+def serve_rooms(archive: Archive, nudge: Callable[[], object] = lambda: None) -> ServeRooms:
+    """Return what the site is made of. nudge: what hears of a curator's decision that is to be carried out."""
     return ServeRooms(
         settings=archive.settings,
         clock=archive.clock,
@@ -33,6 +37,13 @@ def serve_rooms(archive: Archive) -> ServeRooms:
         space=lambda: _space_of(archive),
         edition=lambda: _edition_of(archive),
         last_backup=lambda: _last_backup_of(archive),
+        desk=DeskSide(
+            actions={name: action.words for name, action in ACTIONS.items()},
+            check=check_order,
+            undoing=lambda number, reason: undoing(archive.people.docket, number, reason),
+            nudge=nudge,
+            writer=lambda: writer_in(archive.folder),
+        ),
     )
 
 

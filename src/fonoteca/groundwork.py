@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fonoteca.edges.disk import DiskBlobs
-from fonoteca.edges.disk_lock import ArchiveLock
+from fonoteca.edges.disk_lock import ArchiveLock, holder_of
 from fonoteca.formats.claim import CLAIM_FILE
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
@@ -45,3 +45,8 @@ def _check_is_none(folder: Path) -> None:
     """Raise UsageError when the folder is an archive already."""
     if (folder / FILE_NAME).exists():
         raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
+
+
+def writer_in(folder: Path) -> str:
+    """Return who writes in the archive of a folder now, in words; "" for nobody on this machine. Takes no lock."""
+    return holder_of(folder / LOCK_FILE)

@@ -27,8 +27,10 @@ ACCOUNT = {
     f"account {each}" for each in ("list", "add", "role", "password", "disable", "enable", "remove", "key", "player", "carry")
 }
 NOTICE = {f"notice {each}" for each in ("list", "show", "accept", "reject")}
+DESK = {f"desk {each}" for each in ("work", "list", "show", "undo", "retry", "drop")}
 BUILT = {
     *KEYS,
+    *DESK,
     *NOTICE,
     *ACCOUNT,
     *("demo", "init", "catalogue import", "catalogue kinds", "catalogue build", "catalogue stats", "catalogue match"),
@@ -59,9 +61,9 @@ BUILT = {
 """The commands of the design whose rooms are built."""
 
 BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", "promote", *KEYS, *ACCOUNT}
-BEYOND_THE_DESIGN |= NOTICE
+BEYOND_THE_DESIGN |= NOTICE | DESK
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
-outlived its archive, a mirror that outlived its origin, and what one does with keys, accounts and notices."""
+outlived its archive, a mirror that outlived its origin, and what one does with keys, accounts, notices and decisions."""
 
 
 def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -149,7 +151,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set"}
-ELSEWHERE |= ACCOUNT | NOTICE
+ELSEWHERE |= ACCOUNT | NOTICE | DESK
 ELSEWHERE |= {
     *KEYS,
     "withdraw",

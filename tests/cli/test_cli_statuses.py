@@ -138,7 +138,7 @@ def test_refused_by_rights_is_3_until_a_person_rules(archive: Path, music: Path,
     assert fonoteca(*words, "--reason", " ").status == 2
     ruled = fonoteca(*words, "--reason", "they told us so", "--json")
     assert (ruled.status, ruled.err) == (0, "")
-    assert ruled.answer == {"object": UNKNOWN_ID, "licence": LICENCE, "settled": 1}
+    assert ruled.answer == {"object": UNKNOWN_ID, "licence": LICENCE, "entry": 1}
     assert fonoteca("acquire", "folder", music / "unknown", "--archive", archive).status == 0
     assert fonoteca("rights", "review", "--archive", archive, "--json").answer == {"decisions": []}
     assert fonoteca("rights", "show", UNKNOWN_ID, "--archive", archive, "--json").answer["licence"] == LICENCE

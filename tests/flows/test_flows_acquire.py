@@ -133,7 +133,7 @@ def test_a_ruling_lets_a_held_item_in(folder: Path, music: Path) -> None:
     _unknown(music)
     with opened(folder) as archive:
         take(archive, music)
-        assert rule(archive, audio("unknown"), Ruling(CC_BY, "the composer wrote so", NOW)) == 1
+        assert rule(archive, [audio("unknown")], Ruling(CC_BY, "the composer wrote so", NOW)) == 1
         (outcome,) = take(archive, music)
         assert isinstance(outcome, Acquired)
         rights = archive.store.rights(audio("unknown"))
@@ -150,8 +150,8 @@ def test_a_later_ruling_supersedes_an_earlier_one(folder: Path, music: Path) -> 
     _unknown(music)
     with opened(folder) as archive:
         take(archive, music)
-        rule(archive, audio("unknown"), Ruling(CC_BY, "first thought", NOW))
-        rule(archive, audio("unknown"), Ruling(CC_BY.replace("/by/", "/by-nc/"), "second thought", NOW + timedelta(days=1)))
+        rule(archive, [audio("unknown")], Ruling(CC_BY, "first thought", NOW))
+        rule(archive, [audio("unknown")], Ruling(CC_BY.replace("/by/", "/by-nc/"), "second thought", NOW + timedelta(days=1)))
         take(archive, music)
         assert archive.store.rights(audio("unknown")).licence_uri == CC_BY.replace("/by/", "/by-nc/")
 
@@ -169,7 +169,7 @@ def test_a_ruling_needs_a_licence_of_the_table_a_reason_and_something_to_decide(
             (audio("never-seen"), Ruling(CC_BY, "why", NOW), "nothing was refused or held"),
         ):
             with pytest.raises(UsageError, match=said):
-                rule(archive, subject, ruling)
+                rule(archive, [subject], ruling)
         assert state_of(archive.register) == before
 
 

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
         take(archive, music)
         put_out(archive)
     with opened(made, clock=StoppedClock(NOW + timedelta(days=1))) as archive:
-        rule(archive, audio("ruled"), Ruling(CC_BY, "they wrote back", NOW + timedelta(days=1)))
+        rule(archive, [audio("ruled")], Ruling(CC_BY, "they wrote back", NOW + timedelta(days=1)))
         put_item(music, "one", {"02 more.flac": track(14), "back.png": picture(14)})
         take(archive, music)
         put_out(archive)

@@ -29,7 +29,13 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/setup": ("{other}/setup?token={token}",),
 }
 
-SIGNED_IN: Mapping[str, tuple[str, ...]] = {"/account": ("/account",), "/accounts": ("/accounts",)}
+SIGNED_IN: Mapping[str, tuple[str, ...]] = {
+    "/account": ("/account",),
+    "/accounts": ("/accounts",),
+    "/desk": ("/desk",),
+    "/desk/entries": ("/desk/entries",),
+    "/desk/entries/{number}": ("/desk/entries/{entry}",),
+}
 """Pages for those who are signed in, as an operator."""
 
 PROBLEMS = ("/nothing", "/coverage?budget=much", "{other}/files/{kept}/song.wav", "{other}/files/{lost}")

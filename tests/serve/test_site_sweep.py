@@ -23,6 +23,7 @@ from starlette.routing import Route
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.frontage import serve_rooms
 from fonoteca.gatehouse import open_people
+from fonoteca.model.desk import Order
 from fonoteca.model.rights import Kind
 from fonoteca.people import Role
 from fonoteca.people.notices import NoticeKind, Words
@@ -103,7 +104,8 @@ def swept(demo_archive: Path, site: Site, tmp_path_factory: pytest.TempPathFacto
         lost = DiskBlobs(tmp_path_factory.mktemp("lost"))
         other = opened.enter_context(serving(replace(site.rooms, people=new, blobs=lost)))
         words = Words(NoticeKind.RIGHTS, "<b>this</b>", "It is mine.", "Ada", "ada@example.org")
-        made = {"token": new.new_setup(), "receipt": people.notices.add(words, "127.0.0.1")[1]}
+        entry = people.docket.put(Order("rule", ENDGAME, {"licence": "", "reason": "<b>no</b>"}), account.number, 0)
+        made = {"token": new.new_setup(), "receipt": people.notices.add(words, "127.0.0.1")[1], "entry": entry.number}
         names = {**_names(rooms), **_others(site.rooms), "other": other, **made}
         yield Swept(replace(rooms, people=people), address, people.open_session(account.number), names)
 

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Decode the audio that was acquired with `--later`, on all workers, and say in a new version what each file is.",
     ),
     "rights": ("rights", "Why something may be held, what waits for a person, and their word on it."),
+    "desk": ("desk", "What curators decided: carry it out, list, show, undo, retry, drop."),
     "withdraw": (
         "withdraw",
         "Withdraw an item: it is served, found, exported and seeded no more, here at once, and at mirrors when they look next.",

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
-from fonoteca.cli.output import print_json, print_table, say
-from fonoteca.flows.rulings import Ruling, rule
+from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
+from fonoteca.deskroom import desk_rooms
+from fonoteca.flows.docket import put_and_do
+from fonoteca.flows.rulings import ruling_order
 from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
@@ -60,19 +62,26 @@ def review_command(
 @rights_app.command("set")
 def set_command(
     object_id: IdArgument,
-    licence: Annotated[str, typer.Option(help="The address of the licence that it comes under.")],
     reason: Annotated[str, typer.Option(help="Why you are sure: kept with the ruling for ever.")],
+    licence: Annotated[str, typer.Option(help="The address of the licence that it comes under.")] = "",
+    stays_out: Annotated[bool, typer.Option("--stays-out", help="It comes under none, and is not taken in.")] = False,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Rule on what was held for review; acquiring it again takes the ruling as evidence."""
+    """Rule on what was held for review; acquiring it again takes the ruling as evidence. `fonoteca desk undo` takes it back."""
+    if bool(licence) == stays_out:
+        raise UsageError(object_id, "expected --licence URI or --stays-out, and not both", "Say what is decided.")
     subject = parse_object_id(object_id)
     with open_archive(archive, writing=True) as opened:
-        settled = rule(opened, subject, Ruling(licence, reason, opened.clock.now()))
+        entry = put_and_do(desk_rooms(opened, TerminalProgress(quiet=as_json)), ruling_order([subject], licence, reason))
     if as_json:
-        print_json({"object": subject, "licence": licence, "settled": settled})
+        print_json({"object": subject, "licence": licence, "entry": entry.number})
+        return
+    if stays_out:
+        say(f"ruled: {subject} stays out", "green")
     else:
         say(f"ruled: {subject} comes under {licence}; acquire it again to take it in", "green")
+    say(f"take it back with: fonoteca desk undo {entry.number} --reason TEXT")
 
 
 def parse_object_id(text: str) -> ObjectId:

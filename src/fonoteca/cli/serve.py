@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -84,12 +85,15 @@ def serve(archive: Archive, listener: socket.socket, manner: Manner = Manner()) 
     # Imported here: FastAPI and what it brings double the time that every other command takes to start.
     import uvicorn
 
+    from fonoteca.deskroom import desk_worked
+
     announce(archive, listener, manner.as_json)
-    site = site_of(archive)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped ends as one that is interrupted
     try:
-        with suppress(KeyboardInterrupt):  # uvicorn has ended in order by then, and raises the signal again
+        with suppress(KeyboardInterrupt), desk_worked(archive) as errand:
+            site = site_of(archive, errand.nudge)
+            # uvicorn has ended in order by the time it raises the signal again
             uvicorn.Server(uvicorn.Config(site, **_said_to_uvicorn(archive.settings.server, manner))).run(sockets=[listener])
     finally:
         gc.unfreeze()  # what is never looked through is never let go of, and some libraries say so on stderr
@@ -111,22 +115,24 @@ def site_in(folder: Path) -> ASGIApp:
     """Return the site of the archive in a folder, which is open until this process ends."""
     from multiprocessing.util import Finalize
 
+    from fonoteca.deskroom import desk_worked
     from fonoteca.serve.watching.meters import forget_dead_processes
 
     forget_dead_processes()
     opened = ExitStack()
     archive = opened.enter_context(open_archive(folder))
+    errand = opened.enter_context(desk_worked(archive))
     Finalize(None, opened.close, exitpriority=1)
-    return site_of(archive)
+    return site_of(archive, errand.nudge)
 
 
-def site_of(archive: Archive) -> ASGIApp:
-    """Return the site of an archive, for a process that does little else."""
+def site_of(archive: Archive, nudge: Callable[[], object]) -> ASGIApp:
+    """Return the site of an archive, for a process that does little else. nudge: hears of each decision of a curator."""
     from fonoteca.frontage import serve_rooms
     from fonoteca.serve import ZeroCopy, create_app
 
     let_many_in()
-    site = ZeroCopy(create_app(serve_rooms(archive)))
+    site = ZeroCopy(create_app(serve_rooms(archive, nudge)))
     # What is loaded by now stays: looking through it again stopped every answer that makes many objects for 75 ms.
     gc.collect()
     gc.freeze()

@@ -19,7 +19,7 @@ from functools import cached_property
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
 from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
-from fonoteca.flows.rulings import latest_ruling
+from fonoteca.flows.rulings import evidence_of, last_word, refusal_of
 from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import FonotecaError, SourceError
@@ -133,8 +133,8 @@ class _Run:
         turned_away = 0
         try:
             for offered in self._offers:
-                candidate = self._with_ruling(offered)
-                decision = self._withdrawn(candidate) or decide(candidate, rooms.policy, rooms.clock.now())
+                candidate, stays_out = self._with_ruling(offered)
+                decision = self._withdrawn(candidate) or stays_out or decide(candidate, rooms.policy, rooms.clock.now())
                 seat = _Seat(Turn(candidate, decision))
                 self._decided.append(seat)
                 self.told.append(candidate)
@@ -172,13 +172,16 @@ class _Run:
         """What was purged, in one query."""
         return self._rooms.register.withdrawals.purged()
 
-    def _with_ruling(self, candidate: Candidate) -> Candidate:
-        """Return the candidate with what a person at this archive has ruled about it, if anyone has."""
+    def _with_ruling(self, candidate: Candidate) -> tuple[Candidate, Refusal | None]:
+        """Return the candidate with what a person at this archive has ruled about it, and the refusal if it is to stay out."""
         object_id = ObjectId.of(candidate.kind, candidate.item)
         if object_id not in self._ruled and len(self._ruled) < RULED_MAX:
-            return candidate
-        ruling = latest_ruling(self._rooms.register, object_id)
-        return candidate if ruling is None else replace(candidate, evidence=(*candidate.evidence, ruling))
+            return candidate, None
+        ruling = last_word(self._rooms.register, object_id)
+        if ruling is None:
+            return candidate, None
+        evidence = evidence_of(ruling)
+        return replace(candidate, evidence=(*candidate.evidence, *((evidence,) if evidence else ()))), refusal_of(ruling)
 
     @cached_property
     def _ruled(self) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from fonoteca.flows.checks import DAMAGED, HEALED, QUARANTINED, RELEASED
-from fonoteca.flows.rulings import RULED, settlement
+from fonoteca.flows.rulings import RULED, RULED_OUT, TAKEN_BACK, settlement
 from fonoteca.formats.checklists import CHECKED, parse_checked
 from fonoteca.model.corridor import Event
 from fonoteca.model.rights import Hold, Refusal
@@ -33,7 +33,11 @@ def _held(register: Register, event: Event) -> None:
 
 def _ruled(register: Register, event: Event) -> None:
     facts = _texts(event)
-    register.settle_decision(event.subject, settlement(facts["licence"], facts["reason"]), event.at)
+    register.settle_decision(event.subject, settlement(facts.get("licence", ""), facts["reason"]), event.at)
+
+
+def _taken_back(register: Register, event: Event) -> None:
+    register.reopen_decisions(event.subject)
 
 
 def _checked(register: Register, event: Event) -> None:
@@ -65,6 +69,8 @@ _ENTER: Mapping[str, Callable[[Register, Event], None]] = {
     REFUSED: _refused,
     HELD_FOR_REVIEW: _held,
     RULED: _ruled,
+    RULED_OUT: _ruled,
+    TAKEN_BACK: _taken_back,
     CHECKED: _checked,
     DAMAGED: _damaged,
     HEALED: _healed,

@@ -1,67 +1,203 @@
 """Rulings: what a person at this archive decided about what rights held for review.
 
-A ruling is an event in the store's log, so a rebuild keeps it; acquiring the item again takes it as evidence.
+A ruling is an event in the store's log, so a rebuild keeps it; acquiring the item again takes it as evidence. One that is taken
+back is an event too: the item waits again, and what was taken in on the ruling's word alone is withdrawn, dark.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from fonoteca.flows.actions import Action, DeskRooms, text_of
 from fonoteca.flows.events import EventRooms, record_events
+from fonoteca.flows.withdraw import Order as WithdrawOrder
+from fonoteca.flows.withdraw import reinstate, withdraw
+from fonoteca.flows.withdrawn import own_word
 from fonoteca.model.corridor import Event
-from fonoteca.model.errors import UsageError
+from fonoteca.model.desk import Entry, Order
+from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ObjectId
-from fonoteca.model.rights import Evidence, Scheme
+from fonoteca.model.rights import Evidence, Refusal, Scheme
+from fonoteca.model.withdrawal import Reason, WithdrawalState
 from fonoteca.register import Register
-from fonoteca.rights import find_licence
+from fonoteca.rights import Basis, find_licence
 
-RULED = "ruled"
+RULED, RULED_OUT, TAKEN_BACK = "ruled", "ruled-out", "ruling-taken-back"
+STAYS_OUT = "stays-out"
+"""The rule that refuses what a person decided against."""
+
 EVENTS_OF_SUBJECT_MAX = 10_000
 """Of one subject's events the newest so many are looked at: some thousand runs."""
+
+REASON_LETTERS_MOST = 2000
+UNDONE_GROUND = "the decision that it was taken in by was taken back"
+RULED_AGAIN_GROUND = "it was decided anew that it may be held"
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """That an object comes under a licence, and why a person is sure of it."""
+    """What a person decided about an object, and why. licence_uri: what it comes under, "" where it stays out.
+
+    entry: its number in the docket, 0 for none.
+    """
 
     licence_uri: str
     reason: str
     at: datetime
+    entry: int = 0
 
 
-def rule(rooms: EventRooms, object_id: ObjectId, ruling: Ruling) -> int:
-    """Return how many open decisions about an object this ruling settles, after it is recorded.
+def check_ruling(subject: str, licence_uri: str, reason: str) -> None:
+    """Raise UsageError when the licence is not one of the table's, or nobody gave a reason. licence_uri: "" for stays out."""
+    if licence_uri and find_licence(licence_uri, Scheme.DECISION) is None:
+        raise UsageError(licence_uri, "not a licence of the table", "Give its address as docs/rights.md lists it.")
+    if not reason.strip():
+        raise UsageError(subject, "a ruling without a reason", "Say why with --reason: others will want to know.")
+    if len(reason) > REASON_LETTERS_MOST:
+        problem = f"expected a reason of at most {REASON_LETTERS_MOST:,} characters, found {len(reason):,}"
+        raise UsageError(subject, problem, "Make it shorter.")
 
-    Raises: UsageError when the licence is not one of the table's, nobody gave a reason, or nothing is to be decided.
+
+def rule(rooms: EventRooms, object_ids: Sequence[ObjectId], ruling: Ruling) -> int:
+    """Return how many open decisions about objects this ruling settles, after it is recorded. Twice is as once.
+
+    Raises: UsageError as `check_ruling`, or when nothing is to be decided about one of them.
     """
-    if find_licence(ruling.licence_uri, Scheme.LICENCE_URI) is None:
-        raise UsageError(ruling.licence_uri, "not a licence of the table", "Give its address as docs/rights.md lists it.")
-    if not ruling.reason.strip():
-        raise UsageError(object_id, "a ruling without a reason", "Say why with --reason: others will want to know.")
-    if not any(row.subject == object_id for row in rooms.register.decisions_about(object_id.key)):
-        raise UsageError(object_id, "nothing was refused or held for review under this id", "See `fonoteca rights review`.")
-    facts = (("licence", ruling.licence_uri), ("reason", ruling.reason))
-    record_events(rooms, [Event(at=ruling.at, what=RULED, subject=object_id, facts=facts)])
-    return rooms.register.settle_decision(object_id, settlement(ruling.licence_uri, ruling.reason), ruling.at)
+    for object_id in object_ids:
+        check_ruling(object_id, ruling.licence_uri, ruling.reason)
+        if not any(row.subject == object_id for row in rooms.register.decisions_about(object_id.key)):
+            raise UsageError(object_id, "nothing was refused or held for review under this id", "See `fonoteca rights review`.")
+    licence = (("licence", ruling.licence_uri),) if ruling.licence_uri else ()
+    facts = (*licence, ("reason", ruling.reason), *((("entry", ruling.entry),) if ruling.entry else ()))
+    what = RULED if ruling.licence_uri else RULED_OUT
+    events = [Event(at=ruling.at, what=what, subject=object_id, facts=facts) for object_id in object_ids]
+    record_events(rooms, rooms.register.unknown_events(events))
+    said = settlement(ruling.licence_uri, ruling.reason)
+    return sum(rooms.register.settle_decision(object_id, said, ruling.at) for object_id in object_ids)
 
 
 def settlement(licence_uri: str, reason: str) -> str:
     """Return how the register words a ruling."""
-    return f"{licence_uri}: {reason}"
+    return f"{licence_uri or 'stays out'}: {reason}"
 
 
-def latest_ruling(register: Register, object_id: ObjectId) -> Evidence | None:
-    """Return the last ruling about an object as evidence, or None."""
+def last_word(register: Register, object_id: ObjectId) -> Event | None:
+    """Return the last ruling about an object, None where there is none or it was taken back."""
     for event in register.events(EVENTS_OF_SUBJECT_MAX, subject=object_id):
-        if event.what == RULED:
-            facts = dict(event.facts)
-            return Evidence(
-                scheme=Scheme.DECISION,
-                statement=str(facts["licence"]),
-                source_uri="",
-                declarer="curator",
-                observed_at=event.at,
-                raw=str(facts["reason"]).encode(),
-            )
+        if event.what in (RULED, RULED_OUT, TAKEN_BACK):
+            return event if event.what != TAKEN_BACK else None
     return None
+
+
+def evidence_of(ruling: Event) -> Evidence | None:
+    """Return a ruling as evidence, None for one that names no licence."""
+    facts = dict(ruling.facts)
+    if ruling.what != RULED:
+        return None
+    return Evidence(
+        scheme=Scheme.DECISION,
+        statement=str(facts["licence"]),
+        source_uri="",
+        declarer="curator",
+        observed_at=ruling.at,
+        raw=str(facts["reason"]).encode(),
+    )
+
+
+def refusal_of(ruling: Event) -> Refusal | None:
+    """Return the refusal that a ruling is, None for one that names a licence."""
+    if ruling.what != RULED_OUT:
+        return None
+    reason = f"a curator decided on {ruling.at:%Y-%m-%d} that it stays out"
+    return Refusal(ruling.subject, STAYS_OUT, reason, "Take that decision back at the curator's desk, or decide anew.")
+
+
+# At the desk -----------------------------------------------------------------------------------------------------------
+
+
+def ruling_order(object_ids: Sequence[str], licence_uri: str, reason: str) -> Order:
+    """Return the order to rule on some objects alike. licence_uri: "" where they stay out."""
+    first, *others = object_ids
+    return Order("rule", first, {"licence": licence_uri, "reason": reason}, tuple(others))
+
+
+def _check(order: Order) -> None:
+    check_ruling(order.subject, text_of(order.facts, "licence"), text_of(order.facts, "reason"))
+    _objects(order)
+
+
+def _objects(order: Order) -> list[ObjectId]:
+    """Return the objects that an order is about. Raises: UsageError."""
+    try:
+        return [ObjectId(each) for each in order.subjects]
+    except FormatError as error:
+        raise UsageError(repr(error.subject), "not the id of an object", "`fonoteca rights review` lists them.") from error
+
+
+def _rule(rooms: DeskRooms, entry: Entry) -> str:
+    """Rule as an entry says. Returns: what comes next."""
+    licence_uri, reason = text_of(entry.order.facts, "licence"), text_of(entry.order.facts, "reason")
+    object_ids = _objects(entry.order)
+    rule(rooms, object_ids, Ruling(licence_uri, reason, entry.put_at, entry.number))
+    again = [object_id for object_id in object_ids if licence_uri and _let_out_again(rooms, object_id, licence_uri)]
+    many = "it" if len(object_ids) == 1 else f"{len(object_ids)} items"
+    if not licence_uri:
+        return f"{many} stays out" if len(object_ids) == 1 else f"{many} stay out"
+    given = f"; {len(again)} given out again" if again else ""
+    return f"{many} may come under {licence_uri}{given}"
+
+
+def _let_out_again(rooms: DeskRooms, object_id: ObjectId, licence_uri: str) -> bool:
+    """Reinstate what an undone ruling made dark, where it was held under the very licence that it is said to be under now."""
+    row, said = rooms.register.object(object_id), own_word(rooms.register, object_id)
+    if row is None or said is None or row.licence_uri != licence_uri or not _is_ours(said.tombstone.state, said.tombstone.ground):
+        return False
+    reinstate(rooms.withdrawing(), object_id, RULED_AGAIN_GROUND)
+    return True
+
+
+def _is_ours(state: WithdrawalState, ground: str) -> bool:
+    return state is WithdrawalState.DARK and ground == UNDONE_GROUND
+
+
+def _unrule(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
+    """Take a ruling back, of each object that nobody ruled on since. Returns: what became of them."""
+    facts = (("ruling", undone.number), ("reason", text_of(entry.order.facts, "reason")), ("entry", entry.number))
+    taken, later, dark = [], [], 0
+    for object_id in _objects(undone.order):
+        told = Event(entry.put_at, TAKEN_BACK, object_id, facts)
+        word = last_word(rooms.register, object_id)
+        if word is not None and dict(word.facts).get("entry") == undone.number:
+            dark += _withdraw(rooms, object_id)
+            taken.append(told)
+        elif rooms.register.unknown_events([told]):
+            later.append(object_id)
+        else:
+            taken.append(told)  # a run that was killed told of it
+    record_events(rooms, rooms.register.unknown_events(taken))
+    for each in taken:
+        rooms.register.reopen_decisions(each.subject)
+    if not taken:
+        raise UsageError(f"entry {undone.number}", "all of it was decided anew since", "Undo the newer decision.")
+    waits = "it waits" if len(taken) == 1 else f"{len(taken)} items wait"
+    more = [f"{dark} withdrawn, dark"] if dark else []
+    more += [f"left as decided anew since: {', '.join(later[:10])}{' and more' if len(later) > 10 else ''}"] if later else []
+    return "; ".join([f"{waits} for a decision again", *more])
+
+
+def _withdraw(rooms: DeskRooms, object_id: ObjectId) -> bool:
+    """Withdraw an object that is held on a ruling's word alone. Returns: whether it is."""
+    head = rooms.register.object(object_id)
+    versions = rooms.register.versions(object_id) if head is not None else []
+    if not versions or versions[-1].rule != Basis.DECISION:
+        return False
+    said = own_word(rooms.register, object_id)
+    if said is None or not said.tombstone.masks():
+        order = WithdrawOrder(WithdrawalState.DARK, Reason.LICENCE_MISTAKEN, UNDONE_GROUND)
+        withdraw(rooms.withdrawing(), object_id, order)
+    return True
+
+
+RULE = Action("rule", "Ruling", _check, _rule, _unrule)

@@ -54,6 +54,13 @@ class BusyError(UsageError):
     exit_status = 1
 
 
+class OvertakenError(UsageError):
+    """Somebody else decided about the same thing since the page was shown. Nothing was put down."""
+
+    code = "usage.overtaken"
+    exit_status = 1
+
+
 class RightsError(FonotecaError):
     """Something was asked for that rights do not give."""
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.people import portable
 from fonoteca.people.accesses import Accesses
+from fonoteca.people.docket import Docket
 from fonoteca.people.notices import Notices
 from fonoteca.people.nouns import Account, ApiKey, ClientSecret, Role, Session, Shown, SignIn
 from fonoteca.people.passwords import Chance, Passwords, Seal
@@ -58,6 +59,7 @@ class People:
         self.personal = Personal(engine, clock)
         self.accesses = Accesses(engine, clock, chance)
         self.notices = Notices(Desk(engine, clock), chance)
+        self.docket = Docket(Desk(engine, clock))
 
     @classmethod
     def open(cls, address: str, clock: Clock, chance: Chance, seal: Seal) -> Self:

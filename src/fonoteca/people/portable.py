@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import Connection
 
 from fonoteca.people.accesses import accesses, days
+from fonoteca.people.docket import docket, docket_subjects
 from fonoteca.people.notices import notices
 from fonoteca.people.personal.tables import bookmarks, known, listens, marks, paces, playing, playlists, queues, scrobbles
 from fonoteca.people.schema import VERSION, accounts, keys, secrets, sessions, setups, tries
@@ -19,7 +20,7 @@ from fonoteca.sql.engine import insert_or
 from fonoteca.sql.portable import Portable
 
 FORMAT = "fonoteca-people/1"
-KEPT = (accounts, keys, secrets, marks, playlists, queues, bookmarks, listens)
+KEPT = (accounts, keys, secrets, marks, playlists, queues, bookmarks, listens, docket, docket_subjects)
 PASSING = (sessions, tries, setups, playing, paces, scrobbles, known, accesses, days, notices)
 """What a backup leaves out. A test holds that every table is in one of the two."""
 

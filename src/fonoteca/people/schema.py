@@ -30,7 +30,7 @@ from sqlalchemy import (
 from fonoteca.model.errors import StoreError
 from fonoteca.sql.engine import lock_migrations, reading, writing
 
-VERSION = 4
+VERSION = 5
 CONTENT_LOCK = 0x666F6E71
 """Not the register's: a sign-in need not wait while the register is made anew."""
 
@@ -105,7 +105,7 @@ tries = Table(
 
 CHANGES: Mapping[int, Callable[[Connection], None]] = {}
 """What brings the tables of a version to the next, beside tables that are new. 1 to 2: what is kept for accounts, all of it new.
-2 to 3: fetches, likewise. 3 to 4: notices."""
+2 to 3: fetches, likewise. 3 to 4: notices. 4 to 5: the docket."""
 
 
 def prepare(engine: Engine) -> None:

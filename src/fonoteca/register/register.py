@@ -293,6 +293,12 @@ class Register:
         )
         return self._write(lambda connection: connection.execute(statement).rowcount)
 
+    def reopen_decisions(self, subject: str) -> int:
+        """Let the settled decisions about a subject wait again. Returns: how many there were."""
+        settled = (decision.c.subject == storable(subject), decision.c.state == DecisionState.SETTLED)
+        waits = update(decision).where(*settled).values(state=DecisionState.OPEN, settlement="", settled_at=None)
+        return self._write(lambda connection: connection.execute(waits).rowcount)
+
     # What is published ----------------------------------------------------------------------------------------------
 
     def record_drop(self, published: Drop) -> None:

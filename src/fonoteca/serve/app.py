@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fonoteca import __version__
 from fonoteca.model.errors import FonotecaError
 from fonoteca.serve.api import api_router
+from fonoteca.serve.desk.routes import desk_routes
 from fonoteca.serve.files import Files
 from fonoteca.serve.latest import Latest
 from fonoteca.serve.notices.routes import notice_routes
@@ -84,7 +85,8 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     app.router.routes.extend(
         [
             *(*Files(rooms).routes(), *renditions.routes(), *Subsonic(rooms, renditions, listeners).routes()),
-            *(*signing_routes(rooms, pages), *notice_routes(rooms, pages), *watching_routes(rooms, meters)),
+            *(*signing_routes(rooms, pages), *notice_routes(rooms, pages), *desk_routes(rooms, pages)),
+            *watching_routes(rooms, meters),
             *(*Oai(rooms).routes(), *SitePages(rooms, pages, coverage).routes()),
             *SearchPage(rooms, pages, coverage).routes(),
             *TellingPages(rooms, pages, coverage, picture).routes(),

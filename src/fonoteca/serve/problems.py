@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fonoteca.model.errors import BlobMissing, FixityError, FonotecaError, UsageError
+from fonoteca.model.errors import BlobMissing, FixityError, FonotecaError, OvertakenError, UsageError
 from fonoteca.serve.rendering import Pages
 
 log = logging.getLogger("fonoteca.serve")
@@ -25,6 +25,7 @@ _TITLES: Mapping[int, str] = {
     403: "Kept, not shared",
     404: "Not here",
     405: "Not that way",
+    409: "Somebody else was first",
     410: "Withdrawn",
     413: "Too long",
     415: "Not in that form",
@@ -137,6 +138,8 @@ class ProblemAnswers:
     def on_fonoteca(self, request: Request, error: Exception) -> Response:
         """Return the answer to an error of the archive: 404, 400 or 503. Its subject and cause are logged, not shown."""
         assert isinstance(error, FonotecaError)
+        if isinstance(error, OvertakenError):
+            return self._answer(request, 409, f"{error.problem}. {error.remedy}", error.code)
         if isinstance(error, UsageError):
             return self._answer(request, 400, error.problem, error.code)
         log.error("%s %s: %s", request.method, request.url.path[:PATH_LETTERS_MAX], error)

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
+from fonoteca.people import Account, Role
 from fonoteca.serve.covers import drawn_cover
 from fonoteca.serve.paths import (
     artist_url,
@@ -30,14 +31,15 @@ from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.signing.who import csrf_of_request, signed_in
 
 _VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js")
-_STYLES = ("fonoteca.css", "telling.css", "accounts.css", "player.css", "search.css", "plain.css")
-_STATIC = (*_STYLES, *_VEGA, "copying.js", "explorer.js", "player.js", "browse.js", "mark.svg")
+_STYLES = ("fonoteca.css", "telling.css", "accounts.css", "desk.css", "player.css", "search.css", "plain.css")
+_STATIC = (*_STYLES, *_VEGA, "copying.js", "desk.js", "explorer.js", "player.js", "browse.js", "mark.svg")
 
 
 class Pages:
     """Renders pages. Everything that comes from files, tags or people is escaped."""
 
     def __init__(self, rooms: ServeRooms) -> None:
+        self._has_desk = rooms.desk is not None
         self._environment = Environment(
             loader=PackageLoader("fonoteca.serve"),
             autoescape=True,
@@ -73,8 +75,13 @@ class Pages:
 
     def render(self, request: Request, template: str, facts: Mapping[str, Any]) -> str:
         """Return a page. facts: what its template names."""
-        who = {"account": signed_in(request), "csrf": csrf_of_request(request)}
+        account = signed_in(request)
+        who = {"account": account, "csrf": csrf_of_request(request), "has_desk": self._has_desk and _curates(account)}
         return self._environment.get_template(template).render(path=request.url.path, **who, **facts)
+
+
+def _curates(account: Account | None) -> bool:
+    return account is not None and account.role.covers(Role.CURATOR)
 
 
 def _static_urls() -> dict[str, str]:

@@ -16,6 +16,7 @@ from fonoteca.people import People
 from fonoteca.ports import Blobs, Clock
 from fonoteca.register import Register
 from fonoteca.search import Answer, Facets, Hit
+from fonoteca.serve.desk.side import DeskSide
 from fonoteca.serve.proving import Remembered
 from fonoteca.serve.standing import EditionSeen, Space
 
@@ -85,7 +86,7 @@ class ServeRooms:
     coverage_png: the curve as a picture. swarm_seen: what the service that gives drops out noted, None where none ran.
     space: of the disk that the store is on, None where it is on none of this machine. edition: what is out, None before the first.
     last_backup: when, None where none is on record.
-    remembered: what this process read whole.
+    remembered: what this process read whole. desk: where curators' decisions are carried out, None for a site without.
     """
 
     settings: Settings
@@ -105,3 +106,4 @@ class ServeRooms:
     edition: Callable[[], EditionSeen | None] = lambda: None
     last_backup: Callable[[], datetime | None] = lambda: None
     remembered: Remembered = field(default_factory=Remembered)
+    desk: DeskSide | None = None

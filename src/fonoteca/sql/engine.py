@@ -209,6 +209,12 @@ def take_time(connection: Connection) -> None:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
+def one_at_a_time(connection: Connection, key: int) -> None:
+    """Let one transaction of those that name this key go on at a time; on SQLite one writer is alone as it is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key, hashtext(current_schema()))"), {"key": key})
+
+
 def insert_or(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT that takes `on_conflict_do_nothing` and `on_conflict_do_update`, which both engines spell alike."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

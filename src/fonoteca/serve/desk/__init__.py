@@ -1,0 +1,1 @@
+"""The curator's desk in the site: everything under `/desk`, for curators and operators."""

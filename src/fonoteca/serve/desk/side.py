@@ -1,0 +1,24 @@
+"""What the desk's pages need beside the rooms that every page asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fonoteca.model.desk import Order
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSide:
+    """The other side of the desk: where what is put down gets carried out.
+
+    actions: what actions are called on pages, by name. check: raises UsageError for an order that no action takes.
+    undoing: gives the order that takes an entry back, from its number and the reason; raises UsageError for one that cannot be.
+    nudge: says that something was put down. writer: who writes in the archive now, in words, "" for nobody.
+    """
+
+    actions: Mapping[str, str]
+    check: Callable[[Order], object]
+    undoing: Callable[[int, str], Order]
+    nudge: Callable[[], object] = lambda: None
+    writer: Callable[[], str] = lambda: ""
