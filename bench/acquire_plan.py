@@ -218,6 +218,6 @@ def _curl(folder: Path, host: SourceHost, items: int) -> float:
     assert len(urls) <= items
     lines = "\n".join(f'url = "{host.address}{path}"\noutput = "{folder}/{at}"' for at, path in enumerate(urls))
     host.requests.clear()
-    command = [program("curl", "curl"), "--silent", "--parallel", "--parallel-max", str(CONCURRENT), "--config", "-"]
+    command = [program("curl", "curl"), "--no-progress-meter", "--parallel", "--parallel-max", str(CONCURRENT), "--config", "-"]
     subprocess.run(command, input=lines, text=True, check=True, timeout=_DEADLINE_S)
     return _rate(host)
