@@ -133,10 +133,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "serve": ("fonoteca serve", "fonoteca serve --host 0.0.0.0 --port 80"),
     },
     "Who may sign in": {
-        "notice list": ("fonoteca notice list --json",),
+        "notice list": ("fonoteca notice list --overdue",),
         "notice show": ("fonoteca notice show 7",),
         "notice accept": ('fonoteca notice accept 7 folder:good --ground "the notice was found right"',),
         "notice reject": ('fonoteca notice reject 7 --ground "the licence permits it: see the record of rights"',),
+        "notice answer": ('fonoteca notice answer 7 --deny --ground "as before: the licence cannot be taken back"',),
         "account list": ("fonoteca account list",),
         "account add": (
             "fonoteca account add ada --role operator",

@@ -6,13 +6,19 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from fonoteca.edges.keys import KeyFolder, begin_private
+from fonoteca.flows.evidence import EvidenceVault
+from fonoteca.flows.notices import finish_decisions
+from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.model.catalogue import Heard
 from fonoteca.model.errors import TakenError, UsageError
-from fonoteca.model.settings import SQLITE, Settings
+from fonoteca.model.settings import FOLDER_STORE, SQLITE, Settings
 from fonoteca.people import Account, People, Seal
-from fonoteca.ports import Clock, DurableCalls
+from fonoteca.ports import Blobs, Clock, DurableCalls, Staging
+from fonoteca.register import Register
+from fonoteca.store import Store
 
 PEOPLE_FILE = "people.sqlite"
 SEAL_FILE = "accounts.key"
@@ -24,7 +30,7 @@ def open_people(folder: Path, settings: Settings, clock: Clock, calls: DurableCa
     if settings.register == SQLITE:
         begin_private(folder / PEOPLE_FILE)
     address = str(folder / PEOPLE_FILE) if settings.register == SQLITE else settings.register
-    return People.open(address, clock, secrets.token_bytes, Seal(_seal_key(KeyFolder(folder / "keys", calls))))
+    return People.open(address, clock, secrets.token_bytes, Seal(_seal_key(KeyFolder(folder / "keys", calls))), settings.notices)
 
 
 def heard_here(folder: Path, settings: Settings, people: Callable[[], People]) -> list[Heard]:
@@ -37,6 +43,70 @@ def heard_here(folder: Path, settings: Settings, people: Callable[[], People]) -
     listening, kept = people().personal.listening, settings.people
     listening.expire(kept.scrobbles_kept_days)
     return listening.heard(kept.listeners_least) if kept.listeners_least else []
+
+
+class Keeping(Protocol):
+    """An archive whose writer goes on with decisions about notices that a kill cut short."""
+
+    folder: Path
+    settings: Settings
+    clock: Clock
+
+    @property
+    def staging(self) -> Staging:
+        """Scratch space."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The OCFL store."""
+        ...
+
+    @property
+    def register(self) -> Register:
+        """The record of what is held."""
+        ...
+
+    @property
+    def people(self) -> People:
+        """Who has an account."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceVault:
+        """Raw evidence."""
+        ...
+
+    def blobs(self, name: str) -> Blobs:
+        """Return a folder of the archive."""
+        ...
+
+
+def withdraw_rooms(archive: Keeping) -> WithdrawRooms:
+    """Return what withdrawing needs."""
+    return WithdrawRooms(
+        store=archive.store,
+        register=archive.register,
+        clock=archive.clock,
+        blobs=archive.blobs(FOLDER_STORE),
+        staging=archive.staging,
+        policy=archive.settings.rights,
+        evidence=archive.evidence,
+        contact=archive.settings.editions.contact,
+    )
+
+
+def tend_notices(archive: Keeping) -> None:
+    """Carry out what was decided about notices and cut short, and forget who sent what was settled long ago.
+
+    Nothing is opened where nobody ever had an account or sent a notice.
+    """
+    if SEAL_FILE not in KeyFolder(archive.folder / "keys").names():
+        return
+    notices = archive.people.notices
+    if notices.claimed():
+        finish_decisions(withdraw_rooms(archive), notices)
+    notices.expire()
 
 
 def carry_people(folder: Path, settings: Settings, clock: Clock) -> list[Account]:

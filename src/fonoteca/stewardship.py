@@ -8,27 +8,12 @@ from fonoteca.edges.http import open_fetch
 from fonoteca.flows.follow import FollowRooms
 from fonoteca.flows.origins import BESIDE, SEEN, check_mirror, check_other, mark_at
 from fonoteca.flows.promote import PromoteRooms, check_not_promoting
-from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.formats.acknowledgement import MIRROR, MIRROR_BYTES_MAX, Acknowledgement, parse_acknowledgement
+from fonoteca.gatehouse import withdraw_rooms as withdraw_rooms
 from fonoteca.model.errors import FormatError, TrustError
-from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.neighbours import edition_place
 from fonoteca.ports import Progress
 from fonoteca.wiring import Archive, publish_rooms
-
-
-def withdraw_rooms(archive: Archive) -> WithdrawRooms:
-    """Return what withdrawing needs."""
-    return WithdrawRooms(
-        store=archive.store,
-        register=archive.register,
-        clock=archive.clock,
-        blobs=archive.blobs(FOLDER_STORE),
-        staging=archive.staging,
-        policy=archive.settings.rights,
-        evidence=archive.evidence,
-        contact=archive.settings.editions.contact,
-    )
 
 
 def promote_rooms(archive: Archive, progress: Progress) -> PromoteRooms:

@@ -50,7 +50,7 @@ from fonoteca.flows.withdrawn import replay_withdrawals
 from fonoteca.formats.claim import CLAIM_FILE, Claim, claim_json, parse_claim
 from fonoteca.formats.ocfl_tree import Tree
 from fonoteca.formats.settings import FILE_NAME, settings_toml
-from fonoteca.gatehouse import heard_here, open_people
+from fonoteca.gatehouse import heard_here, open_people, tend_notices
 from fonoteca.groundwork import LOCK_FILE as LOCK_FILE
 from fonoteca.groundwork import making as making
 from fonoteca.ingest import IngestContext
@@ -240,6 +240,7 @@ class Archive:
         for name in list(self.staging.left()):
             if name.startswith(_UNDER_WAY):
                 self.staging.discard(self.folder / "staging" / name)
+        tend_notices(self)
 
     def take_over(self) -> Claim | None:
         """Return whose the store was, None for nobody's, after making it this archive's. Raises: BusyError, FormatError."""

@@ -26,7 +26,7 @@ KEYS = {f"keys {each}" for each in ("show", "make", "add", "rotate", "revoke", "
 ACCOUNT = {
     f"account {each}" for each in ("list", "add", "role", "password", "disable", "enable", "remove", "key", "player", "carry")
 }
-NOTICE = {f"notice {each}" for each in ("list", "show", "accept", "reject")}
+NOTICE = {f"notice {each}" for each in ("list", "show", "accept", "reject", "answer")}
 DESK = {f"desk {each}" for each in ("work", "list", "show", "undo", "retry", "drop")}
 BUILT = {
     *KEYS,

@@ -10,7 +10,7 @@ from serve_site import Site, serving
 from test_serve_signing import browser, csrf
 
 from fonoteca.model.errors import UsageError
-from fonoteca.people.notices import SENT_MOST, NoticeState
+from fonoteca.people.notices import Verdict
 
 FIELDS = {
     "kind": "rights",
@@ -54,13 +54,27 @@ def test_a_notice_has_a_receipt_that_tells_the_one_decision(site: Site, address:
         assert client.get(receipt[:-1]).status_code == 404
         assert client.get("/notice/receipt").status_code == 404
 
-        (found,) = notices.waiting(10)
+        (found,) = (each.notice for each in notices.queue(10))
         assert (found.words.contact, "ada@example.org" in repr(found)) == ("ada@example.org", False)
-        notices.decide(found.number, NoticeState.REJECTED, "the licence permits it")
+        notices.decide([found.number], Verdict(False, "the licence permits it"))
         with pytest.raises(UsageError, match="rejected already: the licence permits it"):
-            notices.decide(found.number, NoticeState.ACCEPTED, "found right")
+            notices.decide([found.number], Verdict(True, "found right"))
         assert "the licence permits it" in client.get(receipt).text
-        assert not notices.waiting(10)
+        assert not notices.queue(10)
 
-        answers = [send(client, contact=f"{each}@example.org").status_code for each in range(SENT_MOST)]
-        assert answers == [*[303] * (SENT_MOST - 1), 422]
+        assert "Object to the decision" in client.get(receipt).text
+        link = receipt.partition("=")[2]
+        objection = {"link": link, "reasons": "<i>\u202eIt does not.", "csrf": csrf(client.get(receipt))}
+        assert client.post("/notice/receipt", data={**objection, "csrf": ""}).status_code == 403
+        assert client.post("/notice/receipt", data={**objection, "reasons": " "}).status_code == 422
+        assert client.post("/notice/receipt", data=objection).status_code == 303
+        assert client.post("/notice/receipt", data=objection).status_code == 422, "once"
+        assert client.post("/notice/receipt", data={**objection, "link": "x"}).status_code == 404
+        notices.decide([found.number], Verdict(False, "it does, see the record"))
+        told = client.get(receipt).text
+        for words in ("the licence permits it", "&lt;i&gt;", "it does, see the record", "Your objection was denied."):
+            assert words in told, words
+        assert "Object to the decision" not in told
+
+        answers = [send(client, contact=f"{each}@example.org").status_code for each in range(notices.settings.sent_per_day)]
+        assert answers == [*[303] * (notices.settings.sent_per_day - 1), 422]

@@ -91,7 +91,7 @@ def withdraw(rooms: WithdrawRooms, subject: str, order: Order) -> list[Stated]:
     """
     if not order.ground.strip():
         raise UsageError(subject, "a withdrawal without a ground", "Say on what ground with --ground: everybody may read it.")
-    object_ids = _objects_of(rooms, subject)
+    object_ids = held_by(rooms, subject)
     if order.files and len(object_ids) > 1:
         raise UsageError(subject, "files of several objects", "Name the one object that they are in.")
     return [_state(rooms, object_id, order) for object_id in object_ids]
@@ -101,7 +101,7 @@ def reinstate(rooms: WithdrawRooms, subject: str, ground: str) -> list[Stated]:
     """Return what was said of each object of a subject that is given out again. What was purged stays gone."""
     if not ground.strip():
         raise UsageError(subject, "a reinstatement without a ground", "Say on what ground with --ground: everybody may read it.")
-    own = [_own(rooms, object_id) for object_id in _objects_of(rooms, subject)]
+    own = [_own(rooms, object_id) for object_id in held_by(rooms, subject)]
     withdrawn = [each for each in own if each is not None and each.tombstone.masks()]
     if not withdrawn:
         raise UsageError(subject, "nothing of it is withdrawn", "`fonoteca withdraw --list` shows what is.")
@@ -115,7 +115,7 @@ def reinstate(rooms: WithdrawRooms, subject: str, ground: str) -> list[Stated]:
 
 def purge(rooms: WithdrawRooms, subject: str) -> list[Stated]:
     """Return what was said of each withdrawn object of a subject, after its bytes are gone from here."""
-    own = [_own(rooms, object_id) for object_id in _objects_of(rooms, subject)]
+    own = [_own(rooms, object_id) for object_id in held_by(rooms, subject)]
     withdrawn = [each for each in own if each is not None and each.tombstone.masks()]
     if not withdrawn:
         remedy = "Withdraw it first, with --reason and --ground; what a mirror's origin withdrew, `--decide purge` lets go."
@@ -137,7 +137,7 @@ def decide(rooms: WithdrawRooms, subject: str, answer: Answer, ground: str = "")
     if answer is Answer.DISMISS and not ground.strip():
         raise UsageError(subject, "dismissed without a ground", "Say on what ground with --ground: everybody may read it.")
     answered = []
-    for object_id in _objects_of(rooms, subject):
+    for object_id in held_by(rooms, subject):
         for known in rooms.register.withdrawals.of(object_id):
             if known.authority is Authority.FOLLOWED and known.tombstone.masks():
                 answered.append(_answer(rooms, known, answer, ground))
@@ -175,8 +175,8 @@ def counts(withdrawals: Sequence[Withdrawal]) -> Mapping[str, Mapping[str, int]]
     }
 
 
-def _objects_of(rooms: WithdrawRooms, subject: str) -> list[ObjectId]:
-    """Return the objects that a subject means. Raises: UsageError when it is no subject or nothing is known of it."""
+def held_by(rooms: WithdrawRooms, subject: str) -> list[ObjectId]:
+    """Return the objects that a subject means, held or withdrawn. Raises: UsageError when nothing is known of it."""
     known = {each.tombstone.object_id for each in rooms.register.withdrawals.all()}
     try:
         object_id = ObjectId(subject)

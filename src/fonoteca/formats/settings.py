@@ -14,6 +14,7 @@ from fonoteca.model.rights import Policy
 from fonoteca.model.settings import (
     EditionSettings,
     FixitySettings,
+    NoticeSettings,
     OaiSettings,
     PeopleSettings,
     RaySettings,
@@ -46,6 +47,14 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
     },
     "server": {"host": str, "port": int, "anonymous": bool, "proxies": tuple, "metrics_from": tuple},
     "people": {"scrobbles_kept_days": int, "accesses_kept_days": int, "listeners_least": int},
+    "notices": {
+        "decide_days": int,
+        "appeal_answer_days": int,
+        "appeal_days": int,
+        "contact_kept_days": int,
+        "sent_per_day": int,
+        "waiting_max": int,
+    },
     "swarm": {
         "port": int,
         "dht": bool,
@@ -138,6 +147,7 @@ def parse_settings(text: str) -> Settings:
         signing=SigningSettings(**_table(document, "signing")),
         server=ServerSettings(**_table(document, "server")),
         people=PeopleSettings(**_table(document, "people")),
+        notices=NoticeSettings(**_table(document, "notices")),
         oai=OaiSettings(**_table(document, "oai")),
         swarm=SwarmingSettings(**_table(document, "swarm")),
         fixity=FixitySettings(**_table(document, "fixity")),
@@ -190,6 +200,7 @@ timestamp_days = {signing.timestamp_days}
 
 {_server_toml(settings.server)}
 {_people_toml(settings.people)}
+{_notices_toml(settings.notices)}
 {_sources_toml(settings.sources)}
 {_oai_toml(settings.oai)}
 [swarm]  # for `seed` and `follow --keep`; the rates: 0 is no limit
@@ -240,6 +251,19 @@ def _people_toml(people: PeopleSettings) -> str:
 scrobbles_kept_days = {people.scrobbles_kept_days}  # for how long it is known who listened to what; 0: never
 accesses_kept_days = {people.accesses_kept_days}  # and which account or network fetched what
 listeners_least = {people.listeners_least}  # of a recording whose listening enters the catalogue; 0: none does
+"""
+
+
+def _notices_toml(notices: NoticeSettings) -> str:
+    """Return the table of notices."""
+    return f"""\
+[notices]
+decide_days = {notices.decide_days}  # in which a notice is to be decided
+appeal_answer_days = {notices.appeal_answer_days}  # and an appeal answered
+appeal_days = {notices.appeal_days}  # after a decision, in which its sender may appeal
+contact_kept_days = {notices.contact_kept_days}  # after that, for which it is known who sent it
+sent_per_day = {notices.sent_per_day}  # notices of one address, or of one contact
+waiting_max = {notices.waiting_max}  # beyond it only the first of a network, a contact and a text is taken
 """
 
 

@@ -203,6 +203,31 @@ class PeopleSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeSettings:
+    """How notices are taken and answered. Days: to decide one; to answer an appeal; in which its sender may appeal; for which it is
+    known who sent one that is settled.
+
+    sent_per_day: of one address or contact. waiting_max: that wait before only the first of a network, contact and text is taken.
+    """
+
+    decide_days: int = 14
+    appeal_answer_days: int = 14
+    appeal_days: int = 183
+    contact_kept_days: int = 180
+    sent_per_day: int = 10
+    waiting_max: int = 10_000
+
+    def __post_init__(self) -> None:
+        """Check that each is a time in which people act, and that the form takes something."""
+        _check_range("notices.decide_days", self.decide_days, 1, 365)
+        _check_range("notices.appeal_answer_days", self.appeal_answer_days, 1, 365)
+        _check_range("notices.appeal_days", self.appeal_days, 0, 3650)
+        _check_range("notices.contact_kept_days", self.contact_kept_days, 0, 3650)
+        _check_range("notices.sent_per_day", self.sent_per_day, 1, 1_000_000)
+        _check_range("notices.waiting_max", self.waiting_max, 1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one archive. name: also the root name of its torrents, fixed at `init`.
 
@@ -220,6 +245,7 @@ class Settings:
     signing: SigningSettings = field(default_factory=SigningSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
     people: PeopleSettings = field(default_factory=PeopleSettings)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     oai: OaiSettings = field(default_factory=OaiSettings)
     swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)

@@ -15,15 +15,17 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, bindparam, delete
 from sqlalchemy.exc import IntegrityError
 
 from fonoteca.model.errors import StoreError, UsageError
+from fonoteca.model.settings import NoticeSettings
 from fonoteca.people import portable
 from fonoteca.people.accesses import Accesses
 from fonoteca.people.docket import Docket
 from fonoteca.people.notices import Notices
+from fonoteca.people.notices.tables import upgrade_from_5
 from fonoteca.people.nouns import Account, ApiKey, ClientSecret, Role, Session, Shown, SignIn
 from fonoteca.people.passwords import Chance, Passwords, Seal
 from fonoteca.people.personal import Personal
 from fonoteca.people.personal.desk import Desk
-from fonoteca.people.schema import CONTENT_LOCK, accounts, keys, prepare, secrets, sessions, setups
+from fonoteca.people.schema import CONTENT_LOCK, Changes, accounts, keys, prepare, secrets, sessions, setups
 from fonoteca.people.tries import charge, forgive, waits
 from fonoteca.ports import Clock
 from fonoteca.sql.engine import open_engine, reading, write, writing
@@ -43,6 +45,9 @@ NAME_LETTERS_MOST = 64
 OF_ACCOUNT_MOST = 100
 """Keys, and secrets, that one account may have."""
 
+NOTICES = NoticeSettings()
+_CHANGES: Changes = {5: upgrade_from_5}
+
 _KEY_PREFIX = "fnt_"
 """So that scanners of published code can tell what they found."""
 
@@ -52,19 +57,19 @@ _T = TypeVar("_T")
 class People:
     """The accounts of an archive."""
 
-    def __init__(self, engine: Engine, clock: Clock, chance: Chance, seal: Seal) -> None:
+    def __init__(self, engine: Engine, clock: Clock, chance: Chance, seal: Seal, kept: NoticeSettings = NOTICES) -> None:
         self._engine, self._clock, self._chance, self._seal = engine, clock, chance, seal
         self.passwords = Passwords(chance)
-        prepare(engine)
+        prepare(engine, _CHANGES)
         self.personal = Personal(engine, clock)
         self.accesses = Accesses(engine, clock, chance)
-        self.notices = Notices(Desk(engine, clock), chance)
+        self.notices = Notices(Desk(engine, clock), chance, kept)
         self.docket = Docket(Desk(engine, clock))
 
     @classmethod
-    def open(cls, address: str, clock: Clock, chance: Chance, seal: Seal) -> Self:
+    def open(cls, address: str, clock: Clock, chance: Chance, seal: Seal, kept: NoticeSettings = NOTICES) -> Self:
         """Return the accounts at an address of SQLAlchemy's or in a SQLite file. Raises: UsageError, StoreError."""
-        return cls(open_engine(address), clock, chance, seal)
+        return cls(open_engine(address), clock, chance, seal, kept)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from fonoteca.people.accesses import accesses, days
 from fonoteca.people.docket import docket, docket_subjects
-from fonoteca.people.notices import notices
+from fonoteca.people.notices.tables import notices, steps
 from fonoteca.people.personal.tables import bookmarks, known, listens, marks, paces, playing, playlists, queues, scrobbles
 from fonoteca.people.schema import VERSION, accounts, keys, secrets, sessions, setups, tries
 from fonoteca.sql.engine import insert_or
@@ -21,7 +21,7 @@ from fonoteca.sql.portable import Portable
 
 FORMAT = "fonoteca-people/1"
 KEPT = (accounts, keys, secrets, marks, playlists, queues, bookmarks, listens, docket, docket_subjects)
-PASSING = (sessions, tries, setups, playing, paces, scrobbles, known, accesses, days, notices)
+PASSING = (sessions, tries, setups, playing, paces, scrobbles, known, accesses, days, steps, notices)
 """What a backup leaves out. A test holds that every table is in one of the two."""
 
 _SHAPE = Portable(FORMAT, f"{VERSION:04}", KEPT, "people.jsonl", "Use another backup, or add the accounts again.")

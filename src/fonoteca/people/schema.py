@@ -30,7 +30,7 @@ from sqlalchemy import (
 from fonoteca.model.errors import StoreError
 from fonoteca.sql.engine import lock_migrations, reading, writing
 
-VERSION = 5
+VERSION = 6
 CONTENT_LOCK = 0x666F6E71
 """Not the register's: a sign-in need not wait while the register is made anew."""
 
@@ -103,12 +103,13 @@ tries = Table(
 """Sign-ins that were tried. Names and addresses are digests, and rows go when their time is over."""
 
 
-CHANGES: Mapping[int, Callable[[Connection], None]] = {}
+Changes = Mapping[int, Callable[[Connection], None]]
 """What brings the tables of a version to the next, beside tables that are new. 1 to 2: what is kept for accounts, all of it new.
-2 to 3: fetches, likewise. 3 to 4: notices. 4 to 5: the docket."""
+2 to 3: fetches, likewise. 3 to 4: notices. 4 to 5: the docket. 5 to 6: what happened to each notice, its text's digest,
+and when its state began."""
 
 
-def prepare(engine: Engine) -> None:
+def prepare(engine: Engine, changes: Changes) -> None:
     """Make the tables where they are not, and bring older ones to this version. Cost: one look when they are there already.
 
     Raises: StoreError when a newer Fonoteca made them, which are then left as they are.
@@ -129,8 +130,8 @@ def prepare(engine: Engine) -> None:
             connection.execute(insert(version).values(version=VERSION))
             return
         for step in range(found, VERSION):
-            if step in CHANGES:
-                CHANGES[step](connection)
+            if step in changes:
+                changes[step](connection)
         connection.execute(update(version).values(version=VERSION))
 
 

@@ -72,7 +72,7 @@ def create_app(rooms: ServeRooms) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         **api_security(open_to_all=rooms.settings.server.anonymous),
-        lifespan=lasting(accesses),
+        lifespan=lasting(accesses, rooms.people.notices.expire),
     )
     pages = Pages(rooms)
     coverage = Latest(rooms.catalogue, rooms.catalogue.coverage)

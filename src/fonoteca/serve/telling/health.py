@@ -11,6 +11,7 @@ from threading import Lock
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.fixity import CALENDAR_DAYS, DayOfChecks
 from fonoteca.model.rights import Kind
+from fonoteca.people.notices import Standing
 from fonoteca.ports import Clock
 from fonoteca.register import Register, Soundness, Totals
 from fonoteca.serve.lasting import Lasting
@@ -98,6 +99,7 @@ class HealthView:
     least_seeds: int | None
     swarm_at: datetime | None
     last_backup: datetime | None
+    notices: Standing
 
 
 class HealthTold:
@@ -130,6 +132,7 @@ class HealthTold:
             least_seeds=min(seeds) if seeds else None,
             swarm_at=noted.at if noted else None,
             last_backup=rooms.last_backup(),
+            notices=rooms.people.notices.standing(),
         )
 
 

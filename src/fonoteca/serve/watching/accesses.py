@@ -128,14 +128,24 @@ class AccessLog:
             log.error("old access events could not be removed: %s", error)
 
 
-def lasting(accesses: AccessLog) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """Return the life of a server: old events go when it starts and once an hour, and what waits is written when it stops."""
+def lasting(accesses: AccessLog, expire: Callable[[], object]) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Return the life of a server: old events go when it starts and once an hour, and what waits is written when it stops.
+
+    expire: forgets what else is kept for a time only, as often.
+    """
+
+    def forget_others() -> None:
+        try:
+            expire()
+        except FonotecaError as error:
+            log.error("who sent old notices could not be forgotten: %s", error)
 
     @asynccontextmanager
     async def life(_app: object) -> AsyncIterator[None]:
         async def forget() -> None:
             while True:
                 await run_sync(accesses.expire)
+                await run_sync(forget_others)
                 await asyncio.sleep(EXPIRY_EVERY_S)
 
         forgetting = asyncio.create_task(forget())

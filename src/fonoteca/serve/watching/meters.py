@@ -112,7 +112,7 @@ class _State(Collector):
 
     def _questions(self) -> tuple[_Question, ...]:
         register = self._rooms.register
-        totals = register.totals
+        totals, standing = register.totals, self._rooms.people.notices.standing
         return (
             _Question("fonoteca_objects", "Objects that are held.", lambda: totals().objects),
             _Question("fonoteca_files", "Audio and artwork files that are held.", lambda: totals().files),
@@ -125,6 +125,9 @@ class _State(Collector):
             _Question(
                 "fonoteca_quarantined_objects", "Objects that nothing could heal.", lambda: len(register.auditing.quarantined())
             ),
+            _Question("fonoteca_notices_waiting", "Notices that wait for a decision or an answer.", lambda: standing().waiting),
+            _Question("fonoteca_notices_overdue", "Of these, how many should be decided by now.", lambda: standing().overdue),
+            _Question("fonoteca_oldest_notice_seconds", "For how long the oldest of them waits.", self._oldest_notice_s),
             _Question("fonoteca_free_bytes", "Room on the disk of the store.", self._free_bytes),
             _Question("fonoteca_oldest_check_seconds", "Age of the check that was made the longest ago.", self._oldest_s),
         )
@@ -138,6 +141,11 @@ class _State(Collector):
         rows = self._rooms.register.next_to_audit(1)
         at = rows[0].checked_at if rows else None
         return None if at is None else (self._rooms.clock.now() - at).total_seconds()
+
+    def _oldest_notice_s(self) -> float:
+        """Return for how long the oldest notice waits, 0 where none does."""
+        at = self._rooms.people.notices.standing().oldest
+        return 0.0 if at is None else (self._rooms.clock.now() - at).total_seconds()
 
     def _register_answers(self) -> bool:
         try:
