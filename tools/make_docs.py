@@ -82,6 +82,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "analyse": ("fonoteca analyse", "fonoteca analyse --for 2h --json"),
         "rights review": ("fonoteca rights review", "fonoteca rights review --refused"),
         "rights show": ("fonoteca rights show urn:fonoteca:audio:folder:kitchen-songs",),
+        "rights recheck": ("fonoteca rights recheck --due --requests 2000",),
         "rights set": (
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'her letter of 3 May'"
             " --licence https://creativecommons.org/licenses/by/4.0/",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fonoteca.flows.analyse import AnalyseRooms
 from fonoteca.flows.exporting import ExportRooms
 from fonoteca.flows.heeding import stalest
+from fonoteca.flows.rechecking import RecheckRooms
 from fonoteca.flows.seeking import SeekRooms
+from fonoteca.gatehouse import withdraw_rooms
 from fonoteca.model.settings import FOLDER_STORE
 from fonoteca.ports import Progress
 from fonoteca.wiring import Archive, acquire_rooms
@@ -20,6 +22,22 @@ def analyse_rooms(archive: Archive, progress: Progress) -> AnalyseRooms:
         staging=archive.staging,
         workers=archive.workers,
         clock=archive.clock,
+        progress=progress,
+    )
+
+
+def recheck_rooms(archive: Archive, progress: Progress) -> RecheckRooms:
+    """Return what asking sources again needs."""
+    acquire = acquire_rooms(archive, progress)
+    return RecheckRooms(
+        store=archive.store,
+        register=archive.register,
+        policy=archive.settings.rights,
+        clock=archive.clock,
+        sources=acquire.sources,
+        evidence=archive.evidence,
+        settings=archive.settings.recheck,
+        withdrawing=lambda: withdraw_rooms(archive),
         progress=progress,
     )
 

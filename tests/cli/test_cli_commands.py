@@ -56,11 +56,34 @@ BUILT = {
         "withdraw",
     ),
     "promote",
-    *("rebuild", "publish", "torrents", "follow", "seed", "search", "show", "serve", "rights show", "rights review", "rights set"),
+    *(
+        "rebuild",
+        "publish",
+        "torrents",
+        "follow",
+        "seed",
+        "search",
+        "show",
+        "serve",
+        "rights show",
+        "rights review",
+        "rights set",
+        "rights recheck",
+    ),
 }
 """The commands of the design whose rooms are built."""
 
-BEYOND_THE_DESIGN = {"torrents check", "catalogue kinds", "catalogue apply", "analyse", "claim", "promote", *KEYS, *ACCOUNT}
+BEYOND_THE_DESIGN = {
+    "rights recheck",
+    "torrents check",
+    "catalogue kinds",
+    "catalogue apply",
+    "analyse",
+    "claim",
+    "promote",
+    *KEYS,
+    *ACCOUNT,
+}
 BEYOND_THE_DESIGN |= NOTICE | DESK
 """What people need beside it: a list of what can be imported, the other halves of `diff` and of `acquire --later`, a store that
 outlived its archive, a mirror that outlived its origin, and what one does with keys, accounts, notices and decisions."""

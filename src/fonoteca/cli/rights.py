@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,7 +13,9 @@ from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import put_and_do
+from fonoteca.flows.rechecking import Became, Question, Rechecked, Round, questions, recheck, restating_kinds
 from fonoteca.flows.rulings import ruling_order
+from fonoteca.intake import recheck_rooms
 from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
@@ -21,6 +25,8 @@ from fonoteca.wiring import open_archive
 
 DECISIONS_MAX = 10_000
 """As many as a person may want to scroll through; more are told of."""
+
+_STYLES = {Became.DOUBTED: "red", Became.SILENT: "yellow"}
 
 rights_app = typer.Typer(no_args_is_help=True, help="Why something may be held, what waits for a person, and their word on it.")
 app.add_typer(rights_app, name="rights")
@@ -82,6 +88,55 @@ def set_command(
     else:
         say(f"ruled: {subject} comes under {licence}; acquire it again to take it in", "green")
     say(f"take it back with: fonoteca desk undo {entry.number} --reason TEXT")
+
+
+@rights_app.command("recheck")
+def recheck_command(
+    due: Annotated[bool, typer.Option("--due", help="Only what `recheck.cycle_days` has come to.")] = False,
+    source: Annotated[list[str] | None, typer.Option("--source", metavar="KIND", help="Only items of this kind of source.")] = None,
+    items: Annotated[int, typer.Option(help="Ask about so many at most. Default: as the settings say.", min=0)] = 0,
+    requests: Annotated[int, typer.Option(help="Send so many requests at most. Default: no limit of its own.", min=0)] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be asked of whom, and ask nobody.")] = False,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the sources of what is held what they say of the rights now, those first that were asked the longest ago.
+
+    The same is marked as confirmed; less, or nothing, is a question for a person. Run it again to go on.
+    """
+    kinds = restating_kinds()
+    for each in source or []:
+        if each not in kinds:
+            raise UsageError(each, "no kind of source that can be asked again", f"Those are {', '.join(kinds)}.")
+    with open_archive(archive, writing=not dry_run) as opened:
+        asked = Round(tuple(source or ()), due, items or opened.settings.recheck.items_max, requests or None)
+        rooms = recheck_rooms(opened, TerminalProgress(quiet=as_json))
+        if dry_run:
+            _show_questions(list(questions(rooms, asked)), as_json)
+            return
+        found: list[Rechecked] = []
+        for one in recheck(rooms, asked):
+            found.append(one)
+            if not as_json and one.became is not Became.CONFIRMED:
+                say(f"{one.question.object_id}: {one.words}", _STYLES.get(one.became, ""))
+    counts = {str(became): sum(one.became is became for one in found) for became in Became}
+    if as_json:
+        rows = [{"object": one.question.object_id, "became": one.became, "words": one.words} for one in found]
+        print_json({"counts": counts, "asked": rows})
+        return
+    say(f"asked about {len(found)}: {', '.join(f'{name} {count}' for name, count in counts.items())}", "green")
+    if counts[Became.DOUBTED]:
+        say("see what waits for a person: fonoteca rights review")
+
+
+def _show_questions(found: list[Question], as_json: bool) -> None:
+    """Show what would be asked of whom."""
+    if as_json:
+        print_json({"asked": [{"object": each.object_id, "source": each.source, "address": each.address} for each in found]})
+        return
+    print_table("would be asked", ("object", "source", "address"), [(e.object_id, e.source, e.address) for e in found])
+    hosts = Counter(urlsplit(each.address).netloc for each in found)
+    say(f"nobody was asked: {', '.join(f'{host} {count}' for host, count in hosts.most_common(20)) or 'nothing is due'}")
 
 
 def parse_object_id(text: str) -> ObjectId:

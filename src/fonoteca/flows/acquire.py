@@ -19,12 +19,13 @@ from functools import cached_property
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
 from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
+from fonoteca.flows.rechecking import SOURCE_CHANGED, narrower
 from fonoteca.flows.rulings import evidence_of, last_word, refusal_of
 from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import FonotecaError, SourceError
 from fonoteca.model.ids import ObjectId
-from fonoteca.model.rights import Admission, Refusal
+from fonoteca.model.rights import Admission, Decision, Hold, Refusal, Scheme
 from fonoteca.model.withdrawal import Withdrawal
 from fonoteca.register import DecisionState
 from fonoteca.rights import decide
@@ -135,6 +136,7 @@ class _Run:
             for offered in self._offers:
                 candidate, stays_out = self._with_ruling(offered)
                 decision = self._withdrawn(candidate) or stays_out or decide(candidate, rooms.policy, rooms.clock.now())
+                decision = self._narrowed(candidate, decision) or decision
                 seat = _Seat(Turn(candidate, decision))
                 self._decided.append(seat)
                 self.told.append(candidate)
@@ -161,6 +163,20 @@ class _Run:
             reason = "its bytes were purged here, and its id is that of the drops that carried them"
             return Refusal(object_id, WITHDRAWN, reason, "Offer it under another id, or another folder's name.")
         return None
+
+    def _narrowed(self, candidate: Candidate, decision: Decision) -> Hold | None:
+        """Return the question for a person where a source says less now than when its item was taken in."""
+        rooms = self._rooms
+        ruled = any(each.scheme is Scheme.DECISION for each in candidate.evidence)
+        if not isinstance(decision, Admission) or ruled or not any(file.elsewhere for file in candidate.files):
+            return None  # nobody else's word: what is at hand is the operator's own
+        object_id = ObjectId.of(candidate.kind, candidate.item)
+        if rooms.register.object(object_id) is None:
+            return None
+        record = rooms.store.rights(object_id)
+        less = narrower(record, decision)
+        said = f"it is held under {record.licence_uri}, and what its source says now, {decision.licence.uri}, {less}"
+        return Hold(object_id, SOURCE_CHANGED, said, "Under which licence is it held from now on?") if less else None
 
     @cached_property
     def _masked(self) -> Mapping[ObjectId, Withdrawal]:

@@ -108,7 +108,7 @@ def published(admission: Admission, salted: Sequence[str]) -> RightsRecord:
         attribution=admission.attribution,
         notices=admission.notices,
         evidence=tuple(
-            PublishedEvidence(e.scheme, _statement(e.scheme, e.statement), e.source_uri, e.declarer, e.observed_at, digest)
+            PublishedEvidence(e.scheme, published_statement(e.scheme, e.statement), e.source_uri, e.declarer, e.observed_at, digest)
             for e, digest in zip(admission.evidence, salted, strict=True)
         ),
         rule=admission.rule,
@@ -187,7 +187,7 @@ def _timeless(record: RightsRecord) -> RightsRecord:
     return replace(record, evidence=evidence, decided_at=never, policy_digest="", ai=dict(record.ai))
 
 
-def _statement(scheme: Scheme, statement: str) -> str:
+def published_statement(scheme: Scheme, statement: str) -> str:
     """Return a statement as it may be published. Free text that is not a short description stays private: it may name people."""
     if scheme is not Scheme.FREE_TEXT:
         return statement

@@ -18,6 +18,7 @@ from fonoteca.model.settings import (
     OaiSettings,
     PeopleSettings,
     RaySettings,
+    RecheckSettings,
     S3Settings,
     ServerSettings,
     Settings,
@@ -72,6 +73,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "refresh_minutes": int,
     },
     "fixity": {"cycle_days": int},
+    "recheck": {"cycle_days": int, "items_max": int, "dark": bool},
     "s3": {"endpoint": str, "region": str},
     "oai": {"domain": str, "email": str, "page_records": int},
     "ray": {"address": str},
@@ -153,6 +155,7 @@ def parse_settings(text: str) -> Settings:
         fixity=FixitySettings(**_table(document, "fixity")),
         s3=S3Settings(**_table(document, "s3")),
         ray=RaySettings(**_table(document, "ray")),
+        recheck=RecheckSettings(**_table(document, "recheck")),
         sources=Manners(**_table(document, "sources")),
     )
 
@@ -222,6 +225,7 @@ refresh_minutes = {swarm.refresh_minutes}
 [fixity]
 cycle_days = {settings.fixity.cycle_days}  # an audit reads again what was verified longer ago than this
 
+{_recheck_toml(settings.recheck)}
 [s3]  # for a store on S3; the keys are in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
 endpoint = {text(settings.s3.endpoint)}
 region = {text(settings.s3.region)}
@@ -281,6 +285,16 @@ file_bytes_max = {text(_exact_bytes(manners.file_bytes_max))}
 retry_wait_s_max = {manners.retry_wait_s_max}  # a host that wants to be left alone for longer waits for another run
 own_networks = {text(manners.own_networks)}  # true: hosts on this machine and in private networks may be asked
 places = {text(manners.places)}  # where `acquire plan` looks, such as ["internet-archive https://archive.org"]
+"""
+
+
+def _recheck_toml(recheck: RecheckSettings) -> str:
+    """Return the table of asking again."""
+    return f"""\
+[recheck]  # `rights recheck` asks sources again what they say of the rights
+cycle_days = {recheck.cycle_days}  # after so many days `--due` asks again
+items_max = {recheck.items_max}  # of one run
+dark = {_toml_value(recheck.dark)}  # true: what a source says less of is given out no more until a person decided
 """
 
 

@@ -228,6 +228,23 @@ class NoticeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecheckSettings:
+    """How sources are asked again what they say of the rights. cycle_days: after so many an answer is due anew.
+
+    items_max: questions of one run. dark: whether what a source says less of is masked until a person decided.
+    """
+
+    cycle_days: int = 180
+    items_max: int = 1000
+    dark: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that a cycle ends within a century."""
+        _check_range("recheck.cycle_days", self.cycle_days, 1, 36_500)
+        _check_range("recheck.items_max", self.items_max, 1, 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one archive. name: also the root name of its torrents, fixed at `init`.
 
@@ -250,6 +267,7 @@ class Settings:
     swarm: SwarmingSettings = field(default_factory=SwarmingSettings)
     fixity: FixitySettings = field(default_factory=FixitySettings)
     sources: Manners = field(default_factory=Manners)
+    recheck: RecheckSettings = field(default_factory=RecheckSettings)
     s3: S3Settings = field(default_factory=S3Settings)
     ray: RaySettings = field(default_factory=RaySettings)
 

@@ -1,5 +1,13 @@
 """The register: holdings, decisions, drops and checks in a transactional database, SQLite or PostgreSQL (floor 2)."""
 
+from fonoteca.register.asking import (
+    SOURCE_CONFIRMED,
+    SOURCE_DOUBTED,
+    SOURCE_RESTATED,
+    SOURCE_SILENT,
+    AskedRow,
+    Asking,
+)
 from fonoteca.register.auditing import Auditing, DueRow, Quarantined, SeenRow, Verdict
 from fonoteca.register.changes import ChangeRow, Changes, Position, Span
 from fonoteca.register.naming import IGNORED_ARTICLES, name_key, object_key_of, sort_name
@@ -27,8 +35,14 @@ from fonoteca.register.versions import recording_of
 
 __all__ = [
     "IGNORED_ARTICLES",
+    "SOURCE_CONFIRMED",
+    "SOURCE_DOUBTED",
+    "SOURCE_RESTATED",
+    "SOURCE_SILENT",
     "AlbumRow",
     "ArtistRow",
+    "AskedRow",
+    "Asking",
     "Auditing",
     "ChangeRow",
     "Changes",

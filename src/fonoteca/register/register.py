@@ -19,6 +19,7 @@ from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
 from fonoteca.model.withdrawal import Purpose, Tombstone
 from fonoteca.register import portable, queries, reading
+from fonoteca.register.asking import Asking
 from fonoteca.register.auditing import Auditing
 from fonoteca.register.bulk import batched
 from fonoteca.register.changes import Changes, note_all_changes
@@ -143,10 +144,7 @@ class Register:
         self.record_many([(stored, rights, description)])
 
     def record_many(self, batch: Iterable[tuple[StoredVersion, RightsRecord | None, Description]]) -> None:
-        """Record versions in one transaction, all or none: one durable point, and few statements, instead of many.
-
-        Some hundreds at a time are the quickest; all of them are in memory at once.
-        """
+        """Record versions in one transaction, all or none. Some hundreds at a time are the quickest; all are in memory at once."""
         listed = list(batch)
         self._write(lambda connection: record_versions(connection, listed))
 
@@ -340,6 +338,11 @@ class Register:
     def auditing(self) -> Auditing:
         """The register as audits know it: files by what is due, and quarantine."""
         return Auditing(self._reading, self._write)
+
+    @property
+    def asking(self) -> Asking:
+        """The register as whoever asks sources again knows it."""
+        return Asking(self._reading)
 
     @property
     def soundness(self) -> SoundnessKnown:

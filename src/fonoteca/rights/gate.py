@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -92,6 +92,12 @@ def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision
         return Refusal(record.item, "no-longer-held", "its record grants no holding", "Withdraw the item.")
     terms = _Terms(record.item, record.kind, record.notices, dict(record.ai), record.acts, record.transcode != "")
     return _admit(case, terms, now)
+
+
+def judge_restated(record: RightsRecord, said: Sequence[Evidence], policy: Policy, now: datetime) -> Decision:
+    """Return what would be decided of something that is held by what its source says now, instead of the evidence on record."""
+    case = open_case(Facts(record.item, tuple(said), record.attribution, record.notices), policy)
+    return judge(case) or _admit(case, _Terms(record.item, record.kind, record.notices, dict(record.ai)), now)
 
 
 def reserved(usage: str) -> Mapping[AiPurpose, AiConsent]:

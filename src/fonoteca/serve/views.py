@@ -14,7 +14,7 @@ from fonoteca.model.corridor import DropKind, Event
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.rights import Act, Kind
 from fonoteca.model.withdrawal import Purpose
-from fonoteca.register import DropRow, FileRow, ObjectRow, VersionRow
+from fonoteca.register import SOURCE_CONFIRMED, DropRow, FileRow, ObjectRow, VersionRow
 from fonoteca.rights import describe
 from fonoteca.serve.passage import Passage, judge_passage
 from fonoteca.serve.paths import file_url
@@ -76,6 +76,11 @@ class ObjectView:
     pictures: tuple[Picture, ...]
     siblings: list[ObjectRow]
     events: list[Event]
+
+    @property
+    def confirmed_at(self) -> datetime | None:
+        """When its source last said the same of the rights when it was asked again, None where it never was of late."""
+        return next((each.at for each in self.events if each.what == SOURCE_CONFIRMED), None)
 
     @property
     def is_audio(self) -> bool:

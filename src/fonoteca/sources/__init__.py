@@ -13,9 +13,9 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from fonoteca.sources import kinds
-from fonoteca.sources.offering import Finder, Found, Remote, Source, SourceContext
+from fonoteca.sources.offering import Finder, Found, Held, Remote, Restating, Source, SourceContext
 
-__all__ = ["SOURCES", "Finder", "Found", "Remote", "Source", "SourceContext"]
+__all__ = ["SOURCES", "Finder", "Found", "Held", "Remote", "Restating", "Source", "SourceContext"]
 
 
 ENTRY_POINTS = "fonoteca.sources"

@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Candidate, Want
+from fonoteca.model.ids import ItemKey, LogicalPath
+from fonoteca.model.rights import Evidence, Kind
 from fonoteca.ports import Clock, Staging, Web
 from fonoteca.sources.remote import Offline
 
@@ -61,6 +63,35 @@ class Remote(Source, Protocol):
 
     def begins(self, ref: str) -> str:
         """Return the address that `candidates` asks for first, without asking. Raises: UsageError for a wrong reference."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an object's record keeps of where it came from. told_at: where its source said what it says of the rights.
+
+    names: of the files, as they are held.
+    """
+
+    item: ItemKey
+    kind: Kind
+    told_at: str
+    names: tuple[LogicalPath, ...]
+
+
+@runtime_checkable
+class Restating(Source, Protocol):
+    """A kind that can be asked again what it says of the rights in something that is held."""
+
+    def asked_again(self, held: Held) -> str:
+        """Return the address that would be asked, "" where the record does not lead to one."""
+        ...
+
+    def said_again(self, held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+        """Return what the source says of the rights now, none where it says nothing.
+
+        Raises: SourceMissing when it has the item no more, SourceRefused when it gives it to nobody, SourceError.
+        """
         ...
 
 

@@ -22,7 +22,7 @@ from fonoteca.model.manners import Manners
 from fonoteca.model.rights import Admission, Hold, Policy
 from fonoteca.ports import Staging, Web
 from fonoteca.rights import decide
-from fonoteca.sources import Remote, SourceContext
+from fonoteca.sources import Held, Remote, Restating, SourceContext
 from fonoteca.testing import source_hosts
 from fonoteca.testing.source_hosts import Given, SourceHost, source_host
 
@@ -116,6 +116,27 @@ class RemoteSuite(ABC):
             scene.host.asked()[0].path.partition("?")[0]
             == self.source.begins(ref).removeprefix(scene.host.address).partition("?")[0]
         )
+
+    def test_what_is_held_is_asked_again_by_what_its_record_keeps(self, scene: Scene) -> None:
+        """A kind that can be asked again says the same, says what is said by then, and says where it would ask."""
+        if not isinstance(self.source, Restating):
+            return
+        candidate = self._one(scene)
+        names = tuple(file.logical_path for file in candidate.files)
+        held = Held(candidate.item, candidate.kind, candidate.evidence[0].source_uri, names)
+        said = self.source.said_again(held, scene.context())
+        assert {(e.scheme, e.statement) for e in said} == {(e.scheme, e.statement) for e in candidate.evidence}
+        assert self.source.asked_again(held).startswith(scene.host.address)
+        self.take_rights_away(scene.host)
+        with suppress(SourceError):
+            assert not self.source.said_again(held, scene.context())
+        before = len(scene.host.requests)
+        for path in list(scene.host.given):
+            scene.host.misdeeds[path] = source_hosts.status(404)
+        with suppress(SourceError):
+            assert not self.source.said_again(held, scene.context())
+        assert len(scene.host.requests) > before
+        assert not self.source.asked_again(Held(candidate.item, candidate.kind, "", names))
 
     def test_keys_stay_the_same(self, scene: Scene) -> None:
         """An item that is listed twice is one object."""

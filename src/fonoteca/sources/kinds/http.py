@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fonoteca.model.corridor import Candidate, Elsewhere, LeftOut, Want
 from fonoteca.model.errors import SourceError, SourceMissing, UsageError
+from fonoteca.model.ids import LogicalPath
 from fonoteca.model.rights import Evidence, Kind, Scheme
 from fonoteca.sources.grouping import Item, OfferedFile, candidates_of
 from fonoteca.sources.listings import Row, links_below, read_list
-from fonoteca.sources.offering import Found, SourceContext
+from fonoteca.sources.offering import Found, Held, SourceContext
 from fonoteca.sources.paths import logical_path
 from fonoteca.sources.remote import DOCUMENT_BYTES_MAX, count_of, digests_of, key_of, name_of, plain_words, remote_file
 from fonoteca.sources.rightsfile import RIGHTS_BYTES_MAX, RIGHTS_FILE, RightsFile, Terms, parse_rights
@@ -64,6 +65,15 @@ class HttpSource:
         """Yield the list's address."""
         if not place.split()[0].endswith("/"):
             yield place.split()[0]
+
+    def asked_again(self, held: Held) -> str:
+        """Return the address of the list, or of the folder's rights."""
+        is_address = held.told_at.startswith(("http://", "https://"))
+        return held.told_at + (RIGHTS_FILE if held.told_at.endswith("/") else "") if is_address else ""
+
+    def said_again(self, held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+        """Return what the list says now of the files that are held, or the rights.toml of the folder or the nearest above it."""
+        return _folder_again(held, context) if held.told_at.endswith("/") else _list_again(held, context)
 
 
 SOURCE = HttpSource()
@@ -169,6 +179,21 @@ def _restated(which: tuple[str, str, Candidate], context: SourceContext) -> tupl
     return tuple(said.values())
 
 
+def _path_of(url: str) -> LogicalPath | None:
+    return logical_path(name_of(url).encode("utf-8", "surrogateescape"))
+
+
+def _list_again(held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+    address, item = held.told_at, held.item.partition("#")[0]
+    items = _listed(address, context).items
+    name = next((each for each in items if key_of(HttpSource.kind, each, address) == item), None)
+    rows = {_path_of(row.url): row for row in items[name]} if name is not None else {}
+    missing = [each for each in held.names if each not in rows]
+    if missing:
+        raise SourceMissing(f"{address}#{name or item}", f"lists {len(missing)} of its files no more, such as {missing[0]!r:.80}")
+    return tuple({e.statement: e for each in held.names for e in _evidence(rows[each], address, context)}.values())
+
+
 def _evidence(row: Row, address: str, context: SourceContext) -> tuple[Evidence, ...]:
     if not row.licence:
         return ()
@@ -265,3 +290,22 @@ def _folder_restated(which: tuple[str, str, Candidate], context: SourceContext) 
     anew = _of_folder((top, which[1]), urls, rights, context)
     same = [each for each in anew if each.kind is candidate.kind]
     return tuple({suffix_of([e.statement]): e for each in same for e in each.evidence}.values())
+
+
+def _folder_again(held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+    """Return what a folder says now. Nobody remembers how far up one looked: up to the root, DEPTH_MAX folders."""
+    folder = held.told_at
+    root = "/".join(folder.split("/")[:3]) + "/"
+    for _ in range(DEPTH_MAX):
+        try:
+            rights = _rights(folder + RIGHTS_FILE, context)
+            break
+        except SourceMissing:
+            if folder == root:
+                return ()
+            folder = folder.rstrip("/").rpartition("/")[0] + "/"
+    else:
+        return ()
+    urls = [held.told_at + quote(each) for each in held.names]
+    anew = _of_folder((root, held.told_at), urls, rights, context)
+    return tuple({e.statement: e for each in anew if each.kind is held.kind for e in each.evidence}.values())

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from fonoteca.model.corridor import Candidate, Elsewhere, LeftOut, Want
-from fonoteca.model.errors import SourceError, UsageError
+from fonoteca.model.errors import SourceError, SourceMissing, SourceRefused, UsageError
 from fonoteca.model.rights import Evidence, Kind, Scheme
 from fonoteca.sources.grouping import Item, OfferedFile, candidates_of
-from fonoteca.sources.offering import Found, SourceContext
+from fonoteca.sources.offering import Found, Held, SourceContext
 from fonoteca.sources.paths import logical_path
 from fonoteca.sources.remote import DOCUMENT_BYTES_MAX, count_of, digests_of, read_json, remote_file
 from fonoteca.sources.roles import Role, role_of, unsupported_reason
@@ -83,6 +83,21 @@ class InternetArchive:
             yield f"{base}/metadata/{quote(unquote(named[1]))}"
         elif not want.source_uri and want.title and want.artist:
             yield f"{base}/advancedsearch.php?{_search_form(_question(want), FOUND_MAX)}"
+
+    def asked_again(self, held: Held) -> str:
+        """Return the address of the item's metadata."""
+        return _metadata(_reference(held.told_at)) if _PLACES.search(held.told_at) else ""
+
+    def said_again(self, held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+        """Return what the item's uploader claims now."""
+        asked = _reference(held.told_at)
+        answer = _read(_metadata(asked), context)
+        if not isinstance(answer, dict) or not isinstance(answer.get("metadata"), dict):
+            raise SourceMissing(held.told_at, "has no such item any more", "It may have been taken down: ask there.")
+        reader = _ItemReader(asked, answer, context)
+        if reader.is_restricted:
+            raise SourceRefused(held.told_at, "is not for everyone any more", "It may have been taken down: ask there.")
+        return reader.evidence()
 
 
 SOURCE = InternetArchive()

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
 from fonoteca.model.corridor import Candidate, Elsewhere, LeftOut, Want
 from fonoteca.model.errors import SourceError, SourceMissing, UsageError
@@ -14,7 +14,7 @@ from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Evidence, Kind, Scheme
 from fonoteca.sources.grouping import Item, OfferedFile, candidates_of
 from fonoteca.sources.listings import offered_in
-from fonoteca.sources.offering import Found, SourceContext
+from fonoteca.sources.offering import Found, Held, SourceContext
 from fonoteca.sources.paths import logical_path
 from fonoteca.sources.remote import DOCUMENT_BYTES_MAX, key_of, name_of, plain_words, remote_file
 from fonoteca.sources.roles import Role, role_of
@@ -94,8 +94,21 @@ class OaiPmh:
         """Yield the first page of records."""
         yield self.begins(place.split()[0])
 
+    def asked_again(self, held: Held) -> str:
+        """Return the address of the record."""
+        return held.told_at if _identified(held.told_at) else ""
+
+    def said_again(self, held: Held, context: SourceContext) -> tuple[Evidence, ...]:
+        """Return what the record says now."""
+        return _restated(held.told_at.partition("?")[0], _identified(held.told_at), context)
+
 
 SOURCE = OaiPmh()
+
+
+def _identified(url: str) -> str:
+    """Return the identifier of the record that an address asks for, "" where it asks for none."""
+    return next(iter(parse_qs(urlsplit(url).query).get("identifier", ())), "")
 
 
 def _asked(base: str, form: Mapping[str, str]) -> str:
