@@ -267,7 +267,9 @@ def seeding(folder: Path, choice: SwarmChoice | None = None) -> Iterator[tuple[S
 @contextmanager
 def serving(archive: Archive) -> Iterator[str]:
     """Serve an archive's site on a free port of this machine. Gives: its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="off", proxy_headers=False)
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

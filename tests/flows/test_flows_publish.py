@@ -138,8 +138,8 @@ def test_what_may_be_held_and_not_shared_is_in_no_drop_not_served_and_not_seeded
         mine = archive.store.read(audio("mine"))
         open_to_all = archive.store.read(audio("one"))
         assert {(w.member.object_id, w.reason) for w in published.withheld} == {
-            (audio("mine"), "it may be held but not shared"),
-            (artwork("mine"), "it may be held but not shared"),
+            (audio("mine"), "its admission lets this archive keep it, and not share it"),
+            (artwork("mine"), "its admission lets this archive keep it, and not share it"),
         }
         assert archive.store.head(audio("mine")) == 1
     paths = _published_paths(folder)

@@ -17,6 +17,7 @@ from fonoteca.formats import objectjson
 from fonoteca.formats.eventlog import parse_segment, segment, segment_name
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.objectjson import ObjectMetadata
+from fonoteca.formats.terms import term_json
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
 from fonoteca.model.corridor import Event, LeftOut, StoredFile
 from fonoteca.model.errors import FormatError
@@ -33,6 +34,7 @@ from fonoteca.model.rights import (
     RightsRecord,
     Scheme,
 )
+from fonoteca.model.terms import ALWAYS, Term
 
 GOLDEN = Path(__file__).parent / "golden"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -126,6 +128,26 @@ def _record() -> RightsRecord:
     acts = frozenset({Act.HOLD, Act.SHARE})
     ai = {AiPurpose.MINING: AiConsent.RESERVED}
     return RightsRecord(ITEM, Kind.AUDIO, "https://example.org/l", acts, "", "Ludwig", "", (evidence,), "r", AT, "00" * 32, ai)
+
+
+MAY = datetime(2027, 5, 1, tzinfo=UTC)
+
+
+@given(records, st.sampled_from([Term(MAY), Term(None, MAY), Term(territories=frozenset({"DE", "AT"}))]))
+def test_rights_for_a_term_are_of_a_format_that_who_knows_no_terms_cannot_read(record: RightsRecord, term: Term) -> None:
+    content = objectjson.record_json(replace(record, term=term))
+    assert json.loads(content)["format"] == objectjson.TERM_FORMAT
+    assert objectjson.parse_rights(content) == replace(record, term=term)
+    assert not objectjson.same_facts(record, objectjson.parse_rights(content))
+
+
+def test_rights_of_the_older_format_have_no_term_and_those_of_the_newer_one_need_it() -> None:
+    found = json.loads(objectjson.record_json(_record()))
+    assert objectjson.parse_rights(json.dumps(found).encode()).term == ALWAYS
+    termed = {**found, "term": term_json(Term(MAY))}
+    for wrong in (termed, {**found, "format": objectjson.TERM_FORMAT}):
+        with pytest.raises(FormatError, match="term"):
+            objectjson.parse_rights(json.dumps(wrong).encode())
 
 
 def test_the_bytes_are_golden() -> None:

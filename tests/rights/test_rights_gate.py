@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fonoteca.model.corridor import Candidate, CandidateFile, LeftOut
+from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ItemKey, LogicalPath
 from fonoteca.model.rights import (
     Act,
@@ -23,11 +24,13 @@ from fonoteca.model.rights import (
     Kind,
     Policy,
     PublishedEvidence,
+    PublishingAdmission,
     Refusal,
     RightsRecord,
     Scheme,
     SharingAdmission,
 )
+from fonoteca.model.terms import ANYWHERE, Place, Term
 from fonoteca.rights import OWN_WORK_URI, RULES, decide, judge_again, licences, policy_digest, protected_refusal
 from fonoteca.rights.table import table
 
@@ -384,7 +387,7 @@ DECISIONS = st.sampled_from(sorted(licences())).map(lambda uri: said(Scheme.DECI
 def test_judged_again_under_the_same_policy_is_the_same(evidence: list[Evidence], policy: Policy) -> None:
     decision = decide(candidate(*evidence), policy, NOW)
     if isinstance(decision, Admission):
-        again = admitted(judge_again(record_of(decision), policy, NOW + timedelta(days=1)))
+        again = admitted(judge_again(record_of(decision), policy, NOW + timedelta(days=1), ANYWHERE))
         assert type(again) is type(decision)
         assert (again.acts, again.licence, again.transcode) == (decision.acts, decision.licence, decision.transcode)
         assert (again.attribution, again.notices, again.rule) == (decision.attribution, decision.notices, decision.rule)
@@ -392,31 +395,31 @@ def test_judged_again_under_the_same_policy_is_the_same(evidence: list[Evidence]
 
 def test_judged_again_under_a_stricter_policy_is_not_let_out() -> None:
     record = record_of(admitted(decide(under("by-nc/4.0/"), Policy(), NOW)))
-    refused(judge_again(record, Policy(refuse_noncommercial=True), NOW), "policy-noncommercial")
+    refused(judge_again(record, Policy(refuse_noncommercial=True), NOW, ANYWHERE), "policy-noncommercial")
 
 
 def test_record_that_grants_less_is_not_given_more() -> None:
     record = record_of(admitted(decide(under("by/4.0/"), Policy(), NOW)))
-    again = admitted(judge_again(replace(record, acts=frozenset({Act.HOLD}), transcode=""), Policy(), NOW))
+    again = admitted(judge_again(replace(record, acts=frozenset({Act.HOLD}), transcode=""), Policy(), NOW, ANYWHERE))
     assert again.acts == {Act.HOLD}
     assert again.transcode == ""
     assert not isinstance(again, SharingAdmission)
-    refused(judge_again(replace(record, acts=frozenset()), Policy(), NOW), "no-longer-held")
+    refused(judge_again(replace(record, acts=frozenset()), Policy(), NOW, ANYWHERE), "no-longer-held")
 
 
 def test_record_that_claims_more_than_its_evidence_is_not_believed() -> None:
     record = record_of(admitted(decide(under("by-nc-nd/2.0/uk/"), Policy(), NOW)))
-    again = admitted(judge_again(replace(record, acts=frozenset(Act), transcode="act derive"), Policy(), NOW))
+    again = admitted(judge_again(replace(record, acts=frozenset(Act), transcode="act derive"), Policy(), NOW, ANYWHERE))
     assert again.acts == {Act.HOLD, Act.SHARE}
     assert again.transcode == ""
-    held(judge_again(replace(record, licence_uri=CC + "by/4.0/"), Policy(), NOW), "licence-changed")
-    held(judge_again(replace(record, evidence=()), Policy(), NOW), "no-evidence")
+    held(judge_again(replace(record, licence_uri=CC + "by/4.0/"), Policy(), NOW, ANYWHERE), "licence-changed")
+    held(judge_again(replace(record, evidence=()), Policy(), NOW, ANYWHERE), "no-evidence")
 
 
 def test_recorded_ai_consent_is_kept_as_recorded() -> None:
     record = record_of(admitted(decide(under("by/4.0/"), Policy(), NOW)))
     consent = {AiPurpose.MINING: AiConsent.RESERVED}
-    assert admitted(judge_again(replace(record, ai=consent), Policy(), NOW)).ai == consent
+    assert admitted(judge_again(replace(record, ai=consent), Policy(), NOW, ANYWHERE)).ai == consent
 
 
 # Laws
@@ -487,3 +490,53 @@ def test_only_this_room_imports_the_concrete_admissions() -> None:
         path.relative_to(source).parts[0] for path in source.rglob("*.py") if "_admissions" in path.read_text(encoding="utf-8")
     }
     assert users <= {"rights"}
+
+
+# Terms
+
+
+MAY = datetime(2027, 5, 1, tzinfo=UTC)
+TERM = Term(MAY, MAY + timedelta(days=30), frozenset({"AT", "DE"}))
+INSIDE = MAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("term", "at", "place", "kind"),
+    [
+        (Term(MAY), MAY - timedelta(seconds=1), ANYWHERE, Admission),
+        (Term(MAY), MAY, ANYWHERE, PublishingAdmission),
+        (Term(None, MAY), MAY - timedelta(seconds=1), ANYWHERE, PublishingAdmission),
+        (Term(None, MAY), MAY, ANYWHERE, Admission),
+        (TERM, INSIDE, ANYWHERE, Admission),
+        (TERM, INSIDE, Place("FR"), Admission),
+        (TERM, INSIDE, Place("DE"), SharingAdmission),
+        (TERM, MAY - timedelta(seconds=1), Place("DE"), Admission),
+        (TERM, MAY + timedelta(days=30), Place("DE"), Admission),
+    ],
+)
+def test_what_a_term_closes_is_held_and_no_sharing_admission(term: Term, at: datetime, place: Place, kind: type[Admission]) -> None:
+    record = replace(record_of(admitted(decide(under("by/4.0/"), Policy(), NOW))), term=term)
+    again = admitted(judge_again(record, Policy(), at, place))
+    kinds = [each for each in (PublishingAdmission, SharingAdmission, Admission) if isinstance(again, each)]
+    assert kinds[0] is kind
+    assert again.acts == frozenset(Act)
+    assert again.term == term
+    early = admitted(decide(replace(under("by/4.0/"), term=term), Policy(), at))
+    assert isinstance(early, SharingAdmission) == (term.closed(at, ANYWHERE) is None)
+
+
+def test_what_is_not_permitted_where_the_archive_stands_is_not_held_there() -> None:
+    local = replace(under("by/4.0/"), term=TERM)
+    admitted(decide(local, Policy(country="DE"), NOW))
+    admitted(decide(local, Policy(), NOW))
+    refusal = refused(decide(local, Policy(country="FR"), NOW), "elsewhere")
+    assert "in AT, DE alone, and this archive stands in FR" in refusal.reason
+    record = replace(record_of(admitted(decide(under("by/4.0/"), Policy(), NOW))), term=TERM)
+    refused(judge_again(record, Policy(country="FR"), INSIDE, Place("DE")), "elsewhere")
+    with pytest.raises(UsageError, match="ISO 3166-1"):
+        Policy(country="UK")
+
+
+def test_a_policy_without_a_country_has_the_digest_that_it_always_had() -> None:
+    assert policy_digest(Policy()) == "78b7349f33683499c98743c92366a607e01a91af4d59ea549922a979d7c8415f"
+    assert policy_digest(Policy(country="DE")) != policy_digest(Policy())

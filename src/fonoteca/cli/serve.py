@@ -22,8 +22,7 @@ import typer
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, say
 from fonoteca.model.errors import UsageError
-from fonoteca.model.settings import ServerSettings
-from fonoteca.wiring import Archive, load_settings, open_archive
+from fonoteca.wiring import Archive, open_archive
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -94,7 +93,7 @@ def serve(archive: Archive, listener: socket.socket, manner: Manner = Manner()) 
         with suppress(KeyboardInterrupt), desk_worked(archive) as errand:
             site = site_of(archive, errand.nudge)
             # uvicorn has ended in order by the time it raises the signal again
-            uvicorn.Server(uvicorn.Config(site, **_said_to_uvicorn(archive.settings.server, manner))).run(sockets=[listener])
+            uvicorn.Server(uvicorn.Config(site, **_said_to_uvicorn(manner))).run(sockets=[listener])
     finally:
         gc.unfreeze()  # what is never looked through is never let go of, and some libraries say so on stderr
 
@@ -106,7 +105,7 @@ def serve_many(folder: Path, listener: socket.socket, manner: Manner) -> None:
 
     with TemporaryDirectory(prefix="fonoteca-meters-") as meters, listener:
         os.environ[METERS_VARIABLE] = meters
-        told = _said_to_uvicorn(load_settings(folder).server, manner)
+        told = _said_to_uvicorn(manner)
         config = uvicorn.Config(partial(site_in, folder.resolve()), factory=True, workers=manner.processes, **told)
         Multiprocess(config, [listener]).run()
 
@@ -166,11 +165,10 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _said_to_uvicorn(server: ServerSettings, manner: Manner) -> dict[str, Any]:
+def _said_to_uvicorn(manner: Manner) -> dict[str, Any]:
     from fonoteca.serve.patience import PatientProtocol
     from fonoteca.serve.watching.lines import logging_of
 
-    trusted = list(server.proxies)
     return {
         "http": PatientProtocol,
         "loop": "asyncio",
@@ -179,8 +177,7 @@ def _said_to_uvicorn(server: ServerSettings, manner: Manner) -> dict[str, Any]:
         "access_log": False,
         "timeout_worker_healthcheck": STARTED_WITHIN_S,
         "timeout_graceful_shutdown": GRACE_S,
-        "proxy_headers": bool(trusted),
-        "forwarded_allow_ips": trusted,
+        "proxy_headers": False,  # the site reads them itself, after it looked at who says so
     }
 
 

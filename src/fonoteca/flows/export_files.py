@@ -20,6 +20,7 @@ from fonoteca.formats.plainnames import Wanted, plain_names
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.model.errors import FixityError, FormatError, RightsError, UsageError
 from fonoteca.model.rights import Kind, SharingAdmission
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import FileRow, ObjectRow
 from fonoteca.rights import judge_again
@@ -177,7 +178,7 @@ def _withheld(rooms: ExportRooms, owner: ObjectRow) -> str:
         return "it is in quarantine until it is healed"
     if rooms.register.waits(owner.object_id):
         return "it waits for its analysis"
-    decision = judge_again(rooms.store.rights(owner.object_id), rooms.policy, rooms.clock.now())
+    decision = judge_again(rooms.store.rights(owner.object_id), rooms.policy, rooms.clock.now(), ANYWHERE)
     return "" if isinstance(decision, SharingAdmission) else "it may not be shared"
 
 

@@ -22,6 +22,7 @@ from fonoteca.model.corridor import StoredFile
 from fonoteca.model.errors import BlobMissing, FixityError, RightsError, UsageError
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.model.rights import Act, Admission, Hold, Policy, Refusal, RightsRecord
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs, Clock, Progress, Staging
 from fonoteca.register import Register
@@ -136,7 +137,7 @@ def clear(rooms: ExportRooms, object_ids: Sequence[ObjectId]) -> list[Cleared]:
                 object_id, "no music or artwork is held under this id", "See `fonoteca search` for the ids of what is."
             )
         record = rooms.store.rights(object_id, version)
-        decision = judge_again(record, rooms.policy, rooms.clock.now())
+        decision = judge_again(record, rooms.policy, rooms.clock.now(), ANYWHERE)
         if isinstance(decision, Refusal | Hold):
             advice = decision.remedy if isinstance(decision, Refusal) else decision.question
             raise RightsError(object_id, f"no copy may leave: {decision.reason} ({decision.rule})", advice)

@@ -37,10 +37,11 @@ from fonoteca.formats.torrentreading import Announce
 from fonoteca.model.corridor import Drop, DropKind, DropMember, Event, MemberFile, Shareable
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId
-from fonoteca.model.rights import Hold, Kind, Refusal, SharingAdmission
+from fonoteca.model.rights import Hold, Kind, PublishingAdmission, Refusal
 from fonoteca.model.settings import Settings
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.register import DropRow, Register
-from fonoteca.rights import judge_again
+from fonoteca.rights import describe_kept, judge_again
 from fonoteca.store import Store
 
 
@@ -203,9 +204,9 @@ class Press:
         if owner is not None and not owner.file_count:
             return Withheld(member, "its analysis found no sound file in it")
         record = rooms.store.rights(member.object_id)
-        decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now())
-        if not isinstance(decision, SharingAdmission):
-            reason = decision.reason if isinstance(decision, Refusal | Hold) else "it may be held but not shared"
+        decision = judge_again(record, rooms.catalogue.policy, rooms.catalogue.clock.now(), ANYWHERE)
+        if not isinstance(decision, PublishingAdmission):
+            reason = decision.reason if isinstance(decision, Refusal | Hold) else describe_kept(decision, ANYWHERE)
             return Withheld(member, reason)
         version = rooms.register.stored_version(member.object_id, member.version)
         assert version is not None, "the register gave this member"

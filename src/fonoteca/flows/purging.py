@@ -24,6 +24,7 @@ from fonoteca.model.corridor import Candidate, Event, StagedFile, StagedVersion,
 from fonoteca.model.errors import FixityError, RightsError
 from fonoteca.model.ids import ItemKey, LogicalPath, ObjectId
 from fonoteca.model.rights import Admission, Policy
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.model.withdrawal import Authority, Withdrawal
 from fonoteca.ports import Blobs, Clock, Staging
 from fonoteca.register import Register
@@ -121,7 +122,7 @@ def _staged(
 ) -> tuple[StagedVersion, list[str]]:
     """Return the remainder staged under a key of its own, and the salted digests of its evidence."""
     record = replace(rooms.store.rights(object_id), item=_key_of_part(metadata, left))
-    decision = judge_again(record, rooms.policy, rooms.clock.now())
+    decision = judge_again(record, rooms.policy, rooms.clock.now(), ANYWHERE)
     if not isinstance(decision, Admission):
         problem = f"what is not withdrawn of it may not be held: {decision.reason}"
         raise RightsError(object_id, problem, "Withdraw all of it, without --file.")

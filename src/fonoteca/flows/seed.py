@@ -13,7 +13,8 @@ from fonoteca.formats.swarmfile import UNREADABLE
 from fonoteca.model.corridor import DropKind
 from fonoteca.model.errors import FonotecaError
 from fonoteca.model.ids import DropId
-from fonoteca.model.rights import Policy, SharingAdmission
+from fonoteca.model.rights import Policy, PublishingAdmission
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.ports import Clock, Swarm, TendedSwarm
 from fonoteca.register import Register
 from fonoteca.rights import judge_again
@@ -149,7 +150,7 @@ def _withheld(rooms: SeedRooms, entry: IndexEntry, masks: Masks) -> str:
     for object_id in dict.fromkeys(member.object_id for member in rooms.register.members_of_drop(entry.id)):
         if masks.hide_whole(object_id):
             continue
-        decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now())
-        if not isinstance(decision, SharingAdmission):
+        decision = judge_again(rooms.store.rights(object_id), rooms.policy, rooms.clock.now(), ANYWHERE)
+        if not isinstance(decision, PublishingAdmission):
             return f"{object_id} may not be shared any more"
     return ""

@@ -16,17 +16,21 @@ from typing import Any, TypeVar
 
 from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
+from fonoteca.formats.terms import parse_term, term_json
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
 from fonoteca.model.corridor import LeftOut, StoredFile
 from fonoteca.model.errors import FormatError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ItemKey, LogicalPath, Sha256
 from fonoteca.model.rights import Act, Admission, AiConsent, AiPurpose, Kind, PublishedEvidence, RightsRecord, Scheme
+from fonoteca.model.terms import ALWAYS
 
 METADATA = LogicalPath("metadata.json")
 RIGHTS = LogicalPath("rights.json")
 METADATA_FORMAT = "fonoteca-metadata/1"
 RIGHTS_FORMAT = "fonoteca-rights/1"
+TERM_FORMAT = "fonoteca-rights/2"
+"""Of rights that hold for a term: a newer format, so that nobody who knows no terms reads them as rights without one."""
 
 _DESCRIPTION_CHARACTERS_MAX = 120
 """A short description of free-text evidence is no longer; more would be the text itself."""
@@ -115,6 +119,7 @@ def published(admission: Admission, salted: Sequence[str]) -> RightsRecord:
         decided_at=admission.decided_at,
         policy_digest=admission.policy_digest,
         ai={purpose: consent for purpose, consent in admission.ai.items() if consent is not AiConsent.UNKNOWN},
+        term=admission.term,
     )
 
 
@@ -127,7 +132,7 @@ def record_json(record: RightsRecord) -> bytes:
     """Return rights.json of a record."""
     return json_bytes(
         {
-            "format": RIGHTS_FORMAT,
+            "format": TERM_FORMAT if record.term else RIGHTS_FORMAT,
             "item": record.item,
             "kind": record.kind,
             "acts": sorted(record.acts),
@@ -145,6 +150,7 @@ def record_json(record: RightsRecord) -> bytes:
             "decided_at": instant(record.decided_at),
             "ai": dict(record.ai),
             **{name: getattr(record, name) for name in _RECORD_TEXTS},
+            **({"term": term_json(record.term)} if record.term else {}),
         },
         RIGHTS,
     )
@@ -153,7 +159,10 @@ def record_json(record: RightsRecord) -> bytes:
 def parse_rights(content: bytes) -> RightsRecord:
     """Return what rights.json says, checked. Raises: FormatError naming the field."""
     found = _Fields(parse_json(content, RIGHTS), RIGHTS)
-    found.expect_format(RIGHTS_FORMAT)
+    termed = found.content.get("format") == TERM_FORMAT
+    found.expect_format(TERM_FORMAT if termed else RIGHTS_FORMAT)
+    if not termed and "term" in found.content:
+        raise FormatError(RIGHTS, f"it has a term, and is of format {RIGHTS_FORMAT}, which knows none")
     ai = _Fields(found.value("ai", dict), f"{RIGHTS} ai")
     return RightsRecord(
         item=found.made("item", ItemKey),
@@ -172,6 +181,7 @@ def parse_rights(content: bytes) -> RightsRecord:
         ),
         decided_at=found.instant("decided_at"),
         ai={_member(RIGHTS, "ai", name, AiPurpose): ai.member(name, AiConsent) for name in sorted(ai.content)},
+        term=parse_term(found.content.get("term"), RIGHTS) if termed else ALWAYS,
         **{name: found.text(name) for name in _RECORD_TEXTS},
     )
 

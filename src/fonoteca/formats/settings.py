@@ -30,7 +30,7 @@ FILE_NAME = "fonoteca.toml"
 
 _TABLES: Mapping[str, Mapping[str, type]] = {
     "archive": {"name": str, "title": str, "piece_bytes": int, "store": str, "register": str, "workers": object},
-    "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool},
+    "rights": {"refuse_noncommercial": bool, "refuse_noderivatives": bool, "public_domain": str, "own_works": bool, "country": str},
     "editions": {
         "drop_bytes_max": int,
         "drop_files_max": int,
@@ -46,7 +46,7 @@ _TABLES: Mapping[str, Mapping[str, type]] = {
         "snapshot_days": int,
         "timestamp_days": int,
     },
-    "server": {"host": str, "port": int, "anonymous": bool, "proxies": tuple, "metrics_from": tuple},
+    "server": {"host": str, "port": int, "anonymous": bool, "proxies": tuple, "metrics_from": tuple, "country_header": str},
     "people": {"scrobbles_kept_days": int, "accesses_kept_days": int, "listeners_least": int},
     "notices": {
         "decide_days": int,
@@ -185,6 +185,7 @@ refuse_noncommercial = {text(policy.refuse_noncommercial)}
 refuse_noderivatives = {text(policy.refuse_noderivatives)}
 public_domain = {text(policy.public_domain)}  # or "hold": a person looks at every public domain mark
 own_works = {text(policy.own_works)}
+country = {text(policy.country)}  # where this archive stands, such as "DE": what may not be held there is refused
 
 [editions]
 drop_bytes_max = {text(_exact_bytes(editions.drop_bytes_max))}
@@ -244,6 +245,7 @@ host = {text(server.host)}
 port = {server.port}
 anonymous = {text(server.anonymous)}  # false: the site, its API and players need an account; what mirrors need stays open
 proxies = {text(server.proxies)}  # reverse proxies that say who asks, such as ["127.0.0.1"]
+country_header = {text(server.country_header)}  # in which they say the visitor's country: for what is for some countries alone
 metrics_from = {text(server.metrics_from)}  # who may read /metrics without an operator's key
 """
 

@@ -24,7 +24,8 @@ from fonoteca.model.ids import (
     ObjectId,
     RecordingId,
 )
-from fonoteca.model.rights import Admission, Evidence, Kind, SharingAdmission
+from fonoteca.model.rights import Admission, Evidence, Kind, PublishingAdmission
+from fonoteca.model.terms import ALWAYS, Term
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Candidate:
     attribution: the credit line that the evidence gives, "" where it gives none. notices: legal text that goes with copies.
     left_out: files of the item that the source itself set aside, with reasons.
     restate: asks the source again what it says of the rights, once its files are fetched; None for a source that is at hand.
-    usage: what its host says of its use (Content-Usage), "" for nothing.
+    usage: what its host says of its use (Content-Usage), "" for nothing. term: when and where the source lets it be shared.
     """
 
     item: ItemKey
@@ -101,6 +102,7 @@ class Candidate:
     left_out: tuple[LeftOut, ...] = ()
     restate: Callable[[], tuple[Evidence, ...]] | None = None
     usage: str = ""
+    term: Term = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,13 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Shareable:
-    """A stored version together with the admission that lets it be shared: the only thing `editions` cuts drops from.
+    """A stored version and the admission that lets everyone everywhere share it: the only thing `editions` cuts drops from.
 
     coverage_share: of all listening, carried by the object. ranks: of the recordings in it, None where none has a rank.
     """
 
     version: StoredVersion
-    admission: SharingAdmission
+    admission: PublishingAdmission
     coverage_share: float
     ranks: RankRange | None = None
 

@@ -1,8 +1,9 @@
 """Nouns of rights. Four facts stay apart: legal status, archive permission, AI preference, and the evidence for each.
 
 `Admission` cannot be made outside `fonoteca.rights`: it is abstract here, and only that room has concrete ones.
-A function that takes an `Admission` can therefore not be called with a guess, and one that takes a `SharingAdmission`
-not with an item that may only be held.
+A function that takes an `Admission` can therefore not be called with a guess, one that takes a `SharingAdmission` not with
+an item that may only be held, or not be shared now or there, and one that takes a `PublishingAdmission` not with one that is
+for some countries alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ItemKey
+from fonoteca.model.terms import ALWAYS, TERRITORIES, Term
 
 
 class Kind(StrEnum):
@@ -120,12 +123,20 @@ class Policy:
     refuse_noncommercial and refuse_noderivatives: an archive may decline such licences altogether.
     public_domain: `admit` takes a public domain mark as it is; `hold` asks a person, since a mark is a claim of status.
     own_works: whether a declaration that a work is the operator's own (`Scheme.OWNER`) admits it.
+    country: where the archive stands, of ISO 3166-1, "" where nobody said.
     """
 
     refuse_noncommercial: bool = False
     refuse_noderivatives: bool = False
     public_domain: str = "admit"
     own_works: bool = True
+    country: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the country."""
+        if self.country and self.country not in TERRITORIES:
+            problem = "expected a code of ISO 3166-1 such as DE"
+            raise UsageError(f"rights.country {self.country!r:.20}", problem, "Correct it in fonoteca.toml.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,7 @@ class Admission(ABC):
     attribution: the credit line to show. notices: legal text that must travel with copies.
     ai: consent per purpose; purposes not named are `unknown`.
     rule: the name of the rule that decided. policy_digest: hexadecimal SHA-256 of the policy that was in force.
+    term: when and where what is granted may be shared.
     """
 
     item: ItemKey
@@ -150,6 +162,7 @@ class Admission(ABC):
     decided_at: datetime
     policy_digest: str
     ai: Mapping[AiPurpose, AiConsent] = field(default_factory=dict)
+    term: Term = ALWAYS
 
     @abstractmethod
     def _made_by_rights(self) -> None:
@@ -158,7 +171,12 @@ class Admission(ABC):
 
 @dataclass(frozen=True, slots=True)
 class SharingAdmission(Admission, ABC):
-    """An admission that grants SHARE. Without one nothing is served, published or seeded."""
+    """An admission that grants SHARE at the moment and the place it was asked for. Without one nothing is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingAdmission(SharingAdmission, ABC):
+    """A sharing admission for everyone everywhere. Without one nothing is published or seeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +230,4 @@ class RightsRecord:
     decided_at: datetime
     policy_digest: str
     ai: Mapping[AiPurpose, AiConsent]
+    term: Term = ALWAYS

@@ -30,6 +30,7 @@ RAY = "ray"
 """The setting of `workers` that gives work to a Ray cluster."""
 
 _S3_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 _FOLDER_ADDRESS = re.compile(r"https?://[!-~]{1,1000}/")
 _NAME = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])\Z)[a-z0-9][a-z0-9-]{0,62}")
 """None that is a device on Windows, where a folder could not have it."""
@@ -92,7 +93,8 @@ class SigningSettings:
 class ServerSettings:
     """Where `serve` listens, and to whom. anonymous: whether one may browse and listen without an account.
 
-    proxies: addresses or networks of reverse proxies, whose word is taken for who asks, and whether by https.
+    proxies: addresses or networks of reverse proxies, whose word is taken for who asks, whether by https, and from which country:
+    country_header is the header in which they say that, "" where they do not.
     """
 
     host: str = "127.0.0.1"
@@ -100,12 +102,19 @@ class ServerSettings:
     anonymous: bool = True
     proxies: tuple[str, ...] = ()
     metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    country_header: str = ""
 
     def __post_init__(self) -> None:
-        """Check the port, of which 0 takes a free one, and that each proxy is an address or a network."""
+        """Check the port, of which 0 takes a free one, that each proxy is an address, and that one is there to say a country."""
         _check_range("port", self.port, 0, 65535)
         _check_networks("server.proxies", self.proxies)
         _check_networks("server.metrics_from", self.metrics_from)
+        if self.country_header and not _HEADER.fullmatch(self.country_header):
+            problem = "expected the name of a header, such as X-Country"
+            raise UsageError(f"server.country_header {self.country_header!r:.80}", problem, "Correct it in fonoteca.toml.")
+        if self.country_header and not self.proxies:
+            problem = "nobody is believed who says it: server.proxies names no proxy"
+            raise UsageError("server.country_header", problem, "Name the proxy that sets it in server.proxies.")
 
 
 def _check_networks(name: str, networks: tuple[str, ...]) -> None:

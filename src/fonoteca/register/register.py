@@ -59,6 +59,7 @@ from fonoteca.register.schema import (
 )
 from fonoteca.register.shelf import Shelf
 from fonoteca.register.soundness import SoundnessKnown
+from fonoteca.register.terms import Terms
 from fonoteca.register.versions import record_versions
 from fonoteca.register.wants import Wants
 from fonoteca.register.withdrawals import Withdrawals
@@ -363,6 +364,11 @@ class Register:
     def shelf(self) -> Shelf:
         """The register as players know it: albums, artists, genres and songs."""
         return Shelf(self._reading)
+
+    @property
+    def terms(self) -> Terms:
+        """The register as terms know it: what may be shared for a time or somewhere alone."""
+        return Terms(self._reading)
 
     @property
     def wants(self) -> Wants:

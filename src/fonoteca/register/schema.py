@@ -173,7 +173,11 @@ version = Table(
     Column("policy_digest", String, nullable=False),
     Column("decided_at", Instant),
     Column("dropped", Boolean, nullable=False, server_default=false()),
+    Column("term", Text),
     UniqueConstraint("object_key", "version"),
+)
+Index(
+    "ix_version_term", version.c.object_key, sqlite_where=version.c.term.is_not(None), postgresql_where=version.c.term.is_not(None)
 )
 Index(
     "ix_version_undropped",

@@ -13,6 +13,7 @@ from zlib import crc32
 
 from sqlalchemy import Connection, delete, select, update
 
+from fonoteca.formats.terms import term_text
 from fonoteca.model.corridor import StoredFile, StoredVersion
 from fonoteca.model.errors import StoreError
 from fonoteca.model.ids import UUID_PATTERN, RecordingId
@@ -56,7 +57,7 @@ _OBJECT = (
 _STATE = _OBJECT[5:]
 _VERSION = (
     *("id", "object_key", "version", "kind", "created_at", "version_bytes", "licence_uri", "acts", "transcode"),
-    *("attribution", "rule", "policy_digest", "decided_at", "dropped"),
+    *("attribution", "rule", "policy_digest", "decided_at", "dropped", "term"),
 )
 _MEMBER = ("id", "version_key", "tail", "file_bytes", "sha256", "digest_key")
 _HASHES = ("member_key", "piece_bytes", "pieces_root", "piece_layer", "v1_pieces", "v1_last_padded")
@@ -234,11 +235,11 @@ def _versions(connection: Connection, fresh: list[_Entry]) -> None:
         dropped = (stored.object_id, stored.version) in carried
         head = (key, entry.object_key, stored.version, stored.object_id.kind, stored.created_at, stored.version_bytes)
         if rights is None:
-            rows.append((*head, "", "", "", "", "", "", None, dropped))
+            rows.append((*head, "", "", "", "", "", "", None, dropped, None))
         else:
             acts = " ".join(sorted(rights.acts))
             said = (rights.licence_uri, acts, plain(rights.transcode), plain(rights.attribution), rights.rule, rights.policy_digest)
-            rows.append((*head, *said, rights.decided_at, dropped))
+            rows.append((*head, *said, rights.decided_at, dropped, term_text(rights.term)))
     insert_rows(connection, version, _VERSION, rows)
 
 

@@ -26,7 +26,8 @@ from fonoteca.model.rights import (
     Refusal,
     RightsRecord,
 )
-from fonoteca.rights._admissions import HoldingAdmission, OpenAdmission
+from fonoteca.model.terms import ALWAYS, ANYWHERE, Place, Term
+from fonoteca.rights._admissions import HoldingAdmission, LocalAdmission, OpenAdmission
 from fonoteca.rights.rules import PROTECTED, PROTECTED_REMEDY, Case, Facts, judge, open_case
 from fonoteca.rights.table import texts_with
 
@@ -41,7 +42,7 @@ _USES = {
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What an admission says besides its licence. acts and may_transcode: what it must stay within."""
+    """What an admission says besides its licence. acts, may_transcode and term: what it must stay within."""
 
     item: ItemKey
     kind: Kind
@@ -49,34 +50,40 @@ class _Terms:
     ai: Mapping[AiPurpose, AiConsent]
     acts: frozenset[Act] = frozenset(Act)
     may_transcode: bool = True
+    term: Term = ALWAYS
 
 
 def decide(candidate: Candidate, policy: Policy, now: datetime) -> Decision:
     """Return whether the candidate may be held: an admission with its acts, a refusal, or a hold with a question for a person.
 
-    An admission that grants SHARE is a `SharingAdmission`, and no other is. AI consent is never read from a licence: `ai` has what
-    the host reserved, and what is not in it is unknown. Its notices have the licence's text where that must come with copies.
+    An admission that grants SHARE to anyone now is a `SharingAdmission`, and no other is; one of a term that has not begun is none.
+    AI consent is never read from a licence: `ai` has what the host reserved, and what is not in it is unknown. Its notices have the
+    licence's text where that must come with copies.
     Cost: some 60 µs, and 1 ms where there is such a text; the same arguments always give the same decision.
     """
     credit = candidate.attribution or _credit(candidate)
-    facts = Facts(candidate.item, candidate.evidence, credit, candidate.notices, candidate.left_out, bool(candidate.files))
+    facts = Facts(
+        candidate.item, candidate.evidence, credit, candidate.notices, candidate.left_out, bool(candidate.files), candidate.term
+    )
     case = open_case(facts, policy)
     outcome = judge(case)
     if outcome is not None:
         return outcome
     notices = _notices(_licence(case), candidate.notices)
-    return _admit(case, _Terms(candidate.item, candidate.kind, notices, reserved(candidate.usage)), now)
+    terms = _Terms(candidate.item, candidate.kind, notices, reserved(candidate.usage), term=candidate.term)
+    return _admit(case, terms, now, ANYWHERE)
 
 
-def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision:
+def judge_again(record: RightsRecord, policy: Policy, now: datetime, place: Place) -> Decision:
     """Return the decision on the way out: the evidence on record, judged by the table and the policy of today.
 
     Under the policy and table of the admission its acts are the same. They are never more than the record grants, so what a
-    person took away stays away; where the evidence leads to another licence today, a person is asked.
+    person took away stays away; where the evidence leads to another licence today, a person is asked. What its term does not
+    let out at `now` to `place` is admitted to be held, and is no `SharingAdmission`. place: ANYWHERE for everyone everywhere.
     decided_at is now: what is published takes the record's own.
     """
     evidence = tuple(Evidence(e.scheme, e.statement, e.source_uri, e.declarer, e.observed_at) for e in record.evidence)
-    case = open_case(Facts(record.item, evidence, record.attribution, record.notices), policy)
+    case = open_case(Facts(record.item, evidence, record.attribution, record.notices, term=record.term), policy)
     outcome = judge(case)
     if outcome is not None:
         return outcome
@@ -90,8 +97,8 @@ def judge_again(record: RightsRecord, policy: Policy, now: datetime) -> Decision
         )
     if Act.HOLD not in record.acts:
         return Refusal(record.item, "no-longer-held", "its record grants no holding", "Withdraw the item.")
-    terms = _Terms(record.item, record.kind, record.notices, dict(record.ai), record.acts, record.transcode != "")
-    return _admit(case, terms, now)
+    terms = _Terms(record.item, record.kind, record.notices, dict(record.ai), record.acts, record.transcode != "", record.term)
+    return _admit(case, terms, now, place)
 
 
 def judge_restated(record: RightsRecord, said: Sequence[Evidence], policy: Policy, now: datetime) -> Decision:
@@ -108,8 +115,12 @@ def reserved(usage: str) -> Mapping[AiPurpose, AiConsent]:
 
 
 def policy_digest(policy: Policy) -> str:
-    """Return the hexadecimal SHA-256 of the policy as JSON with sorted keys: equal policies have equal digests."""
-    return hashlib.sha256(json.dumps(asdict(policy), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    """Return the hexadecimal SHA-256 of the policy as JSON with sorted keys: equal policies have equal digests.
+
+    A country that nobody said is left out, so that a policy has the digest that it had before there was one.
+    """
+    said = {name: value for name, value in asdict(policy).items() if (name, value) != ("country", "")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def protected_refusal(item: str, path: str, marker: str) -> Refusal:
@@ -117,11 +128,13 @@ def protected_refusal(item: str, path: str, marker: str) -> Refusal:
     return Refusal(f"{item}: {path}", PROTECTED, f"the file is technically protected ({marker})", PROTECTED_REMEDY)
 
 
-def _admit(case: Case, terms: _Terms, now: datetime) -> Admission:
-    """Return the admission of a case that passed all rules."""
+def _admit(case: Case, terms: _Terms, now: datetime, place: Place) -> Admission:
+    """Return the admission of a case that passed all rules, as it holds at a moment and a place."""
     licence = _licence(case)
     acts = licence.permits & terms.acts
-    make = OpenAdmission if Act.SHARE in acts else HoldingAdmission
+    make: type[HoldingAdmission | LocalAdmission | OpenAdmission] = HoldingAdmission
+    if Act.SHARE in acts and terms.term.closed(now, place) is None:
+        make = OpenAdmission if terms.term.territories is None else LocalAdmission
     return make(
         item=terms.item,
         kind=terms.kind,
@@ -135,6 +148,7 @@ def _admit(case: Case, terms: _Terms, now: datetime) -> Admission:
         decided_at=now,
         policy_digest=policy_digest(case.policy),
         ai=terms.ai,
+        term=terms.term,
     )
 
 

@@ -12,6 +12,7 @@ from functools import reduce
 
 from fonoteca.model.corridor import LeftOut
 from fonoteca.model.rights import Act, Duty, Evidence, Hold, Licence, Policy, Refusal, Scheme
+from fonoteca.model.terms import ALWAYS, Term
 from fonoteca.rights.statements import best, mentions_licence, read_options
 from fonoteca.rights.table import OWN_WORK_URI, Status, asks_own_notice, find_status, narrower, table
 
@@ -36,7 +37,7 @@ class Facts:
     """What is judged: the same facts from a candidate and, on the way out, from a rights record.
 
     credit: the line that acknowledges the author, "" if nothing is known to build it from. notices: legal text that comes with
-    it, "" for none. offers_files: whether any is left.
+    it, "" for none. offers_files: whether any is left. term: when and where it may be shared.
     """
 
     subject: str
@@ -45,6 +46,7 @@ class Facts:
     notices: str
     left_out: tuple[LeftOut, ...] = ()
     offers_files: bool = True
+    term: Term = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,16 @@ def _noderivatives_declined(case: Case) -> tuple[str, str] | None:
 _POLICY_REMEDY = "Nothing to do, unless [rights] in fonoteca.toml should say otherwise."
 
 
+def _elsewhere(case: Case) -> tuple[str, str] | None:
+    territories, country = case.facts.term.territories, case.policy.country
+    if not territories or not country or country in territories:
+        return None
+    return (
+        f"it is permitted in {', '.join(sorted(territories))} alone, and this archive stands in {country}",
+        f"Ask the rights holder for {country} too, or let an archive keep it that stands there.",
+    )
+
+
 def _no_credit(case: Case) -> tuple[str, str] | None:
     licence = _licence(case)
     if Duty.ATTRIBUTION not in licence.requires or case.facts.credit:
@@ -336,6 +348,7 @@ RULES: tuple[Rule, ...] = (
     Rule("no-copies", True, False, "a licence that allows no whole copies allows no holding", _no_copies),
     Rule("policy-noncommercial", True, False, "the policy may decline non-commercial licences", _noncommercial_declined),
     Rule("policy-noderivatives", True, False, "the policy may decline no-derivatives licences", _noderivatives_declined),
+    Rule("elsewhere", True, False, "a copy is made where the archive stands: it must be permitted there", _elsewhere),
     Rule("no-credit", False, False, "credit that a licence asks for must be possible", _no_credit),
     Rule("no-notice", False, False, "a notice that only its holder can write must be there to travel with copies", _no_notice),
 )

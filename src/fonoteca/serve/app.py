@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from fonoteca import __version__
 from fonoteca.model.errors import FonotecaError
@@ -19,6 +20,7 @@ from fonoteca.serve.api import api_router
 from fonoteca.serve.desk.routes import desk_routes
 from fonoteca.serve.files import Files
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.locating import Locating
 from fonoteca.serve.notices.routes import notice_routes
 from fonoteca.serve.oai import Oai
 from fonoteca.serve.pages import SitePages
@@ -104,6 +106,9 @@ def create_app(rooms: ServeRooms) -> FastAPI:
     app.add_middleware(Gate, people=rooms.people, answers=answers, open_to_all=rooms.settings.server.anonymous)
     app.add_middleware(SafeHeaders)
     app.add_middleware(Watch, clock=rooms.clock, meters=meters, accesses=accesses, routes=app.router.routes)
+    if rooms.settings.server.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(rooms.settings.server.proxies))
+    app.add_middleware(Locating, server=rooms.settings.server)
     return app
 
 

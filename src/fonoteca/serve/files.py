@@ -19,6 +19,7 @@ from fonoteca.ports import Blobs
 from fonoteca.search import is_index_file
 from fonoteca.serve.delivery import Parcel, deliver
 from fonoteca.serve.held import NO_SUCH_FILE, held_file, let_pass, proving, refuse_damaged
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.padding import Zeros, pad_bytes_of
 from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
@@ -70,7 +71,7 @@ class Files:
         parts = raw_parts(request, "/files/")
         object_id = object_id_of(parts[0]) if len(parts) > 1 else None
         logical_path = logical_path_of(parts[1:])
-        held = held_file(self._rooms, object_id, logical_path)
+        held = held_file(asked_from(self._rooms, request), object_id, logical_path)
         row = held.row
         parcel = Parcel(
             key=row.path,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from fonoteca.model.errors import BlobMissing, UsageError
 from fonoteca.model.ids import ObjectId
-from fonoteca.model.rights import Decision, Hold, Licence, Refusal, RightsRecord, SharingAdmission
+from fonoteca.model.rights import Act, Decision, Hold, Licence, Refusal, RightsRecord, SharingAdmission
+from fonoteca.model.terms import ANYWHERE, Closed, Place
 from fonoteca.model.withdrawal import Purpose, Tombstone
-from fonoteca.rights import judge_again, licence_named
+from fonoteca.rights import describe_kept, judge_again, licence_named
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
 
@@ -18,16 +19,20 @@ LEGAL_REASONS = 451
 FORBIDDEN = 403
 
 GONE = 410
-"""It was here, and was withdrawn."""
+"""It was here, and was withdrawn, or could be had until a day that is past."""
+
+_STATUSES = {Closed.EARLY: FORBIDDEN, Closed.OVER: GONE, Closed.ELSEWHERE: LEGAL_REASONS}
+_STANDINGS = {Closed.EARLY: "Not yet", Closed.OVER: "Not any more", Closed.ELSEWHERE: "Not everywhere"}
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The rights of an object on record, and what they come to today. mask: what was withdrawn of it."""
+    """The rights of an object on record, and what they come to now, for a place. mask: what was withdrawn of it."""
 
     record: RightsRecord
     decision: Decision
     mask: Tombstone | None = None
+    place: Place = ANYWHERE
 
     @property
     def shared(self) -> bool:
@@ -44,9 +49,25 @@ class Passage:
         return licence_named(self.record.licence_uri)
 
     @property
+    def closed(self) -> Closed | None:
+        """Why its term does not let it out now, to this place; None where that is not what keeps it."""
+        if isinstance(self.decision, Refusal | Hold) or Act.SHARE not in self.decision.acts:
+            return None
+        return self.record.term.closed(self.decision.decided_at, self.place)
+
+    @property
+    def standing(self) -> str:
+        """How it stands where it is not shared, in two words."""
+        return "Not shared" if self.closed is None else _STANDINGS[self.closed]
+
+    @property
     def refused_status(self) -> int:
-        """The status to refuse with: 451 where rights are gone or in doubt, 403 where it is kept and not shared."""
-        return LEGAL_REASONS if isinstance(self.decision, Refusal | Hold) else FORBIDDEN
+        """The status to refuse with: 451 where rights are gone, in doubt, or of other countries; 410 where their term is over; 403
+        where it is kept and not shared, or not yet.
+        """
+        if isinstance(self.decision, Refusal | Hold):
+            return LEGAL_REASONS
+        return FORBIDDEN if self.closed is None else _STATUSES[self.closed]
 
     @property
     def reason(self) -> str:
@@ -55,19 +76,22 @@ class Passage:
             return ""
         if isinstance(self.decision, Refusal | Hold):
             return self.decision.reason
-        return "its admission lets this archive keep it, and not share it"
+        return describe_kept(self.decision, self.place)
 
 
 def judge_passage(rooms: ServeRooms, object_id: ObjectId) -> Passage:
-    """Return what rights say of an object that the register knows. Raises: StoreError when the store has no rights for it."""
+    """Return what rights say now, for who asks, of an object that the register knows.
+
+    Raises: StoreError when the store has no rights for it.
+    """
     try:
         record = rooms.store.rights(object_id)
     except UsageError as error:
         # It is no fault of who asks: the register knows the object, and the store has lost it.
         raise BlobMissing(object_id, f"in the register, and not in the store: {error.problem}", error.remedy) from error
     withdrawal = rooms.register.withdrawals.mask(object_id, Purpose.LISTENING)
-    decision = judge_again(record, rooms.settings.rights, rooms.clock.now())
-    return Passage(record, decision, withdrawal.tombstone if withdrawal else None)
+    decision = judge_again(record, rooms.settings.rights, rooms.clock.now(), rooms.place)
+    return Passage(record, decision, withdrawal.tombstone if withdrawal else None, rooms.place)
 
 
 def refuse_withdrawn(rooms: ServeRooms, object_id: ObjectId, purpose: Purpose, sha256: str = "") -> None:

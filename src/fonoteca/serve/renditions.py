@@ -20,6 +20,7 @@ from fonoteca.audio import ENCODERS, Format, Rendition, transcode
 from fonoteca.model.errors import UnsupportedAudioError, UsageError
 from fonoteca.serve.delivery import Closing, disposition
 from fonoteca.serve.held import HeldFile, held_file, proving
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
@@ -52,7 +53,7 @@ class Renditions:
         """Return a held recording in the format that the query names."""
         parts = raw_parts(request, "/listen/")
         object_id = object_id_of(parts[0]) if len(parts) > 1 else None
-        held = await run_sync(held_file, self._rooms, object_id, logical_path_of(parts[1:]))
+        held = await run_sync(held_file, asked_from(self._rooms, request), object_id, logical_path_of(parts[1:]))
         query = request.query_params
         rendition = rendition_of(query.get("format", Format.OPUS), query.get("kbps", "128"), query.get("from", "0"))
         return await self.render(request, held, rendition)

@@ -12,6 +12,7 @@ from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
+from fonoteca.model.terms import ANYWHERE, Place
 from fonoteca.people import People
 from fonoteca.ports import Blobs, Clock
 from fonoteca.register import Register
@@ -87,6 +88,7 @@ class ServeRooms:
     space: of the disk that the store is on, None where it is on none of this machine. edition: what is out, None before the first.
     last_backup: when, None where none is on record.
     remembered: what this process read whole. desk: where curators' decisions are carried out, None for a site without.
+    place: where what is given out goes; `locating.asked_from` says it of a request.
     """
 
     settings: Settings
@@ -107,3 +109,4 @@ class ServeRooms:
     last_backup: Callable[[], datetime | None] = lambda: None
     remembered: Remembered = field(default_factory=Remembered)
     desk: DeskSide | None = None
+    place: Place = ANYWHERE

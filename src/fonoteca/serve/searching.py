@@ -14,6 +14,7 @@ from fonoteca.model.catalogue import Coverage
 from fonoteca.search import Facets
 from fonoteca.serve.finding import Found, FoundHit, find
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.narrowing import (
     DECADES,
     HELD_NAMES,
@@ -111,7 +112,7 @@ class SearchPage:
             count = max(len(asked.q), len(asked.artist))
             raise Problem(400, f"Search for at most {WORDS_CHARACTERS_MAX} characters; these were {count:,}.", "usage")
         after = request.query_params.get("after", "")
-        found = find(self._rooms, asked, FOUND_MAX, after)
+        found = find(asked_from(self._rooms, request), asked, FOUND_MAX, after)
         indexed = self._rooms.finder.current() is not None
         counts = self._rooms.finder.facets(asked.text) if indexed and request.query_params.get("facets") != "no" else None
         if counts is not None and sum(counts.kinds.values()) < len(found.hits):
@@ -141,6 +142,7 @@ def search_router(rooms: ServeRooms) -> APIRouter:
 
     @router.get("/api/search", summary="Tracks, artists and releases for what a person typed")
     def search(
+        request: Request,
         q: Annotated[
             str,
             Query(
@@ -159,7 +161,7 @@ def search_router(rooms: ServeRooms) -> APIRouter:
         facets: Annotated[bool, Query(description="Whether to count what matches, by kind, decade, licence and held.")] = False,
     ) -> SearchAnswer:
         asked = Narrowed(q=q)
-        found = find(rooms, asked, limit, after)
+        found = find(asked_from(rooms, request), asked, limit, after)
         counted = rooms.finder.facets(asked.text) if facets and rooms.finder.current() is not None else None
         near = {each.word: [word for word, _ in each.near] for each in found.unspelled}
         return SearchAnswer([_hit_answer(hit) for hit in found.hits], found.after or None, near, _facets_answer(counted))

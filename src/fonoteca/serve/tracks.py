@@ -18,6 +18,7 @@ from fonoteca.model.rights import Kind, Scheme
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import FileRow, recording_of
 from fonoteca.rights import describe, find_licence
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts, track_url
 from fonoteca.serve.playing import Playable, playables
@@ -75,13 +76,14 @@ class TrackPages:
         object_id, logical_path = object_id_of(parts[0]) if parts else None, logical_path_of(parts[1:])
         if object_id is None or logical_path is None:
             raise Problem(404, _NO_TRACK)
-        return self._page(request, "track.html", {"view": self._held(object_id, logical_path)})
+        return self._page(request, "track.html", {"view": self._held(asked_from(self._rooms, request), object_id, logical_path)})
 
     def release(self, request: Request) -> Response:
         """Return the page of a release that the catalogue knows: which of its tracks are held, and which are not."""
         parts = raw_parts(request, "/releases/")
         recordings = self._rooms.catalogue.release_recordings(parts[0])[:RELEASE_TRACKS_MAX] if len(parts) == 1 else []
-        tracks = [track for track in map(self._known, recordings) if track is not None]
+        rooms = asked_from(self._rooms, request)
+        tracks = [track for each in recordings if (track := self._known(rooms, each)) is not None]
         if not tracks:
             raise Problem(404, "The catalogue knows no such release.")
         artists = {track.recording.artist for track in tracks}
@@ -91,14 +93,14 @@ class TrackPages:
             {"title": tracks[0].recording.release, "artist": artists.pop() if len(artists) == 1 else "", "tracks": tracks},
         )
 
-    def _held(self, object_id: ObjectId, logical_path: LogicalPath) -> TrackView:
+    def _held(self, rooms: ServeRooms, object_id: ObjectId, logical_path: LogicalPath) -> TrackView:
         """Return what a held track's page says. Raises: Problem."""
         row = self._rooms.register.file(object_id, logical_path)
         refuse_withdrawn(self._rooms, object_id, Purpose.LISTENING, row.stored.hashes.sha256 if row else "")
         owner = self._rooms.register.object(object_id)
         if row is None or owner is None or owner.item is None or owner.kind != Kind.AUDIO:
             raise Problem(404, _NO_TRACK)
-        release = object_view(self._rooms, owner)
+        release = object_view(rooms, owner)
         paths = [each.logical_path for each in release.files]
         place = paths.index(logical_path) if logical_path in paths else -1
         if place < 0:
@@ -123,7 +125,7 @@ class TrackPages:
     def _recording(self, request: Request, recording_id: str) -> Response:
         """Return the way to the held track, or the page of a recording that is known and not held. Raises: Problem."""
         recording = self._rooms.catalogue.recording(recording_id)
-        known = self._known(recording) if recording else None
+        known = self._known(asked_from(self._rooms, request), recording) if recording else None
         if recording is None or known is None:
             raise Problem(404, _NO_TRACK)
         if known.playable is not None:
@@ -132,13 +134,13 @@ class TrackPages:
         facts = {"track": recording, "licence": licence, "terms": describe(licence) if licence else ""}
         return self._page(request, "known_track.html", facts)
 
-    def _known(self, recording: Recording) -> KnownTrack | None:
+    def _known(self, rooms: ServeRooms, recording: Recording) -> KnownTrack | None:
         """Return a recording with the way to it; None for one of which all that was held was withdrawn."""
         sieve = self._rooms.register.withdrawals.sieve(Purpose.FINDING)
         rows = self._rooms.register.files_of_recording(recording.id)
         if sieve.hides(recording.held, rows):
             return None
-        found = playables(self._rooms, sieve.files(rows)[:1])
+        found = playables(rooms, sieve.files(rows)[:1])
         if not found:
             return KnownTrack(recording, f"/tracks/{recording.id}", None)
         return KnownTrack(recording, track_url(found[0].row.object_id, found[0].row.logical_path), found[0])

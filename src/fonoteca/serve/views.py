@@ -15,7 +15,7 @@ from fonoteca.model.errors import FonotecaError
 from fonoteca.model.rights import Act, Kind
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import SOURCE_CONFIRMED, DropRow, FileRow, ObjectRow, VersionRow
-from fonoteca.rights import describe
+from fonoteca.rights import describe, describe_term
 from fonoteca.serve.passage import Passage, judge_passage
 from fonoteca.serve.paths import file_url
 from fonoteca.serve.rooms import ServeRooms
@@ -93,7 +93,7 @@ class ObjectView:
         acts = self.passage.record.acts
         words = (
             (Act.HOLD, "kept here"),
-            (Act.SHARE, "shared with anyone"),
+            (Act.SHARE, f"shared {describe_term(term)}" if (term := self.passage.record.term) else "shared with anyone"),
             (Act.DERIVE, "changed and built upon"),
             (Act.COMMERCIAL, "used for money"),
         )

@@ -16,6 +16,7 @@ from fonoteca.model.errors import AudioError
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.serve.covers import drawn_cover
 from fonoteca.serve.held import HeldFile, held_file, proving
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts
 from fonoteca.serve.problems import Problem
@@ -57,7 +58,7 @@ class Waveforms:
         """Return the outline of a held recording as SVG. Raises: Problem, as for the file itself; 404 for what has none."""
         parts = raw_parts(request, "/waveforms/")
         object_id = object_id_of(parts[0]) if len(parts) > 1 else None
-        held = await run_sync(held_file, self._rooms, object_id, logical_path_of(parts[1:]))
+        held = await run_sync(held_file, asked_from(self._rooms, request), object_id, logical_path_of(parts[1:]))
         if not 0 < held.row.duration_ms <= DURATION_MS_MAX:
             raise Problem(404, "There is no picture of this sound.")
         sha256 = held.row.stored.hashes.sha256
@@ -76,7 +77,8 @@ class Waveforms:
         if row is None or row.item is None:
             raise Problem(404, "There is no such release in this archive.")
         headers = {"Cache-Control": _CACHE}
-        for picture in (*pictures_of(self._rooms, row), *pictures_beside(self._rooms, self._rooms.register.objects_of(row.item))):
+        rooms = asked_from(self._rooms, request)
+        for picture in (*pictures_of(rooms, row), *pictures_beside(rooms, rooms.register.objects_of(row.item))):
             return RedirectResponse(picture.url, 302, headers)
         drawn = str(drawn_cover(row.object_id)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
         return Response(drawn, media_type="image/svg+xml", headers=headers)

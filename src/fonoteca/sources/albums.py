@@ -15,6 +15,7 @@ from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Candidate, CandidateFile, LeftOut
 from fonoteca.model.errors import AudioError, SourceError
 from fonoteca.model.rights import Evidence, Kind, Scheme
+from fonoteca.model.terms import ALWAYS
 from fonoteca.sources.grouping import Item, OfferedFile, candidates_of, said_by, without_echo
 from fonoteca.sources.offering import SourceContext
 from fonoteca.sources.paths import logical_path, received_text
@@ -187,6 +188,7 @@ class _AlbumReader:
             fallback_title=("" if album.folder else premises.fallback_title) or received_text(os.fsencode(album.path.name)),
             source_uri=(statement.source_uri if statement else "") or premises.source_uri,
             left_out=tuple(self._left_out),
+            term=statement.term if statement else ALWAYS,
         )
         yield from candidates_of(item, offered)
 

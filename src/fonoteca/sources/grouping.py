@@ -15,6 +15,7 @@ from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Candidate, CandidateFile, LeftOut
 from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Evidence, Kind, Scheme
+from fonoteca.model.terms import ALWAYS, Term
 from fonoteca.sources.credits import credit_line, joined, uniform_album, uniform_artist
 from fonoteca.sources.statements import plain_name, suffix_of
 
@@ -45,7 +46,10 @@ class OfferedFile:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item as its source names it. title and artist: as its owner states them; "" leaves them to the tags."""
+    """An item as its source names it. title and artist: as its owner states them; "" leaves them to the tags.
+
+    term: from when, until when and where its owner lets it be shared.
+    """
 
     key: str
     title: str
@@ -53,6 +57,7 @@ class Item:
     fallback_title: str
     source_uri: str
     left_out: tuple[LeftOut, ...] = field(default=())
+    term: Term = ALWAYS
 
 
 def candidates_of(item: Item, files: Sequence[OfferedFile]) -> Iterator[Candidate]:
@@ -80,6 +85,7 @@ def candidates_of(item: Item, files: Sequence[OfferedFile]) -> Iterator[Candidat
             attribution=joined(f.credit or (credit_line(f.tags) if f.tags else "") for f in members),
             notices="\n\n".join(dict.fromkeys(text for f in members for text in f.notices if text)),
             left_out=left_out,
+            term=item.term,
         )
         left_out = ()
 

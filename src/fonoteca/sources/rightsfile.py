@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from fonoteca.model.errors import SourceError
+from fonoteca.formats.terms import term_of
+from fonoteca.model.errors import FormatError, SourceError
 from fonoteca.model.rights import Act
+from fonoteca.model.terms import ALWAYS, Term
 
 RIGHTS_FILE = "rights.toml"
 RIGHTS_BYTES_MAX = 262_144
 _REMEDY = "See docs/sources.md for all that a rights.toml may say"
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TERMS_KEYS = ("licence", "own", "acts", "attribution")
-_FOLDER_KEYS = ("id", "title", "artist", *_TERMS_KEYS, "notices", "source", "files", "artwork")
+_FOLDER_KEYS = ("id", "title", "artist", *_TERMS_KEYS, "notices", "source", "from", "until", "territories", "files", "artwork")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class FileTerms:
 
 @dataclass(frozen=True, slots=True)
 class RightsFile:
-    """A checked rights.toml. id: "" where it gives none. notices: the name of a text file beside it, "" for none."""
+    """A checked rights.toml. id: "" where it gives none. notices: the name of a text file beside it, "" for none.
+
+    term: from when, until when and where all of it may be shared.
+    """
 
     id: str
     title: str
@@ -60,6 +65,7 @@ class RightsFile:
     terms: Terms
     files: tuple[FileTerms, ...]
     artwork: Terms | None
+    term: Term = ALWAYS
 
     def override_for(self, path: str) -> FileTerms | None:
         """Return the last override whose glob fits a path, as in DEP-5; None where none does."""
@@ -93,7 +99,15 @@ def parse_rights(content: bytes, subject: str) -> RightsFile:
         terms=_terms(table, subject, ""),
         files=_overrides(table.get("files", []), subject),
         artwork=None if artwork is None else _section(artwork, _TERMS_KEYS, subject, "[artwork]"),
+        term=_term(table, subject),
     )
+
+
+def _term(table: Mapping[str, Any], subject: str) -> Term:
+    try:
+        return term_of(table.get("from"), table.get("until"), table.get("territories"))
+    except FormatError as error:
+        raise _wrong(subject, f"{error.subject}: {error.problem}") from error
 
 
 def _overrides(value: Any, subject: str) -> tuple[FileTerms, ...]:

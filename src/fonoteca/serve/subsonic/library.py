@@ -1,4 +1,4 @@
-"""What players browse, without what was withdrawn. Nothing of it is an answer yet, and no bytes pass through here."""
+"""What players browse, without what was withdrawn or is not for who asks now. Nothing is an answer yet: no bytes pass here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.subsonic.ids import Ref, path_digest
 
 HIDDEN_MAX = 20_000
-"""Withdrawn albums left out by the question itself, of the 32,766 parameters that SQLite takes. Others leave gaps in pages."""
+"""Albums that the question itself leaves out, of the 32,766 parameters that SQLite takes. Others leave gaps in pages."""
 
 ALBUMS_OF_ARTIST_MAX = 2_000
 SONGS_OF_ALBUM = 6
@@ -51,29 +51,39 @@ class Library:
         return self._rooms.register.withdrawals.masked_for((Purpose.FINDING, Purpose.LISTENING))
 
     @cached_property
+    def _closed(self) -> frozenset[ObjectId]:
+        """What does not go out now to where who asks is: a player would stumble over it."""
+        return self._rooms.register.terms.closed(self._rooms.clock.now(), self._rooms.place)
+
+    @cached_property
+    def _gone(self) -> frozenset[ObjectId]:
+        return self._closed.union(object_id for object_id, tombstone in self._masked.items() if tombstone.whole)
+
+    @cached_property
     def hidden_albums(self) -> frozenset[int]:
-        """The keys of albums that were withdrawn, as lists of what somebody keeps name them."""
-        return frozenset(object_key_of(object_id) for object_id, tombstone in self._masked.items() if tombstone.whole)
+        """The keys of albums that do not go out, as lists of what somebody keeps name them."""
+        return frozenset(map(object_key_of, self._gone))
 
     @cached_property
     def _hidden(self) -> frozenset[int]:
-        whole = (object_id for object_id, tombstone in self._masked.items() if tombstone.whole)
-        return self.shelf.keys_of(list(islice(whole, HIDDEN_MAX)))
+        return self.shelf.keys_of(list(islice(self._gone, HIDDEN_MAX)))
 
     def page(self, limit: int, offset: int = 0) -> Page:
-        """Return a part of a list, without what was withdrawn."""
+        """Return a part of a list, without what does not go out."""
         return Page(limit, offset, self._hidden)
 
     def shown(self, albums: Iterable[AlbumRow]) -> list[AlbumRow]:
-        """Return the albums that were not withdrawn."""
+        """Return the albums that go out."""
         return [album for album in albums if not self._means(album.object_id)]
 
     def heard(self, songs: Iterable[SongRow]) -> list[SongRow]:
-        """Return the songs that were not withdrawn."""
+        """Return the songs that go out."""
         return [song for song in songs if not self._means(song.album.object_id, song.sha256)]
 
     def _means(self, object_id: ObjectId, sha256: str = "") -> bool:
         tombstone = self._masked.get(object_id)
+        if object_id in self._closed:
+            return True
         return tombstone is not None and (tombstone.whole or (bool(sha256) and tombstone.means(sha256)))
 
     # One ------------------------------------------------------------------------------------------------------------

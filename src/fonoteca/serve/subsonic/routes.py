@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from fonoteca.model.errors import FonotecaError, UsageError
 from fonoteca.people.personal import Hearer
+from fonoteca.serve.locating import asked_from
 from fonoteca.serve.problems import Problem, reason_of
 from fonoteca.serve.renditions import Renditions
 from fonoteca.serve.rooms import ServeRooms
@@ -108,12 +109,13 @@ class Subsonic:
         note_asker(request, Asker(None, given.text("c")), name)
         listener = NOBODY if name in UNSIGNED else sign_in(given, self._listeners)
         note_asker(request, Asker(listener.number, given.text("c")), name)
-        now = self._rooms.clock.now()
-        library = Library(self._rooms, Random(int(now.timestamp() * 1e6)))
+        rooms = asked_from(self._rooms, request)
+        now = rooms.clock.now()
+        library = Library(rooms, Random(int(now.timestamp() * 1e6)))
         days = self._rooms.settings.people.scrobbles_kept_days
         own = Own(self._rooms.people.personal, None if listener.number is None else Hearer(listener.number, days))
         with self._rooms.register.one_moment():
-            return handler(Call(self._rooms, request, given, library, self._lookups, listener, own, now))
+            return handler(Call(rooms, request, given, library, self._lookups, listener, own, now))
 
 
 def _check_version(text: str) -> None:
