@@ -103,8 +103,9 @@ def judge_again(record: RightsRecord, policy: Policy, now: datetime, place: Plac
 
 def judge_restated(record: RightsRecord, said: Sequence[Evidence], policy: Policy, now: datetime) -> Decision:
     """Return what would be decided of something that is held by what its source says now, instead of the evidence on record."""
-    case = open_case(Facts(record.item, tuple(said), record.attribution, record.notices), policy)
-    return judge(case) or _admit(case, _Terms(record.item, record.kind, record.notices, dict(record.ai)), now)
+    case = open_case(Facts(record.item, tuple(said), record.attribution, record.notices, term=record.term), policy)
+    terms = _Terms(record.item, record.kind, record.notices, dict(record.ai), term=record.term)
+    return judge(case) or _admit(case, terms, now, ANYWHERE)
 
 
 def reserved(usage: str) -> Mapping[AiPurpose, AiConsent]:
