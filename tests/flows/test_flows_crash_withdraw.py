@@ -79,7 +79,7 @@ def test_a_withdrawal_crashed_at_any_durable_step_and_done_again_ends_the_same(
 def _check_masked(folder: Path, case: str) -> None:
     """Check that the object is masked, and gone where it was to go; the next process goes on with what a kill cut short."""
     with opened(folder) as archive:
-        assert set(archive.register.withdrawn()) == {audio("one")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one")}
         assert (archive.store.head(audio("one")) == 0) == (case != "dark")
         assert (folder / "store" / object_path(audio("one"))).exists() == (case == "dark")
         kept = [row.object_id for row in archive.register.objects("audio")]

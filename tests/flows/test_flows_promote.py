@@ -151,7 +151,7 @@ def test_whoever_followed_the_origin_is_told_and_goes_on_with_the_new_root_named
         assert looking(world / "other", world / "mirror", given).fetched_bytes == 0
         assert index_of(world / "other").promoted_from == index_of(world / "mirror").promoted_from
     with opened(world / "other") as archive:
-        assert set(archive.register.withdrawn()) == {audio("three")}
+        assert set(archive.register.withdrawals.masked()) == {audio("three")}
     with seeded(world / "other") as given:
         beginner = follow_at(world / "beginner", world / "other", given)
     assert beginner.root_sha256 == told.root_sha256
@@ -216,21 +216,23 @@ def test_what_the_origin_withdrew_stays_masked_and_is_the_promoted_archives_word
     told = promoted(world / "mirror")
     assert told.inherited == 1
     with opened(world / "mirror", clock=StoppedClock(LATER)) as archive:
-        assert set(archive.register.withdrawn()) == {audio("one"), audio("three")}, "what was dismissed, too: others hear of it"
+        assert set(archive.register.withdrawals.masked()) == {audio("one"), audio("three")}, (
+            "what was dismissed, too: others hear of it"
+        )
         assert archive.store.head(audio("three")) == 1
         known = state_of(archive.register)
     assert known == rebuilt_state(world / "mirror", tmp_path)
     with seeded(world / "mirror") as given:
         going_on(world / "other", world / "mirror", given, told.root_sha256)
     with opened(world / "other") as archive:
-        assert set(archive.register.withdrawn()) == {audio("one"), audio("three")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one"), audio("three")}
     with opened(world / "mirror", clock=StoppedClock(LATER)) as archive:
         reinstate(withdraw_rooms(archive), audio("three"), "the claim was taken back")
         put_out(archive)
     with seeded(world / "mirror") as given:
         looking(world / "other", world / "mirror", given)
     with opened(world / "other") as archive:
-        assert set(archive.register.withdrawn()) == {audio("one")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one")}
 
 
 def test_what_a_follower_heard_and_the_promoted_archive_did_not_stays_masked(world: Path, tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_what_a_follower_heard_and_the_promoted_archive_did_not_stays_masked(wor
         for _ in range(2):
             going_on(world / "other", world / "mirror", given, told.root_sha256)
     with opened(world / "other") as archive:
-        assert set(archive.register.withdrawn()) == {audio("two"), audio("three")}
+        assert set(archive.register.withdrawals.masked()) == {audio("two"), audio("three")}
         known = state_of(archive.register)
     assert known == rebuilt_state(world / "other", tmp_path)
 

@@ -91,7 +91,7 @@ def test_each_answer_of_a_source_has_its_consequence(host: SourceHost, tmp_path:
         register = archive.register
         waiting = {row.subject: row.rule for row in register.decisions("open", 10)}
         assert sorted(waiting.values()) == ["source-changed", "source-gone", "source-gone"]
-        assert not register.withdrawn(), "what was given is not taken back by a web page"
+        assert not register.withdrawals.masked(), "what was given is not taken back by a web page"
         # A person settles it, and is not asked the same again; the log alone tells all of it.
         rule(archive, [found["less"].question.object_id], Ruling(BY, "it was given under this", archive.clock.now()))
         assert again(archive)["less"].became is Became.RESTATED
@@ -125,8 +125,8 @@ def test_where_the_settings_say_so_it_goes_dark_until_somebody_decided(host: Sou
     change(host)
     with asking(folder) as archive:
         assert sum(each.became is Became.DOUBTED for each in again(archive).values()) == 3
-        assert {each.state for each in archive.register.withdrawn().values()} == {WithdrawalState.DISPUTED}
-        assert len(archive.register.withdrawn()) == 3
+        assert {each.state for each in archive.register.withdrawals.masked().values()} == {WithdrawalState.DISPUTED}
+        assert len(archive.register.withdrawals.masked()) == 3
         assert set(again(archive)) == {"more", "same"}, "nobody is asked about what is masked"
 
 

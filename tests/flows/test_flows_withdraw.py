@@ -42,7 +42,7 @@ def test_what_is_withdrawn_is_masked_and_its_bytes_are_kept(archive_folder: Path
     with opened(archive_folder) as archive:
         (stated,) = withdraw(withdraw_rooms(archive), audio("one"), DARK)
         assert stated.made
-        assert archive.register.withdrawn() == {audio("one"): stated.withdrawal.tombstone}
+        assert archive.register.withdrawals.masked() == {audio("one"): stated.withdrawal.tombstone}
         assert archive.store.head(audio("one")) == 1
         assert not [track for track in archive.register.held_tracks() if track.object_id == audio("one")]
         known = state_of(archive.register)
@@ -85,7 +85,7 @@ def test_statements_follow_each_other_and_are_counted(archive_folder: Path, tmp_
         assert (decided.withdrawal.tombstone.number, decided.withdrawal.tombstone.prior) == (2, 1)
         assert decided.withdrawal.tombstone.dates.notice_at == NOW
         (back,) = reinstate(rooms, audio("one"), "the claim was withdrawn")
-        assert archive.register.withdrawn() == {}
+        assert archive.register.withdrawals.masked() == {}
         assert counts(archive.register.withdrawals.all()) == {"state": {"reinstated": 1}, "reason": {"rights-holder": 1}}
         assert back.withdrawal.tombstone.prior == 2
         known = state_of(archive.register)
@@ -98,8 +98,8 @@ def test_a_restriction_masks_for_its_purposes_alone(archive_folder: Path) -> Non
         withdraw(
             withdraw_rooms(archive), audio("one"), Order(WithdrawalState.RESTRICTED, Reason.LICENCE_MISTAKEN, "x", scope=scope)
         )
-        assert audio("one") in archive.register.withdrawn(Purpose.SHARING)
-        assert audio("one") not in archive.register.withdrawn(Purpose.LISTENING)
+        assert audio("one") in archive.register.withdrawals.masked(Purpose.SHARING)
+        assert audio("one") not in archive.register.withdrawals.masked(Purpose.LISTENING)
 
 
 def test_what_is_purged_is_gone_and_its_tombstone_and_events_stay(archive_folder: Path, tmp_path: Path) -> None:

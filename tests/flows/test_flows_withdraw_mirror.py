@@ -112,7 +112,7 @@ def test_a_mirror_masks_at_its_next_refresh_and_says_so(world: Path, tmp_path: P
     done = refresh(world)
     assert done.withdrawn == 1
     with opened(world / "mirror") as archive:
-        assert set(archive.register.withdrawn()) == {audio("one")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one")}
         assert archive.store.head(audio("one")) == 1, "its bytes are kept"
         told = acknowledged(archive.editions)
         assert told is not None
@@ -204,7 +204,7 @@ def test_what_a_mirror_purged_is_fetched_again_when_it_is_reinstated(world: Path
     refresh(world)
     with opened(world / "mirror") as archive:
         assert archive.store.head(audio("one")) == 1
-        assert not archive.register.withdrawn()
+        assert not archive.register.withdrawals.masked()
 
 
 def test_an_operator_may_keep_or_dismiss_and_a_new_statement_is_decided_anew(world: Path) -> None:
@@ -214,11 +214,11 @@ def test_an_operator_may_keep_or_dismiss_and_a_new_statement_is_decided_anew(wor
         rooms = withdraw_rooms(archive)
         decide(rooms, audio("one"), Answer.KEEP)
         decide(rooms, audio("two"), Answer.DISMISS, "the claim does not hold here")
-        assert set(archive.register.withdrawn()) == {audio("one")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one")}
     at_origin(world, 2, ("purge", "two"))
     refresh(world)
     with opened(world / "mirror") as archive:
-        assert set(archive.register.withdrawn()) == {audio("one"), audio("two")}
+        assert set(archive.register.withdrawals.masked()) == {audio("one"), audio("two")}
         told = acknowledged(archive.editions)
         assert told is not None
         assert (told.pending, [(a.object_id, a.answer) for a in told.answers]) == (1, [(audio("one"), Answer.KEEP)])
@@ -254,7 +254,7 @@ def test_what_is_withdrawn_is_not_exported(world: Path) -> None:
         withdraw(withdraw_rooms(archive), audio("one"), DARK)
         with pytest.raises(RightsError, match="a holder of rights asked for it"):
             clear(export_rooms(archive, Quiet()), [audio("one")])
-        assert audio("one") in archive.register.withdrawn(Purpose.EXPORTING)
+        assert audio("one") in archive.register.withdrawals.masked(Purpose.EXPORTING)
 
 
 def test_doctor_speaks_of_what_waits_for_a_person(world: Path) -> None:

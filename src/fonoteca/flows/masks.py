@@ -23,7 +23,7 @@ class Masks:
     @classmethod
     def now(cls, register: Register) -> Masks:
         """Return the masks as they are now. Cost: the number of withdrawals."""
-        return cls(register.withdrawn(Purpose.SHARING), frozenset(register.withdrawals.purged()))
+        return cls(register.withdrawals.masked(Purpose.SHARING), frozenset(register.withdrawals.purged()))
 
     def __bool__(self) -> bool:
         """Whether anything is masked."""

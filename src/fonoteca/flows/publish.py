@@ -189,7 +189,7 @@ def _snapshot(rooms: PublishRooms) -> Snapshot:
         return refresh(rooms.catalogue)
     except UsageError:
         in_force = rooms.catalogue.catalogue.snapshot()
-        if in_force is None or not rooms.register.withdrawn():
+        if in_force is None or not rooms.register.withdrawals.masked():
             raise
         return in_force
 

@@ -115,7 +115,7 @@ def questions(rooms: RecheckRooms, asked: Round) -> Iterator[Question]:
     """Yield what would be asked, the longest ago first. Nobody is asked. Cost: a read of each object's rights."""
     kinds = asked.kinds or tuple(restating_kinds())
     before = rooms.clock.now() - timedelta(days=rooms.settings.cycle_days) if asked.due else None
-    masked = rooms.register.withdrawn()
+    masked = rooms.register.withdrawals.masked()
     # What leads nowhere is looked past, within a bound, so that it keeps nobody else from being asked.
     found = 0
     for row in rooms.register.asking.longest_ago(kinds, before, asked.items_max * 2 + len(masked)):

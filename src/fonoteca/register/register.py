@@ -17,7 +17,7 @@ from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, S
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
 from fonoteca.model.rights import Hold, Refusal, RightsRecord
-from fonoteca.model.withdrawal import Purpose, Tombstone
+from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import portable, queries, reading
 from fonoteca.register.asking import Asking
 from fonoteca.register.auditing import Auditing
@@ -379,10 +379,6 @@ class Register:
     def withdrawals(self) -> Withdrawals:
         """The register as withdrawals know it: every statement, and what is under way."""
         return Withdrawals(self._reading, self._write)
-
-    def withdrawn(self, purpose: Purpose | None = None) -> Mapping[ObjectId, Tombstone]:
-        """Return what is not given out for a purpose; None: for any at all. Cost: the number of statements."""
-        return self.withdrawals.masked(purpose)
 
     # What was checked, and what happened ----------------------------------------------------------------------------
 

@@ -155,7 +155,7 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     def health(response: Response) -> HealthAnswer:
         response.headers["Cache-Control"] = "no-store"
         totals = rooms.register.totals()
-        masked, mirror = len(rooms.register.withdrawn()), mirror_answer(rooms)
+        masked, mirror = len(rooms.register.withdrawals.masked()), mirror_answer(rooms)
         return HealthAnswer("ok", rooms.settings.name, __version__, totals.objects, totals.files, totals.bytes, masked, mirror)
 
     @router.get("/ready", summary="Whether register and store answer: for whoever decides where requests go")

@@ -126,7 +126,7 @@ class HealthTold:
             totals=rooms.register.totals(),
             music=rooms.register.totals(Kind.AUDIO),
             space=_known(rooms.space),
-            withdrawn=len(rooms.register.withdrawn()),
+            withdrawn=len(rooms.register.withdrawals.masked()),
             edition=self.edition(),
             mirror=mirror_answer(rooms),
             least_seeds=min(seeds) if seeds else None,

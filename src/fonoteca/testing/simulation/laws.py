@@ -120,7 +120,7 @@ def the_store_is_valid(world: World) -> None:
 def what_was_withdrawn_stays_so(world: World, archive: Archive) -> None:
     """Raise LawBroken when an object that somebody was told is withdrawn is not masked, or one that was purged is there."""
     law = "what-was-withdrawn-stays-so"
-    masked = archive.register.withdrawn()
+    masked = archive.register.withdrawals.masked()
     for object_id in world.withdrawn - masked.keys():
         raise LawBroken(law, f"{object_id} is not masked")
     for path in world.purged:
