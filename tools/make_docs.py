@@ -88,6 +88,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             " --licence https://creativecommons.org/licenses/by/4.0/",
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'his heirs object' --stays-out",
         ),
+        "correct": (
+            "fonoteca correct urn:fonoteca:audio:folder:night title='Nachtmusik' --reason 'the sleeve says so'",
+            "fonoteca correct urn:fonoteca:audio:folder:night '01 a.flac:track_number=7' '01 a.flac:date=1994' --reason '...' --dry-run",
+            "fonoteca correct --from corrections.csv --reason 'the label sent a list'",
+        ),
         "desk work": ("fonoteca desk work",),
         "desk list": ("fonoteca desk list", "fonoteca desk list --state failed --json"),
         "desk show": ("fonoteca desk show 7",),

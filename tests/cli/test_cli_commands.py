@@ -40,6 +40,7 @@ BUILT = {
         "catalogue apply",
         "catalogue synth",
         "coverage",
+        "correct",
         "plan",
         "acquire",
         "audit",

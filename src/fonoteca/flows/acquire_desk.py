@@ -23,7 +23,7 @@ from fonoteca.flows.records import Entry, unrecorded
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX
 from fonoteca.ingest import IngestContext, Staged
-from fonoteca.model.corridor import Candidate, Event, LeftOut, StagedVersion
+from fonoteca.model.corridor import Candidate, Event, LeftOut, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, FonotecaError, SourceError
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Admission, Decision, Evidence, Hold, Policy, Refusal
@@ -183,7 +183,7 @@ class _Batch:
                 if not isinstance(commit, Commit):
                     raise commit
                 entries += unrecorded(rooms.store, rooms.register, commit.version)
-                entries.append((commit.version, commit.rights, _description(turn.candidate)))
+                entries.append((commit.version, commit.rights, self._description(turn.candidate, commit.version)))
                 held.append((number, turn, commit))
             except FixityError as error:
                 self._outcomes[number] = Failed(turn.candidate.item, error)
@@ -191,6 +191,11 @@ class _Batch:
             rooms.register.record_many(entries)
         for number, turn, commit in held:
             self._outcomes[number] = self._hold(turn, commit)
+
+    def _description(self, candidate: Candidate, stored: StoredVersion) -> Description:
+        """Return how the register describes an object. A later version may be called otherwise than its source does: corrected."""
+        known = candidate if stored.version == 1 else self._rooms.store.metadata(stored.object_id)
+        return Description(title=known.title, artist=known.artist, source_uri=known.source_uri)
 
     def _is_healed(self, number: int, staged: StagedVersion) -> bool:
         """Return whether the item's object is as it should be, healed from what is offered where it can be; else it has failed."""
@@ -254,8 +259,3 @@ def _evidence(turn: Turn) -> tuple[Evidence, ...]:
     if isinstance(turn.staged, StagedVersion):
         return turn.staged.admission.evidence
     return ()
-
-
-def _description(candidate: Candidate) -> Description:
-    """Return how the register describes the object."""
-    return Description(title=candidate.title, artist=candidate.artist, source_uri=candidate.source_uri)

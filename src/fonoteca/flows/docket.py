@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fonoteca.flows.actions import Action, DeskRooms
+from fonoteca.flows.correct import CORRECT
 from fonoteca.flows.rulings import RULE
 from fonoteca.model.desk import UNDO, Entry, EntryState, Order
 from fonoteca.model.errors import FonotecaError, StoreError, UsageError
@@ -108,6 +109,7 @@ ACTIONS: Mapping[str, Action] = {
     action.name: action
     for action in (
         RULE,
+        CORRECT,
         Action(UNDO, "Undone", _check_undo, _undo),
     )
 }

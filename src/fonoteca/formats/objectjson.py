@@ -18,7 +18,7 @@ from fonoteca.formats.instants import instant
 from fonoteca.formats.strictjson import json_bytes, parse_json
 from fonoteca.formats.terms import parse_term, term_json
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
-from fonoteca.model.corridor import LeftOut, StoredFile
+from fonoteca.model.corridor import Correction, LeftOut, StoredFile
 from fonoteca.model.errors import FormatError
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import ContentPath, ItemKey, LogicalPath, Sha256
@@ -47,7 +47,10 @@ _E = TypeVar("_E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class ObjectMetadata:
-    """What metadata.json says. files: in order of logical path. left_out: files of the item that were not taken."""
+    """What metadata.json says. files: in order of logical path. left_out: files of the item that were not taken.
+
+    corrections: what of it is a curator's word, in order.
+    """
 
     item: ItemKey
     kind: Kind
@@ -57,6 +60,7 @@ class ObjectMetadata:
     piece_bytes: int
     files: tuple[StoredFile, ...]
     left_out: tuple[LeftOut, ...]
+    corrections: tuple[Correction, ...] = ()
 
 
 def metadata_json(metadata: ObjectMetadata) -> bytes:
@@ -72,6 +76,7 @@ def metadata_json(metadata: ObjectMetadata) -> bytes:
             "piece_bytes": metadata.piece_bytes,
             "files": [_file_json(file) for file in sorted(metadata.files, key=lambda f: f.logical_path)],
             "left_out": [{"logical_path": f.logical_path, "rule": f.rule, "reason": f.reason} for f in metadata.left_out],
+            **_corrections_json(metadata.corrections),
         },
         METADATA,
     )
@@ -95,6 +100,7 @@ def parse_metadata(content: bytes) -> ObjectMetadata:
         piece_bytes=piece_bytes,
         files=files,
         left_out=tuple(LeftOut(f.text("logical_path"), f.text("rule"), f.text("reason")) for f in found.objects("left_out")),
+        corrections=() if found.absent("corrections") else tuple(_parse_correction(f) for f in found.objects("corrections")),
     )
 
 
@@ -203,6 +209,16 @@ def published_statement(scheme: Scheme, statement: str) -> str:
         return statement
     short = len(statement) <= _DESCRIPTION_CHARACTERS_MAX and "\n" not in statement and "@" not in statement
     return statement if short else "free text, kept private"
+
+
+def _corrections_json(corrections: Sequence[Correction]) -> dict[str, Any]:
+    """Return the field of corrections; none where there are none, so that nothing changes for an object without."""
+    found = [{"of": each.of, "field": each.field, "was": each.was, "says": each.says} for each in corrections]
+    return {"corrections": found} if found else {}
+
+
+def _parse_correction(found: _Fields) -> Correction:
+    return Correction(found.text("of"), found.text("field"), found.text("was"), found.text("says"))
 
 
 def _file_json(file: StoredFile) -> dict[str, Any]:

@@ -151,6 +151,19 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What a curator says in place of what a source or a file's tags say. of: the file's logical path, "" for the item itself.
+
+    field: its name in metadata.json. was, says: the values as text; "" for none, a list with ", " between.
+    """
+
+    of: str
+    field: str
+    was: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredVersion:
     """One version of an object that is acknowledged: durable, and proved by its inventory.
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from fonoteca.formats import ocfl
+from fonoteca.formats.corrections import corrected, uncorrected
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.objectjson import (
     METADATA,
@@ -285,7 +286,10 @@ def _same(root: Root, inventory: Inventory, staged: StagedVersion, record: Right
     metadata = read_metadata(root, inventory)
     candidate = staged.candidate
     facts = (candidate.title, candidate.artist, candidate.source_uri)
-    if metadata is None or (metadata.title, metadata.artist, metadata.source_uri) != facts:
+    if metadata is None:
+        return False
+    bare = uncorrected(metadata)
+    if (bare.title, bare.artist, bare.source_uri) != facts:
         return False
     heard = {file.logical_path for file in staged.files if file.probe is not None}
     return not any(file.probe is None and file.logical_path in heard for file in metadata.files)
@@ -312,6 +316,9 @@ def _assemble(
         files.append(StoredFile(file.logical_path, places[digest], file.hashes, file.media_type, file.probe, file.tags))
     state = {file.logical_path: file.hashes.sha256 for file in files}
     metadata = _metadata(root, staged, tuple(files))
+    held = None if before is None else read_metadata(root, before.inventory)
+    if held is not None:
+        metadata = corrected(metadata, held.corrections)
     for path, content in ((METADATA, metadata_json(metadata)), (RIGHTS, record_json(record))):
         small = hash_bytes(content, root.piece_bytes)
         state[path] = small.sha256

@@ -1,16 +1,17 @@
-"""What is found out about a held object later: a new version of its metadata.json, and nothing else is written."""
+"""What is found out about a held object later, or put right in it: a new version of its metadata.json, and no other file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from fonoteca.formats import ocfl
+from fonoteca.formats.corrections import corrected, uncorrected
 from fonoteca.formats.hashing import hash_bytes
 from fonoteca.formats.objectjson import METADATA, RIGHTS, ObjectMetadata, metadata_json, parse_rights
 from fonoteca.formats.ocfl import InventoryVersion
 from fonoteca.model.audio import Examined
-from fonoteca.model.corridor import LeftOut, StoredFile
+from fonoteca.model.corridor import Correction, LeftOut, StoredFile
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId
 from fonoteca.store.commit import Commit, NewVersion, put_version
@@ -21,13 +22,23 @@ from fonoteca.store.root import Root, read_logical
 
 def revise(root: Root, object_id: ObjectId, findings: Mapping[LogicalPath, Examined | LeftOut], message: str) -> Commit:
     """Return the object with what was found out about its files; no version is made when it says so already."""
+    return _anew(root, object_id, lambda metadata: _revised(metadata, findings), message)
+
+
+def correct(root: Root, object_id: ObjectId, said: Sequence[Correction], message: str) -> Commit:
+    """Return the object with corrections made; no version is made when it says so already."""
+    return _anew(root, object_id, lambda metadata: corrected(metadata, said), message)
+
+
+def _anew(root: Root, object_id: ObjectId, change: Callable[[ObjectMetadata], ObjectMetadata], message: str) -> Commit:
+    """Return the object with other metadata."""
     before = settled_head(root, object_id)
     metadata = None if before is None else read_metadata(root, before.inventory)
     if before is None or metadata is None:
         raise UsageError(object_id, "no such object of audio or artwork is held", "Search for its title, or check the id.")
     inventory = before.inventory
     record = parse_rights(read_logical(root, inventory, inventory.state, RIGHTS))
-    revised = _revised(metadata, findings)
+    revised = change(metadata)
     if revised == metadata:
         return Commit(read_version(root, object_id, None), made=False, rights=record)
     content = metadata_json(revised)
@@ -42,10 +53,11 @@ def revise(root: Root, object_id: ObjectId, findings: Mapping[LogicalPath, Exami
 
 
 def _revised(metadata: ObjectMetadata, findings: Mapping[LogicalPath, Examined | LeftOut]) -> ObjectMetadata:
-    """Return metadata with the findings in it."""
+    """Return metadata with the findings in it, corrected as it was."""
+    bare, said = uncorrected(metadata), metadata.corrections
     files: list[StoredFile] = []
     left_out = list(metadata.left_out)
-    for file in metadata.files:
+    for file in bare.files:
         match findings.get(file.logical_path):
             case Examined(media_type=media_type, probe=probe, tags=tags):
                 files.append(replace(file, media_type=media_type, probe=probe, tags=tags))
@@ -54,4 +66,4 @@ def _revised(metadata: ObjectMetadata, findings: Mapping[LogicalPath, Examined |
             case None:
                 files.append(file)
     ordered = sorted(left_out, key=lambda each: (each.logical_path, each.rule))
-    return replace(metadata, files=tuple(files), left_out=tuple(ordered))
+    return corrected(replace(bare, files=tuple(files), left_out=tuple(ordered)), said)

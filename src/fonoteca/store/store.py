@@ -11,7 +11,7 @@ from fonoteca.formats.claim import Claim
 from fonoteca.formats.objectjson import RIGHTS, ObjectMetadata, parse_rights
 from fonoteca.formats.ocfl_history import VersionChange, history
 from fonoteca.model.audio import Examined
-from fonoteca.model.corridor import Damage, Event, LeftOut, MemberFile, StagedVersion, StoredVersion
+from fonoteca.model.corridor import Correction, Damage, Event, LeftOut, MemberFile, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, StoreError, UsageError
 from fonoteca.model.fixity import Stamp
 from fonoteca.model.hashes import FileHashes
@@ -95,6 +95,14 @@ class Store:
         when the object says all of this already. Raises: UsageError when it is not held, FixityError when it is damaged.
         """
         return revision.revise(self._root, object_id, findings, message)
+
+    def correct(self, object_id: ObjectId, said: Sequence[Correction], message: str) -> Commit:
+        """Return the object with corrections made: a version that shares all content with the one before, but for metadata.json.
+
+        What each replaces is taken from the object, and not from `was`. No version is made when it says all of this already.
+        Raises: UsageError when it is not held, FixityError when it is damaged.
+        """
+        return revision.correct(self._root, object_id, said, message)
 
     def commit_document(self, object_id: ObjectId, files: Mapping[str, bytes], message: str) -> StoredVersion:
         """Return the object that holds exactly these small files; no version is made when it holds them already."""
