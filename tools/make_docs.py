@@ -90,7 +90,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "correct": (
             "fonoteca correct urn:fonoteca:audio:folder:night title='Nachtmusik' --reason 'the sleeve says so'",
-            "fonoteca correct urn:fonoteca:audio:folder:night '01 a.flac:track_number=7' '01 a.flac:date=1994' --reason '...' --dry-run",
+            "fonoteca correct urn:fonoteca:audio:folder:night '01 a.flac:track_number=7' --reason 'the label says so' --dry-run",
             "fonoteca correct --from corrections.csv --reason 'the label sent a list'",
         ),
         "desk work": ("fonoteca desk work",),
