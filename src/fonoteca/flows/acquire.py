@@ -49,7 +49,8 @@ def acquire(rooms: AcquireRooms, kind: str, ref: str) -> Iterator[Outcome]:
     Raises: SourceError when the source itself cannot be read; StoreError when the archive's own disk fails.
     """
     found = False
-    for _, outcome in acquire_offers(rooms, SOURCES[kind].candidates(ref, rooms.sources), ref):
+    offers = SOURCES[kind].candidates(ref, rooms.sources)
+    for _, outcome in acquire_offers(rooms, offers, ref, reference=f"{kind} {ref}"):
         found = True
         yield outcome
     if not found:
@@ -57,14 +58,15 @@ def acquire(rooms: AcquireRooms, kind: str, ref: str) -> Iterator[Outcome]:
 
 
 def acquire_offers(
-    rooms: AcquireRooms, offers: Iterable[Candidate], label: str, watch: Watch = NOBODY
+    rooms: AcquireRooms, offers: Iterable[Candidate], label: str, watch: Watch = NOBODY, reference: str = ""
 ) -> Iterator[tuple[Candidate, Outcome]]:
     """Yield each candidate with its outcome, in the order of the offers, once it is durable.
 
+    reference: `KIND REF` of all of them, "" where each has its own.
     What was fetched for a candidate is removed once the caller asks for the next one: by then the caller knows of it for good.
     Raises: what `offers` raises, after the outcomes of what came before; StoreError when the archive's own disk fails.
     """
-    run = _Run(rooms, offers, label)
+    run = _Run(rooms, offers, label, reference)
     with Fetching(FetchRooms(rooms.sources.web, rooms.sources.staging, rooms.policy, rooms.clock, watch)) as fetching:
         for outcome in run.outcomes(fetching):
             candidate = run.told.popleft()
@@ -85,9 +87,9 @@ class _Seat:
 class _Run:
     """One run over a source. trouble: why it ended before the source did; what it gave until then is seen to first."""
 
-    def __init__(self, rooms: AcquireRooms, offers: Iterable[Candidate], label: str) -> None:
+    def __init__(self, rooms: AcquireRooms, offers: Iterable[Candidate], label: str, reference: str) -> None:
         self._rooms = rooms
-        self._label = label
+        self._label, self._reference = label, reference
         self._offers = iter(offers)
         self._decided: deque[_Seat] = deque()
         self.told: deque[Candidate] = deque()
@@ -123,7 +125,7 @@ class _Run:
             elif isinstance(fetched.reason, SourceError):
                 seat.turn = replace(seat.turn, staged=fetched.reason)
             else:
-                seat.turn = Turn(fetched.candidate, fetched.reason)
+                seat.turn = Turn(fetched.candidate, fetched.reason, reference=self._reference)
 
     def _admitted(self, waiting: deque[_Seat]) -> Iterator[tuple[Candidate, Admission]]:
         """Yield the candidates that may be held, each after rights have decided; all are noted in the order of the source.
@@ -137,7 +139,7 @@ class _Run:
                 candidate, stays_out = self._with_ruling(offered)
                 decision = self._withdrawn(candidate) or stays_out or decide(candidate, rooms.policy, rooms.clock.now())
                 decision = self._narrowed(candidate, decision) or decision
-                seat = _Seat(Turn(candidate, decision))
+                seat = _Seat(Turn(candidate, decision, reference=self._reference))
                 self._decided.append(seat)
                 self.told.append(candidate)
                 if isinstance(decision, Admission):

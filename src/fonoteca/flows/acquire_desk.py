@@ -10,7 +10,7 @@ small ones shares the waits for the disk. Order in a batch:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 
@@ -22,11 +22,12 @@ from fonoteca.flows.healing import heal_from_source
 from fonoteca.flows.records import Entry, unrecorded
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX
+from fonoteca.formats.dossiers import bounded, dossier_json, said_digest
 from fonoteca.ingest import IngestContext, Staged
 from fonoteca.model.corridor import Candidate, Event, LeftOut, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, FonotecaError, SourceError
 from fonoteca.model.ids import ItemKey, ObjectId
-from fonoteca.model.rights import Admission, Decision, Evidence, Hold, Policy, Refusal
+from fonoteca.model.rights import Admission, Decision, Dossier, Evidence, Hold, Policy, PublishedEvidence, Refusal
 from fonoteca.ports import Clock, Progress
 from fonoteca.register import Description, Register
 from fonoteca.sources import SourceContext
@@ -80,11 +81,12 @@ Outcome = Acquired | Refusal | Hold | Failed
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A candidate on its way: what rights decided, and what staging made of it where they admitted it."""
+    """A candidate on its way: what rights decided, and what staging made of it where they admitted it. reference: `KIND REF`."""
 
     candidate: Candidate
     decision: Decision
     staged: Staged | None = None
+    reference: str = ""
 
     @property
     def object_id(self) -> ObjectId:
@@ -145,7 +147,7 @@ class _Batch:
         self._turns = turns
         self._outcomes: dict[int, Outcome] = {}
         self._told: list[Event] = []
-        self._verdicts: list[tuple[Refusal | Hold, ItemKey]] = []
+        self._verdicts: list[tuple[Refusal | Hold, ItemKey, Dossier]] = []
 
     def settle(self) -> list[Outcome]:
         """Return the outcomes in order of the turns."""
@@ -160,8 +162,8 @@ class _Batch:
             elif isinstance(turn.staged, SourceError):
                 self._outcomes[number] = Failed(turn.candidate.item, turn.staged)
         record_events(rooms, self._told)
-        for verdict, item in self._verdicts:
-            rooms.register.record_decision(verdict, item, rooms.clock.now())
+        for verdict, item, dossier in self._verdicts:
+            rooms.register.record_decision(verdict, item, rooms.clock.now(), dossier)
         for outcome in self._outcomes.values():
             if isinstance(outcome, Failed):  # in a segment of its own: it is told of each time, whatever its neighbours do
                 record_events(rooms, [self._event("failed", outcome.item, (("reason", str(outcome.error)),))])
@@ -235,12 +237,15 @@ class _Batch:
         rooms, candidate = self._rooms, turn.candidate
         verdict = replace(verdict, subject=turn.object_id if verdict.subject == candidate.item else verdict.subject)
         what = REFUSED if isinstance(verdict, Refusal) else HELD_FOR_REVIEW
-        if not self._is_told(what, verdict.subject, {"rule": verdict.rule, "reason": verdict.reason}):
+        dossier = _dossier(turn, rooms.evidence.digest)
+        # Told again when the evidence changed, so that a rebuild has what a person decides by.
+        if not self._is_told(what, verdict.subject, {"rule": verdict.rule, "reason": verdict.reason, "said": said_digest(dossier)}):
             asked = verdict.remedy if isinstance(verdict, Refusal) else verdict.question
-            salted = ",".join(digest for each in candidate.evidence if (digest := rooms.evidence.digest(each)))
+            salted = ",".join(each.salted_sha256 for each in dossier.evidence if each.salted_sha256)
             facts = (("item", candidate.item), ("rule", verdict.rule), ("reason", verdict.reason), ("next", asked))
-            self._told.append(self._event(what, verdict.subject, (*facts, ("evidence", salted))))
-        self._verdicts.append((verdict, candidate.item))
+            more = (("evidence", salted), ("said", said_digest(dossier)), ("dossier", dossier_json(dossier)))
+            self._told.append(self._event(what, verdict.subject, (*facts, *more)))
+        self._verdicts.append((verdict, candidate.item, dossier))
 
     def _is_told(self, what: str, subject: str, facts: Mapping[str, str | int]) -> bool:
         """Return whether an event about a subject that says this is known: a run that was killed before it told is made good."""
@@ -259,3 +264,12 @@ def _evidence(turn: Turn) -> tuple[Evidence, ...]:
     if isinstance(turn.staged, StagedVersion):
         return turn.staged.admission.evidence
     return ()
+
+
+def _dossier(turn: Turn, digest: Callable[[Evidence], str]) -> Dossier:
+    """Return what is kept of a candidate that rights did not admit. digest: the salted one of a piece of evidence."""
+    candidate = turn.candidate
+    evidence = tuple(
+        PublishedEvidence(e.scheme, e.statement, e.source_uri, e.declarer, e.observed_at, digest(e)) for e in candidate.evidence
+    )
+    return bounded(Dossier(candidate.title, candidate.artist, candidate.source_uri, turn.reference, evidence))

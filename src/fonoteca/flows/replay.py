@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from fonoteca.flows.checks import DAMAGED, HEALED, QUARANTINED, RELEASED
 from fonoteca.flows.rulings import RULED, RULED_OUT, TAKEN_BACK, settlement
 from fonoteca.formats.checklists import CHECKED, parse_checked
+from fonoteca.formats.dossiers import parse_dossier
 from fonoteca.model.corridor import Event
-from fonoteca.model.rights import Hold, Refusal
+from fonoteca.model.rights import Dossier, Hold, Refusal
 from fonoteca.register import Register
 
 REFUSED, HELD_FOR_REVIEW = "refused", "held-for-review"
@@ -23,12 +24,14 @@ def replay(register: Register, events: Iterable[Event]) -> None:
 
 def _refused(register: Register, event: Event) -> None:
     facts = _texts(event)
-    register.record_decision(Refusal(event.subject, facts["rule"], facts["reason"], facts["next"]), facts["item"], event.at)
+    refusal = Refusal(event.subject, facts["rule"], facts["reason"], facts["next"])
+    register.record_decision(refusal, facts["item"], event.at, _dossier(event))
 
 
 def _held(register: Register, event: Event) -> None:
     facts = _texts(event)
-    register.record_decision(Hold(event.subject, facts["rule"], facts["reason"], facts["next"]), facts["item"], event.at)
+    hold = Hold(event.subject, facts["rule"], facts["reason"], facts["next"])
+    register.record_decision(hold, facts["item"], event.at, _dossier(event))
 
 
 def _ruled(register: Register, event: Event) -> None:
@@ -59,6 +62,11 @@ def _quarantined(register: Register, event: Event) -> None:
 
 def _released(register: Register, event: Event) -> None:
     register.auditing.release(event.subject)
+
+
+def _dossier(event: Event) -> Dossier:
+    """Return what an event tells of an item; of events of before there were dossiers, nothing."""
+    return parse_dossier(_texts(event).get("dossier", ""), event.subject)
 
 
 def _texts(event: Event) -> dict[str, str]:

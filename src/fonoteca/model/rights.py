@@ -215,6 +215,21 @@ class PublishedEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Dossier:
+    """What is kept of an item that rights did not admit, for who decides about it.
+
+    reference: `KIND REF`, as `acquire` took it, "" where that is not known. more: pieces of evidence beyond those that are here.
+    """
+
+    title: str = ""
+    artist: str = ""
+    source_uri: str = ""
+    reference: str = ""
+    evidence: tuple[PublishedEvidence, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RightsRecord:
     """An admission as rights.json keeps it; `fonoteca.rights.judge_again` makes an `Admission` of it or does not."""
 

@@ -12,6 +12,7 @@ from fonoteca.register.auditing import Auditing, DueRow, Quarantined, SeenRow, V
 from fonoteca.register.changes import ChangeRow, Changes, Position, Span
 from fonoteca.register.naming import IGNORED_ARTICLES, name_key, object_key_of, sort_name
 from fonoteca.register.register import Register
+from fonoteca.register.review import Review, Sift, Tally
 from fonoteca.register.rows import (
     Check,
     CheckRow,
@@ -63,13 +64,16 @@ __all__ = [
     "Position",
     "Quarantined",
     "Register",
+    "Review",
     "SeenRow",
     "Shelf",
     "Sieve",
+    "Sift",
     "SongRow",
     "Soundness",
     "SoundnessKnown",
     "Span",
+    "Tally",
     "Totals",
     "Verdict",
     "VersionRow",

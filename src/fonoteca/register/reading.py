@@ -178,6 +178,10 @@ def decision_row(row: Row[Any]) -> DecisionRow:
         state=DecisionState(row.state),
         settlement=row.settlement,
         settled_at=row.settled_at,
+        title=row.title,
+        artist=row.artist,
+        source=row.source,
+        said=row.said,
     )
 
 

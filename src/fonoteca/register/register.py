@@ -16,7 +16,7 @@ from fonoteca.model.catalogue import HeldTrack
 from fonoteca.model.corridor import Damage, Drop, DropKind, DropMember, Event, StoredVersion
 from fonoteca.model.hashes import FileHashes
 from fonoteca.model.ids import DropId, ObjectId
-from fonoteca.model.rights import Hold, Refusal, RightsRecord
+from fonoteca.model.rights import Dossier, Hold, Refusal, RightsRecord
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import portable, queries, reading
 from fonoteca.register.asking import Asking
@@ -29,6 +29,7 @@ from fonoteca.register.owner import check_owner, claim_register, hand_over, owne
 from fonoteca.register.publishing import Publishing
 from fonoteca.register.questions import Question, asked
 from fonoteca.register.recording import event_digest, forget_drop, record_checks, record_drop, record_events, split_path
+from fonoteca.register.review import NO_DOSSIER, Judged, Review, record_decision
 from fonoteca.register.rows import (
     Check,
     CheckRow,
@@ -39,7 +40,6 @@ from fonoteca.register.rows import (
     FileRow,
     MemberRow,
     ObjectRow,
-    Outcome,
     Totals,
     VersionRow,
     plain,
@@ -47,6 +47,7 @@ from fonoteca.register.rows import (
 )
 from fonoteca.register.schema import (
     decision,
+    decision_text,
     drop,
     drop_member,
     event,
@@ -63,7 +64,7 @@ from fonoteca.register.terms import Terms
 from fonoteca.register.versions import record_versions
 from fonoteca.register.wants import Wants
 from fonoteca.register.withdrawals import Withdrawals
-from fonoteca.sql.engine import insert_or, open_engine, write, writing
+from fonoteca.sql.engine import open_engine, write, writing
 from fonoteca.sql.moments import Moments
 
 LIMIT_DEFAULT = 100
@@ -251,27 +252,9 @@ class Register:
 
     # What was refused or waits --------------------------------------------------------------------------------------
 
-    def record_decision(self, verdict: Refusal | Hold, item_key: str, at: datetime) -> None:
+    def record_decision(self, verdict: Refusal | Hold, item_key: str, at: datetime, dossier: Dossier = NO_DOSSIER) -> None:
         """Record a refusal or hold. One row a subject, outcome and rule: again only dates it anew. A settled one stays settled."""
-        said = {
-            "item_key": item_key,
-            "reason": storable(verdict.reason),
-            "remedy": storable(verdict.remedy if isinstance(verdict, Refusal) else verdict.question),
-            "at": at,
-        }
-        key = {
-            "subject": storable(verdict.subject),
-            "outcome": Outcome.REFUSAL if isinstance(verdict, Refusal) else Outcome.HOLD,
-            "rule": verdict.rule,
-        }
-
-        def work(connection: Connection) -> None:
-            source = item_key.split(":", 1)[0]
-            connection.execute(insert_or(connection, item).values(key=item_key, source=source).on_conflict_do_nothing())
-            statement = insert_or(connection, decision).values(**key, **said, state=DecisionState.OPEN, settlement="")
-            connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=said))
-
-        self._write(work)
+        self._write(lambda connection: record_decision(connection, Judged(verdict, item_key, at, dossier)))
 
     def decisions(
         self, state: str = DecisionState.OPEN, limit: int = LIMIT_DEFAULT, outcome: str | None = None
@@ -376,6 +359,11 @@ class Register:
         return Wants(self._reading, self._write)
 
     @property
+    def review(self) -> Review:
+        """The register as curators know it: what rights held for a person, and what its evidence says."""
+        return Review(self._reading)
+
+    @property
     def withdrawals(self) -> Withdrawals:
         """The register as withdrawals know it: every statement, and what is under way."""
         return Withdrawals(self._reading, self._write)
@@ -447,7 +435,7 @@ class Register:
         """
         with writing(self._engine, self._before_commit, alone=True) as connection:
             for table in reversed(metadata.sorted_tables):
-                if table not in (decision, event, item, owner, want, withdrawal):
+                if table not in (decision, decision_text, event, item, owner, want, withdrawal):
                     connection.execute(delete(table))
             note_all_changes(connection)
             yield Register(self._engine, None, connection)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 
 from fonoteca.formats.strictjson import whole_text
 from fonoteca.model.audio import AudioProbe, Loudness, Tags
@@ -122,7 +123,10 @@ class DecisionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """A refusal or hold. remedy: of a refusal its remedy, of a hold the question. settlement: what a person decided, or ""."""
+    """A refusal or hold. remedy: of a refusal its remedy, of a hold the question. settlement: what a person decided, or "".
+
+    source: the kind that the item is of. said: a digest of what its evidence says, "" where that was not kept.
+    """
 
     subject: str
     outcome: Outcome
@@ -134,6 +138,16 @@ class DecisionRow:
     state: DecisionState
     settlement: str
     settled_at: datetime | None
+    title: str = ""
+    artist: str = ""
+    source: str = ""
+    said: str = ""
+
+    @property
+    def token(self) -> str:
+        """A digest of what a person decides about: another one when rights hold it by another rule, or its evidence changed."""
+        told = "\n".join((self.subject, self.outcome, self.rule, self.reason, self.remedy, self.said))
+        return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ Grain and keys:
     file          one row a logical path of a version    object_id, version, logical_path
     holding       one row an audio file of a head        recording_id, object_id, logical_path
     decision      one row a refusal or a hold            subject, outcome, rule
+    decision_text one row a text that evidence of one has   text_key, decision
     drop          one row a torrent                      id
     drop_member   one row a version in a drop            drop, object_id, version
     withdrawal    one row an archive's word on an object object_id, authority
@@ -44,7 +45,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     false,
+    literal_column,
     true,
 )
 
@@ -266,8 +269,25 @@ decision = Table(
     Column("state", String, nullable=False),
     Column("settlement", Text, nullable=False),
     Column("settled_at", Instant),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("artist", Text, nullable=False, server_default=""),
+    Column("source", String, nullable=False, server_default=""),
+    Column("said", String, nullable=False, server_default=""),
+    Column("dossier", Text, nullable=False, server_default=""),
     UniqueConstraint("subject", "outcome", "rule"),
     Index("ix_decision_state_at", "state", "at", "id"),
+)
+
+WAITS = and_(decision.c.state == literal_column("'open'"), decision.c.outcome == literal_column("'hold'"))
+"""What waits for a person. In words that an index of part of a table is found by."""
+
+Index("ix_decision_waits", decision.c.subject, sqlite_where=WAITS, postgresql_where=WAITS)
+
+decision_text = Table(
+    "decision_text",
+    metadata,
+    Column("text_key", String, primary_key=True),
+    Column("decision_key", _Key, ForeignKey("decision.id"), primary_key=True, autoincrement=False, index=True),
 )
 
 drop = Table(
