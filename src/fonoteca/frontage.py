@@ -39,8 +39,10 @@ def serve_rooms(archive: Archive, nudge: Callable[[], object] = lambda: None) ->
         last_backup=lambda: _last_backup_of(archive),
         desk=DeskSide(
             actions={name: action.words for name, action in ACTIONS.items()},
+            undone={name: action.undone for name, action in ACTIONS.items()},
             check=check_order,
             undoing=lambda number, reason: undoing(archive.people.docket, number, reason),
+            raw=lambda digest, bytes_max: archive.evidence.begin_of(digest, bytes_max),
             nudge=nudge,
             writer=lambda: writer_in(archive.folder),
         ),

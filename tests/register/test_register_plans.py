@@ -54,6 +54,7 @@ EXPECTED: dict[str, list[Case]] = {
     "files_by_artist": [(("a", 50), {"ix_file_artist"})],
     "wants_of": [((["00000000-0000-0000-0000-000000000000"],), set())],
     "wants_in": [(("p", "", 0, 50), {"ix_want_plan_place"}), (("p", "failed", 7, 50), {"ix_want_plan_place"})],
+    "wants_held_for_review": [(("a:b",), {"ix_want_review"})],
     "want_counts": [(("p",), {"ix_want_plan_place"})],
     "files_of_recording": [(("00000000-0000-0000-0000-000000000000",), {"ix_holding_recording_id"})],
     "member_at": [((PATH, 1, "content/a.ogg"), OF_MEMBER)],

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
@@ -50,7 +51,9 @@ def acquire(rooms: AcquireRooms, kind: str, ref: str) -> Iterator[Outcome]:
     """
     found = False
     offers = SOURCES[kind].candidates(ref, rooms.sources)
-    for _, outcome in acquire_offers(rooms, offers, ref, reference=f"{kind} {ref}"):
+    here = Path(ref)  # what is on this machine is found again from any folder
+    reference = f"{kind} {here.resolve() if here.exists() else ref}"
+    for _, outcome in acquire_offers(rooms, offers, ref, reference=reference):
         found = True
         yield outcome
     if not found:

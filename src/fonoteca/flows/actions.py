@@ -33,7 +33,7 @@ class Action:
     check: raises UsageError for an order that cannot be carried out as it is; it looks at nothing but the order.
     carry_out: does what the entry says, with the archive's writer, and returns what came of it in words; twice does no harm, and
         after a kill anywhere in it once more does the rest. undo: likewise, given the entry that is taken back and the one that
-        takes it back; None for what cannot be undone.
+        takes it back; None for what cannot be undone. undone: what undoing does, as a page says it to who is about to.
     Both raise FonotecaError for what cannot be done, and StoreError, which leaves the entry waiting.
     """
 
@@ -42,6 +42,7 @@ class Action:
     check: Callable[[Order], object]
     carry_out: Callable[[DeskRooms, Entry], str]
     undo: Callable[[DeskRooms, Entry, Entry], str] | None = None
+    undone: str = ""
 
 
 def text_of(facts: Mapping[str, Any], name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 
 from fonoteca.model.rights import Evidence
@@ -11,6 +12,7 @@ from fonoteca.ports import Blobs
 
 _SALT_KEY = "evidence-salt"
 _SALT_BYTES = 32
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class EvidenceVault:
@@ -32,6 +34,11 @@ class EvidenceVault:
     def digest(self, evidence: Evidence) -> str:
         """Return the salted digest of evidence; "" when it has no raw bytes."""
         return hmac.new(self._salt, evidence.raw, hashlib.sha256).hexdigest() if evidence.raw else ""
+
+    def begin_of(self, digest: str, bytes_max: int) -> tuple[bytes, int] | None:
+        """Return the first bytes behind a salted digest and how many there are; None where none are kept."""
+        size = self._blobs.size(_key(digest)) if _DIGEST.fullmatch(digest) else None
+        return None if size is None else (self._blobs.read_range(_key(digest), 0, min(size, bytes_max)), size)
 
     def read(self, digest: str) -> bytes:
         """Return the raw bytes behind a salted digest, for a person at this archive."""

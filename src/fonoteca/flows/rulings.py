@@ -6,7 +6,7 @@ back is an event too: the item waits again, and what was taken in on the ruling'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -117,14 +117,39 @@ def refusal_of(ruling: Event) -> Refusal | None:
 # At the desk -----------------------------------------------------------------------------------------------------------
 
 
-def ruling_order(object_ids: Sequence[str], licence_uri: str, reason: str) -> Order:
-    """Return the order to rule on some objects alike. licence_uri: "" where they stay out."""
+def ruling_order(object_ids: Sequence[str], licence_uri: str, reason: str, shown: Mapping[str, str] | None = None) -> Order:
+    """Return the order to rule on some objects alike. licence_uri: "" where they stay out.
+
+    shown: by object, the token of the decision that whoever decides had before them; one that is another by then is left out.
+    """
     first, *others = object_ids
-    return Order("rule", first, {"licence": licence_uri, "reason": reason}, tuple(others))
+    facts = {"licence": licence_uri, "reason": reason, **({"shown": dict(shown)} if shown else {})}
+    return Order("rule", first, facts, tuple(others))
+
+
+def as_shown(rooms: DeskRooms, entry: Entry) -> tuple[list[ObjectId], list[ObjectId]]:
+    """Return the objects of an entry that are as they were shown, or were not shown at all, and those that changed since.
+
+    What this very entry settled already is as it was shown: a run may have been killed after that.
+    """
+    object_ids, shown = _objects(entry.order), entry.order.facts.get("shown", {})
+    waiting = rooms.register.review.waiting([each for each in object_ids if each in shown])
+    same: list[ObjectId] = []
+    changed: list[ObjectId] = []
+    for each in object_ids:
+        now = waiting.get(each)
+        word = last_word(rooms.register, each) if now is None and each in shown else None
+        settled = word is not None and dict(word.facts).get("entry") == entry.number
+        is_same = each not in shown or settled or (now is not None and now.token == shown[each])
+        (same if is_same else changed).append(each)
+    return same, changed
 
 
 def _check(order: Order) -> None:
     check_ruling(order.subject, text_of(order.facts, "licence"), text_of(order.facts, "reason"))
+    shown = order.facts.get("shown", {})
+    if not isinstance(shown, Mapping) or not all(isinstance(each, str) for each in shown.values()):
+        raise UsageError(order.subject, "what was shown is not told by object", "Load the page again.")
     _objects(order)
 
 
@@ -139,14 +164,22 @@ def _objects(order: Order) -> list[ObjectId]:
 def _rule(rooms: DeskRooms, entry: Entry) -> str:
     """Rule as an entry says. Returns: what comes next."""
     licence_uri, reason = text_of(entry.order.facts, "licence"), text_of(entry.order.facts, "reason")
-    object_ids = _objects(entry.order)
+    object_ids, changed = as_shown(rooms, entry)
+    if not object_ids:
+        raise UsageError(entry.order.subject, "it is not as it was shown any more", "Look at it again, and decide anew.")
     rule(rooms, object_ids, Ruling(licence_uri, reason, entry.put_at, entry.number))
     again = [object_id for object_id in object_ids if licence_uri and _let_out_again(rooms, object_id, licence_uri)]
-    many = "it" if len(object_ids) == 1 else f"{len(object_ids)} items"
-    if not licence_uri:
-        return f"{many} stays out" if len(object_ids) == 1 else f"{many} stay out"
-    given = f"; {len(again)} given out again" if again else ""
-    return f"{many} may come under {licence_uri}{given}"
+    several = len(object_ids) + len(changed) > 1
+    many = f"{len(object_ids)} items" if several else "it"
+    what = f"{many} may come under {licence_uri}" if licence_uri else f"{many} {'stay' if several else 'stays'} out"
+    given = [f"{len(again)} given out again"] if again else []
+    left = [f"{len(changed)} left out, as changed since they were shown: {listed(changed)}"] if changed else []
+    return "; ".join([what, *given, *left])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return some names as a line of words, the first ten of them."""
+    return f"{', '.join(names[:10])}{f' and {len(names) - 10} more' if len(names) > 10 else ''}"
 
 
 def _let_out_again(rooms: DeskRooms, object_id: ObjectId, licence_uri: str) -> bool:
@@ -175,7 +208,9 @@ def _unrule(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
         elif rooms.register.unknown_events([told]):
             later.append(object_id)
         else:
-            taken.append(told)  # a run that was killed told of it
+            said = own_word(rooms.register, object_id)  # a run that was killed told of it
+            dark += said is not None and _is_ours(said.tombstone.state, said.tombstone.ground)
+            taken.append(told)
     record_events(rooms, rooms.register.unknown_events(taken))
     for each in taken:
         rooms.register.reopen_decisions(each.subject)
@@ -183,7 +218,7 @@ def _unrule(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
         raise UsageError(f"entry {undone.number}", "all of it was decided anew since", "Undo the newer decision.")
     waits = "it waits" if len(taken) == 1 else f"{len(taken)} items wait"
     more = [f"{dark} withdrawn, dark"] if dark else []
-    more += [f"left as decided anew since: {', '.join(later[:10])}{' and more' if len(later) > 10 else ''}"] if later else []
+    more += [f"left as decided anew since: {listed(later)}"] if later else []
     return "; ".join([f"{waits} for a decision again", *more])
 
 
@@ -200,4 +235,11 @@ def _withdraw(rooms: DeskRooms, object_id: ObjectId) -> bool:
     return True
 
 
-RULE = Action("rule", "Ruling", _check, _rule, _unrule)
+RULE = Action(
+    "rule",
+    "Ruling",
+    _check,
+    _rule,
+    _unrule,
+    "It waits for a decision again. What was taken in on the word of this decision alone is withdrawn: kept, and given to nobody.",
+)

@@ -430,6 +430,9 @@ want = Table(
     Index("ix_want_plan_place", "plan", "place"),
 )
 
+OF_REVIEW = want.c.state == literal_column("'review'")
+Index("ix_want_review", want.c.subject, sqlite_where=OF_REVIEW, postgresql_where=OF_REVIEW)
+
 tally = Table(
     "tally",
     metadata,

@@ -12,7 +12,7 @@ from fonoteca.model.ids import RecordingId
 from fonoteca.model.wants import WantRow, WantState
 from fonoteca.register.bulk import batched
 from fonoteca.register.rows import storable
-from fonoteca.register.schema import want
+from fonoteca.register.schema import OF_REVIEW, want
 from fonoteca.sql.engine import insert_or
 
 _AT_ONCE = 500
@@ -33,6 +33,11 @@ def wants_in(plan: str, state: str, after_place: int, limit: int) -> Select[Any]
 def want_counts(plan: str) -> Select[Any]:
     """Select how many wants of a plan are in each state."""
     return select(want.c.state, func.count()).where(want.c.plan == plan).group_by(want.c.state)
+
+
+def wants_held_for_review(item: str) -> Select[Any]:
+    """Select the wants that wait for a person to decide about an item."""
+    return select(want).where(OF_REVIEW, want.c.subject == item)
 
 
 class Wants:
@@ -64,6 +69,11 @@ class Wants:
         with self._reading() as connection:
             found = [row for some in batched(recordings, _AT_ONCE) for row in connection.execute(wants_of(list(some)))]
         return {row.recording: _row(row) for row in found}
+
+    def waiting_for(self, item: str) -> list[WantRow]:
+        """Return the wants that wait for a person to decide about an item."""
+        with self._reading() as connection:
+            return [_row(row) for row in connection.execute(wants_held_for_review(storable(item)))]
 
     def page(self, plan: str, state: str = "", after_place: int = 0, limit: int = 100) -> list[WantRow]:
         """Return wants of a plan in a state, `""` for any, that come after a place, in order."""

@@ -82,7 +82,16 @@ class HomePages:
                 raise Problem(404, "There is no such entry in the docket.", "desk") from error
             newest = max(self._docket.latest(entry.order.subjects).values(), key=lambda each: each.number)
             told = self._told([entry])[0]
-            return {**told, **self._writing(), "reason": "", "newest": newest, **self._undone(entry, newest), **(more or {})}
+            undone = self._frame.side.undone.get(entry.order.action, "")
+            return {
+                **told,
+                **self._writing(),
+                "reason": "",
+                "undone_words": undone,
+                "newest": newest,
+                **self._undone(entry, newest),
+                **(more or {}),
+            }
 
         return await self._frame.page(request, "desk_entry.html", facts, status)
 
@@ -121,6 +130,7 @@ class HomePages:
                 "subjects": each.order.subjects[:SUBJECTS_SHOWN_MOST],
                 "subject_count": len(each.order.subjects),
                 "facts": [(name, value) for name, value in each.order.facts.items() if isinstance(value, str | int) and value],
+                "left_out": [str(name) for name in each.order.facts.get("left_out", ())][:SUBJECTS_SHOWN_MOST],
             }
             for each in entries
         ]

@@ -12,13 +12,17 @@ from fonoteca.model.desk import Order
 class DeskSide:
     """The other side of the desk: where what is put down gets carried out.
 
-    actions: what actions are called on pages, by name. check: raises UsageError for an order that no action takes.
-    undoing: gives the order that takes an entry back, from its number and the reason; raises UsageError for one that cannot be.
+    actions: what actions are called on pages, by name. undone: what undoing them does, in words.
+    check: raises UsageError for an order that no action takes. undoing: gives the order that takes an entry back, from its number
+        and the reason; raises UsageError for one that cannot be.
+    raw: the first bytes behind a salted digest of evidence and how many there are, None where none are kept.
     nudge: says that something was put down. writer: who writes in the archive now, in words, "" for nobody.
     """
 
     actions: Mapping[str, str]
+    undone: Mapping[str, str]
     check: Callable[[Order], object]
     undoing: Callable[[int, str], Order]
+    raw: Callable[[str, int], tuple[bytes, int] | None]
     nudge: Callable[[], object] = lambda: None
     writer: Callable[[], str] = lambda: ""

@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.add_column("decision", sa.Column("dossier", sa.Text(), nullable=False, server_default=""))
     waits = sa.text("state = 'open' AND outcome = 'hold'")
     op.create_index("ix_decision_waits", "decision", ["subject"], sqlite_where=waits, postgresql_where=waits)
+    waits = sa.text("state = 'review'")
+    op.create_index("ix_want_review", "want", ["subject"], sqlite_where=waits, postgresql_where=waits)
     op.create_table(
         "decision_text",
         sa.Column("text_key", sa.String(), nullable=False),
