@@ -243,7 +243,7 @@ def test_desk_work_that_is_killed_anywhere_is_made_good_by_the_next(held: Callab
     assert whole.exitcode == 0
     expected = state(folder)
     assert expected[1:3] == ([True, True, False], [audio("a"), audio("b")])
-    for kill_at in range(2, points.value, max(1, points.value // 7)):
+    for kill_at in range(2, points.value, max(1, points.value // 4)):
         folder, _ = prepared()
         killed = forked(partial(worked, folder, kill_at, points))
         killed.join(60)

@@ -34,6 +34,9 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/accounts": ("/accounts",),
     "/desk": ("/desk",),
     "/desk/entries": ("/desk/entries",),
+    "/desk/review": ("/desk/review", "/desk/review?rule=none"),
+    "/desk/review/alike": ("/desk/review/alike?rule=licence-unknown",),
+    "/desk/review/{rest:rest}": ("/desk/review/{held}?licence=https://creativecommons.org/licenses/by/4.0/",),
     "/desk/entries/{number}": ("/desk/entries/{entry}",),
 }
 """Pages for those who are signed in, as an operator."""

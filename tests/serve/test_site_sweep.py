@@ -10,13 +10,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-from serve_site import ENDGAME, KEPT, ODD, Site, serving
+from serve_site import ENDGAME, HOSTILE, KEPT, ODD, Site, serving
 from site_browser import DESKTOP_PX, HEIGHT_PX, PHONE_PX, SHOTS, chromium, errors_of
 from site_pages import NOT_PAGES, PAGES, PROBLEMS, SIGNED_IN
 from starlette.routing import Route
@@ -25,7 +26,7 @@ from fonoteca.edges.disk import DiskBlobs
 from fonoteca.frontage import serve_rooms
 from fonoteca.gatehouse import open_people
 from fonoteca.model.desk import Order
-from fonoteca.model.rights import Kind
+from fonoteca.model.rights import Dossier, Hold, Kind, PublishedEvidence, Scheme
 from fonoteca.people import Role
 from fonoteca.people.notices import NoticeKind, Words
 from fonoteca.register import Register
@@ -47,6 +48,7 @@ STATES = [
 ]
 """Width, colours, and the rules of axe that may come out otherwise there: all of them once, and none where little is new."""
 SCRIPT_BYTES_MAX = 100_000
+HELD = "urn:fonoteca:audio:folder:one"
 
 _AXE_RUN = """(rules) => axe.run(document, {resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {})}).then(found =>
     found.violations.filter(each => ['serious', 'critical'].includes(each.impact)).map(each =>
@@ -101,7 +103,10 @@ class Window:
 def swept(demo_archive: Path, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     with ExitStack() as opened:
         archive = opened.enter_context(open_archive(demo_archive))
-        rooms = serve_rooms(archive)
+        copy = tmp_path_factory.mktemp("register") / "register.sqlite"
+        register = opened.enter_context(_copied(demo_archive / "register.sqlite", copy))
+        _hold(register)
+        rooms = replace(serve_rooms(archive), register=register)
         new, people = (
             opened.enter_context(open_people(tmp_path_factory.mktemp("people"), rooms.settings, rooms.clock)) for _ in range(2)
         )
@@ -112,7 +117,7 @@ def swept(demo_archive: Path, site: Site, tmp_path_factory: pytest.TempPathFacto
         other = opened.enter_context(serving(replace(site.rooms, people=new, blobs=DiskBlobs(lost), register=told)))
         words = Words(NoticeKind.RIGHTS, "<b>this</b>", "It is mine.", "Ada", "ada@example.org")
         entry = people.docket.put(Order("rule", ENDGAME, {"licence": "", "reason": "<b>no</b>"}), account.number, 0)
-        made = {"token": new.new_setup(), "receipt": people.notices.add(words, "127.0.0.1")[1], "entry": entry.number}
+        made = {"token": new.new_setup(), "receipt": people.notices.add(words, "127.0.0.1")[1], "entry": entry.number, "held": HELD}
         names = {**_names(rooms), **_others(site.rooms), "other": other, **made}
         yield Swept(replace(rooms, people=people), address, people.open_session(account.number), names)
 
@@ -122,6 +127,18 @@ def _copied(register: Path, copy: Path) -> Register:
     with closing(sqlite3.connect(register)) as one, closing(sqlite3.connect(copy)) as two:
         one.backup(two)
     return Register.open(copy)
+
+
+def _hold(register: Register) -> None:
+    """Hold two items for review, of hostile names and texts."""
+    for name in ("one", "two"):
+        hold = Hold(f"urn:fonoteca:audio:folder:{name}", "licence-unknown", "it says <b>", "Which <licence> is meant?")
+        said = f"LicenseRef-{HOSTILE}{'very-long' * 60}"
+        seen = datetime(2026, 11, 23, tzinfo=UTC)
+        evidence = [PublishedEvidence(Scheme.SPDX, said, "javascript:alert(1)", "file tag", seen, "0" * 64)]
+        evidence.append(PublishedEvidence(Scheme.SPDX, "CC-BY-4.0", "https://example.org/", name, seen, ""))
+        dossier = Dossier(f"{HOSTILE} {name}", "\u202egnihsop", "https://example.org/", "folder /music", tuple(evidence))
+        register.record_decision(hold, f"folder:{name}", seen, dossier)
 
 
 def _names(rooms: ServeRooms) -> dict[str, str]:

@@ -41,6 +41,11 @@ def object_url(object_id: str) -> str:
     return f"/objects/{quote(object_id, safe=':')}"
 
 
+def review_url(object_id: str) -> str:
+    """Return the address of what waits for a decision about an object, for curators."""
+    return f"/desk/review/{quote(object_id, safe=':')}"
+
+
 def track_anchor(logical_path: str) -> str:
     """Return the name of a track's place on its release's page: letters and digits, whatever the path holds."""
     return f"t{hashlib.sha256(logical_path.encode()).hexdigest()[:12]}"
