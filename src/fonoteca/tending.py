@@ -18,6 +18,7 @@ from fonoteca.formats.swarmfile import SWARM, DropSeen, SwarmSeen, swarm_json
 from fonoteca.model.errors import UsageError
 from fonoteca.model.service import Notice
 from fonoteca.model.swarming import TorrentNow
+from fonoteca.model.terms import ANYWHERE
 from fonoteca.neighbours import SwarmChoice, open_swarm
 from fonoteca.outputs import write_output
 from fonoteca.ports import TendedSwarm
@@ -47,7 +48,8 @@ def tended(folder: Path, choice: SwarmChoice, take: Callable[[TendedSwarm], Take
 
         def withdrawn() -> object:
             with open_archive(folder) as opened:
-                return [(each.tombstone, each.masks()) for each in opened.register.withdrawals.all()]
+                said = [(each.tombstone, each.masks()) for each in opened.register.withdrawals.all()]
+                return said, opened.register.terms.closed(SystemClock().now(), ANYWHERE)
 
         def note(seeding: Seeding) -> None:
             now = swarm.torrents()

@@ -15,12 +15,14 @@ from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import put_and_do
 from fonoteca.flows.rechecking import Became, Question, Rechecked, Round, questions, recheck, restating_kinds
 from fonoteca.flows.rulings import ruling_order
+from fonoteca.flows.terming import objects_meant
+from fonoteca.formats.terms import order_of_form, parse_term_text, term_json
 from fonoteca.intake import recheck_rooms
 from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.register import DecisionRow
-from fonoteca.rights import describe, licence_named
+from fonoteca.rights import describe, describe_term, licence_named
 from fonoteca.wiring import open_archive
 
 DECISIONS_MAX = 10_000
@@ -90,6 +92,34 @@ def set_command(
     say(f"take it back with: fonoteca desk undo {entry.number} --reason TEXT")
 
 
+@rights_app.command("term")
+def term_command(
+    subject: Annotated[str, typer.Argument(help="An object's id, or the key of an item for all that is held of it.", metavar="ID")],
+    reason: Annotated[str, typer.Option(help="Why: kept for ever.")],
+    starts: Annotated[str, typer.Option("--from", metavar="DATE", help="Shared from this day (of UTC) or moment on.")] = "",
+    ends: Annotated[str, typer.Option("--until", metavar="DATE", help="And through this day, or until this moment.")] = "",
+    territories: Annotated[
+        list[str] | None, typer.Option("--territory", metavar="CODE", help="Only there, such as DE (ISO 3166-1). Once for each.")
+    ] = None,
+    always: Annotated[bool, typer.Option("--always", help="Always and everywhere: takes away the term that it has.")] = False,
+    archive: ArchiveOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say when and where something may be shared; before, after and elsewhere it is held, and given to nobody."""
+    if always == bool(starts or ends or territories):
+        raise UsageError(subject, "expected --from, --until or --territory; or --always, and none of them", "Say what is decided.")
+    with open_archive(archive, writing=True) as opened:
+        meant = objects_meant(opened.register, subject)
+        order = order_of_form(meant, starts, ends, " ".join(territories or ()), reason)
+        entry = put_and_do(desk_rooms(opened, TerminalProgress(quiet=as_json)), order)
+    if as_json:
+        print_json({"objects": meant, "term": term_json(parse_term_text(text, subject)) if (text := order.facts["term"]) else None})
+        return
+    for object_id in meant:
+        say(object_id)
+    say(entry.outcome, "green")
+
+
 @rights_app.command("recheck")
 def recheck_command(
     due: Annotated[bool, typer.Option("--due", help="Only what `recheck.cycle_days` has come to.")] = False,
@@ -157,6 +187,7 @@ def print_rights(record: RightsRecord) -> None:
     say(f"granted      {', '.join(sorted(record.acts))}")
     say(f"formats      {record.transcode or 'no other format may be made'}")
     say(f"credit       {record.attribution}")
+    say(f"shared       {describe_term(record.term) or 'always, everywhere'}" if "share" in record.acts else "shared       never")
     say(f"decided      {record.decided_at.isoformat()} by the rule {record.rule}")
     rows = [(e.scheme, e.statement, e.declarer, e.source_uri, e.salted_sha256[:16]) for e in record.evidence]
     print_table("evidence", ("scheme", "statement", "said by", "read at", "kept as"), rows)
@@ -172,6 +203,7 @@ def rights_json(record: RightsRecord) -> dict[str, Any]:
         "transcode": record.transcode,
         "attribution": record.attribution,
         "notices": record.notices,
+        "term": term_json(record.term) if record.term else None,
         "rule": record.rule,
         "decided_at": record.decided_at.isoformat(),
         "evidence": [

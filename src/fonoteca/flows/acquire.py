@@ -22,6 +22,7 @@ from fonoteca.flows.batches import Pace
 from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
 from fonoteca.flows.rechecking import SOURCE_CHANGED, narrower
 from fonoteca.flows.rulings import evidence_of, last_word, refusal_of
+from fonoteca.flows.terming import term_set, termed_by_people
 from fonoteca.ingest import stage_all
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import FonotecaError, SourceError
@@ -196,6 +197,8 @@ class _Run:
     def _with_ruling(self, candidate: Candidate) -> tuple[Candidate, Refusal | None]:
         """Return the candidate with what a person at this archive has ruled about it, and the refusal if it is to stay out."""
         object_id = ObjectId.of(candidate.kind, candidate.item)
+        term = term_set(self._rooms.register, object_id) if object_id in self._termed else None
+        candidate = candidate if term is None else replace(candidate, term=term)
         if object_id not in self._ruled and len(self._ruled) < RULED_MAX:
             return candidate, None
         ruling = last_word(self._rooms.register, object_id)
@@ -203,6 +206,11 @@ class _Run:
             return candidate, None
         evidence = evidence_of(ruling)
         return replace(candidate, evidence=(*candidate.evidence, *((evidence,) if evidence else ()))), refusal_of(ruling)
+
+    @cached_property
+    def _termed(self) -> frozenset[str]:
+        """What people have set terms for, in one query."""
+        return termed_by_people(self._rooms.register)
 
     @cached_property
     def _ruled(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from fonoteca.flows.actions import Action, DeskRooms
 from fonoteca.flows.correct import CORRECT
 from fonoteca.flows.rulings import RULE
+from fonoteca.flows.terming import SET_TERM
 from fonoteca.model.desk import UNDO, Entry, EntryState, Order
 from fonoteca.model.errors import FonotecaError, StoreError, UsageError
 from fonoteca.people.docket import Docket
@@ -110,6 +111,7 @@ ACTIONS: Mapping[str, Action] = {
     for action in (
         RULE,
         CORRECT,
+        SET_TERM,
         Action(UNDO, "Undone", _check_undo, _undo),
     )
 }

@@ -75,7 +75,7 @@ def seed(rooms: SeedRooms) -> Seeding:
     given: list[DropId] = []
     withheld: list[tuple[DropId, str]] = []
     payload_bytes = 0
-    masks = Masks.now(rooms.register)
+    masks = Masks.now(rooms.register, rooms.clock.now())
     # A mirror that chose has not all that its edition names; and of what a newer snapshot replaced long ago nobody wants any more.
     known = {row.id for row in rooms.register.drops()} - outlived(index, rooms.clock.now())
     for entry, editions in _entries(rooms).items():
@@ -101,7 +101,7 @@ def give_now(rooms: SeedRooms, entry: IndexEntry, torrent: bytes) -> str:
 
     The first run of a large mirror takes weeks, and what it holds is of use to others all that time.
     """
-    masks = Masks.now(rooms.register)
+    masks = Masks.now(rooms.register, rooms.clock.now())
     try:
         return _withheld(rooms, entry, masks) or _give(rooms, entry, masks, torrent)
     except FonotecaError as error:
@@ -130,7 +130,7 @@ def _give(rooms: SeedRooms, entry: IndexEntry, masks: Masks, torrent: bytes) -> 
         return "a swarm reads files in place, and this store is on S3; `fonoteca serve` gives it out as a web seed"
     masked = masks.paths(rooms.register, rooms.register.members_of_drop(entry.id), torrent) if masks else frozenset()
     if len(masked) >= entry.file_count:
-        return "all of it was withdrawn"
+        return "nothing of it may be given out now"
     rooms.swarm.seed(torrent, root, without=masked)
     return ""
 

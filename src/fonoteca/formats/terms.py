@@ -9,8 +9,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from fonoteca.formats.instants import instant, parse_instant
-from fonoteca.model.errors import FormatError
+from fonoteca.model.desk import Order
+from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.terms import Term
+
+SET_TERM = "terms"
+"""The action of the desk that sets a term."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _EXPECTED = "expected a day such as 2027-05-01, or a moment with its zone such as 2027-05-01T18:00:00+02:00"
@@ -101,3 +105,19 @@ def parse_term_text(text: str, subject: str) -> Term:
     except ValueError as error:
         raise FormatError(subject, f"term: {error}") from error
     return parse_term(content, subject)
+
+
+def term_order(object_ids: Sequence[str], term: Term, reason: str) -> Order:
+    """Return the order to let objects be shared for a term, and not otherwise. ALWAYS takes the term away that they have."""
+    first, *others = object_ids
+    return Order(SET_TERM, first, {"term": term_text(term) or "", "reason": reason}, tuple(others))
+
+
+def order_of_form(object_ids: Sequence[str], starts: str, ends: str, territories: str, reason: str) -> Order:
+    """Return the order that a form says. territories: codes, spaces or commas between, "" for everywhere. Raises: UsageError."""
+    codes = territories.replace(",", " ").split()
+    try:
+        term = term_of(starts.strip(), ends.strip(), codes or None)
+    except FormatError as error:
+        raise UsageError(error.subject, error.problem, "Correct it.") from error
+    return term_order(object_ids, term, reason)

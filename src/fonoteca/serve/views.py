@@ -33,7 +33,7 @@ STALE_AFTER = timedelta(days=1)
 DAMAGED_MAX = 100
 """Objects whose drops are looked for, for one page: a healthy archive has none."""
 
-_TOLD = frozenset({"version", "licence", "rule", "pieces"})
+_TOLD = frozenset({"version", "licence", "rule", "pieces", "shared"})
 """The facts of events that pages tell. Reasons are what a person wrote for this archive, and may name people."""
 
 

@@ -1,4 +1,4 @@
-"""What is found out about a held object later, or put right in it: a new version of its metadata.json, and no other file."""
+"""What is found out or decided about a held object later: a version with a new metadata.json or rights.json, and no other file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import replace
 from fonoteca.formats import ocfl
 from fonoteca.formats.corrections import corrected, uncorrected
 from fonoteca.formats.hashing import hash_bytes
-from fonoteca.formats.objectjson import METADATA, RIGHTS, ObjectMetadata, metadata_json, parse_rights
+from fonoteca.formats.objectjson import METADATA, RIGHTS, ObjectMetadata, metadata_json, parse_rights, record_json
 from fonoteca.formats.ocfl import InventoryVersion
 from fonoteca.model.audio import Examined
 from fonoteca.model.corridor import Correction, LeftOut, StoredFile
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ContentPath, LogicalPath, ObjectId
+from fonoteca.model.rights import RightsRecord
 from fonoteca.store.commit import Commit, NewVersion, put_version
 from fonoteca.store.reading import describe, read_metadata, read_version
 from fonoteca.store.recovery import settled_head
@@ -50,6 +51,31 @@ def _anew(root: Root, object_id: ObjectId, change: Callable[[ObjectMetadata], Ob
     newest = ocfl.next_version(inventory, object_id, version, {place: small.sha256})
     put_version(root, NewVersion(newest, {place: content}))
     return Commit(describe(newest, newest.to_bytes(), revised, {place: small}, root.piece_bytes), made=True, rights=record)
+
+
+def restate(root: Root, object_id: ObjectId, record: RightsRecord, message: str) -> Commit:
+    """Return the object with other rights on record; no version is made when it has them already.
+
+    Raises: UsageError when it is not held, FixityError when it is damaged.
+    """
+    before = settled_head(root, object_id)
+    metadata = None if before is None else read_metadata(root, before.inventory)
+    if before is None or metadata is None:
+        raise UsageError(object_id, "no such object of audio or artwork is held", "Search for its title, or check the id.")
+    assert (record.item, record.kind) == (metadata.item, metadata.kind), "the rights are this object's"
+    inventory = before.inventory
+    if parse_rights(read_logical(root, inventory, inventory.state, RIGHTS)) == record:
+        return Commit(read_version(root, object_id, None), made=False, rights=record)
+    content = record_json(record)
+    small = hash_bytes(content, root.piece_bytes)
+    state = {**inventory.state, RIGHTS: small.sha256}
+    places = inventory.contents({small.sha256}) if small.sha256 in inventory.manifest.values() else {}
+    added = {} if places else {ContentPath(f"{ocfl.version_folder(inventory.head + 1)}/content/{RIGHTS}"): content}
+    version = InventoryVersion(root.clock.now(), message, state)
+    newest = ocfl.next_version(inventory, object_id, version, dict.fromkeys(added, small.sha256))
+    put_version(root, NewVersion(newest, added))
+    hashes = dict.fromkeys(added, small)
+    return Commit(describe(newest, newest.to_bytes(), metadata, hashes, root.piece_bytes), made=True, rights=record)
 
 
 def _revised(metadata: ObjectMetadata, findings: Mapping[LogicalPath, Examined | LeftOut]) -> ObjectMetadata:

@@ -104,6 +104,10 @@ class Store:
         """
         return revision.correct(self._root, object_id, said, message)
 
+    def restate(self, object_id: ObjectId, record: RightsRecord, message: str) -> Commit:
+        """Return the object with other rights on record, as `revise` does with other findings. Raises: as that does."""
+        return revision.restate(self._root, object_id, record, message)
+
     def commit_document(self, object_id: ObjectId, files: Mapping[str, bytes], message: str) -> StoredVersion:
         """Return the object that holds exactly these small files; no version is made when it holds them already."""
         named = {LogicalPath(path): content for path, content in files.items()}
