@@ -82,6 +82,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "analyse": ("fonoteca analyse", "fonoteca analyse --for 2h --json"),
         "rights review": ("fonoteca rights review", "fonoteca rights review --refused"),
         "rights show": ("fonoteca rights show urn:fonoteca:audio:folder:kitchen-songs",),
+        "rights term": (
+            "fonoteca rights term folder:kitchen-songs --from 2027-05-01 --reason 'her letter of 3 May'",
+            "fonoteca rights term urn:fonoteca:audio:folder:kitchen-songs --territory AT --territory DE --until 2031-12-31"
+            " --reason 'the contract'",
+        ),
         "rights recheck": ("fonoteca rights recheck --due --requests 2000",),
         "rights set": (
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'her letter of 3 May'"

@@ -70,12 +70,14 @@ BUILT = {
         "rights review",
         "rights set",
         "rights recheck",
+        "rights term",
     ),
 }
 """The commands of the design whose rooms are built."""
 
 BEYOND_THE_DESIGN = {
     "rights recheck",
+    "rights term",
     "torrents check",
     "catalogue kinds",
     "catalogue apply",
@@ -174,7 +176,7 @@ WRITING = {
     "audit": ["audit"],
     "repair": ["repair"],
 }
-ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set"}
+ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set", "rights term"}
 ELSEWHERE |= ACCOUNT | NOTICE | DESK
 ELSEWHERE |= {
     *KEYS,

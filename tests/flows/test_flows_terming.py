@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from flows_mirror import PATIENCE, Given, follow_place
 from flows_world import (
@@ -21,6 +24,7 @@ from flows_world import (
     put_item,
     put_out,
     rebuilt_state,
+    serving,
     state_of,
     take,
     track,
@@ -28,7 +32,7 @@ from flows_world import (
 
 from fonoteca.deskroom import desk_rooms
 from fonoteca.edges.swarm import LibtorrentSwarm
-from fonoteca.flows.docket import put_and_do
+from fonoteca.flows.docket import put_and_do, work
 from fonoteca.flows.seed import Seeding, seed
 from fonoteca.flows.terming import objects_meant
 from fonoteca.flows.whereabouts import Whereabouts
@@ -38,12 +42,16 @@ from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.terms import ALWAYS, ANYWHERE, Term
 from fonoteca.neighbours import SwarmChoice, open_swarm
+from fonoteca.people import Role
 from fonoteca.ports import Swarm
+from fonoteca.serve.paths import object_url
+from fonoteca.serve.signing.cookies import SESSION
 from fonoteca.wiring import Archive, load_settings, seed_rooms
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 STARTS, ENDS = NOW + HOUR, NOW + 2 * HOUR
 LATER = Term(STARTS, ENDS)
+PEOPLE = (("Ada", Role.OPERATOR), ("Bea", Role.CURATOR), ("Cid", Role.LISTENER))
 
 
 def objects_in(archive: Archive, drop_id: str) -> set[ObjectId]:
@@ -145,3 +153,48 @@ def test_an_edition_a_mirror_and_a_swarm_keep_to_the_term(tmp_path: Path) -> Non
         with seeding_at(place, ENDS - SECOND) as (_, before), seeding_at(place, ENDS) as (_, after):
             assert set(before.drops) - set(after.drops) == {its_drop}
             assert (its_drop, "nothing of it may be given out now") in after.withheld
+
+
+def test_a_curator_sets_a_term_by_the_form_and_the_second_one_is_told_of_the_first(tmp_path: Path) -> None:
+    music, clock = tmp_path / "music", StoppedClock()
+    put_item(music, "one", {"a.flac": track(1), "cover.png": picture()})
+    place = f"/desk/terms/{audio('one')}"
+    with opened(make_archive(tmp_path / "archive"), clock=clock) as archive:
+        take(archive, music)
+        accounts = [archive.people.add(name, "four words of mine", role) for name, role in PEOPLE]
+        sessions = [archive.people.open_session(account.number) for account in accounts]
+        with serving(archive) as address, ExitStack() as clients:
+            port = address.rpartition(":")[2]
+            ada, bea, cid = (
+                clients.enter_context(httpx.Client(base_url=address, cookies={f"{SESSION}-{port}": each}, timeout=30))
+                for each in sessions
+            )
+            assert [httpx.get(address + place).status_code, cid.get(place).status_code] == [401, 403]
+            forms = [fields_of(each.get(place)) for each in (ada, bea)]
+            wrong = ada.post(place, data={**forms[0], "starts": "2027-05-01T12:00", "reason": "<b>hers</b>"})
+            assert wrong.status_code == 422
+            assert "no time zone" in wrong.text
+            assert 'value="2027-05-01T12:00"' in wrong.text
+            assert "<b>hers</b>" not in wrong.text
+            assert ada.post(place, data={**forms[0], "starts": "2027-05-01", "reason": ""}).status_code == 422
+            first = ada.post(place, data={**forms[0], "starts": "2027-05-01", "reason": "hers"})
+            assert first.status_code == 303
+            second = bea.post(place, data={**forms[1], "territories": "AT", "reason": "his"})
+            assert second.status_code == 409
+            assert "2027-05-01" in second.text
+            assert [entry.state for entry in work(desk_rooms(archive, Quiet()))] == [EntryState.DONE]
+            assert "it may be shared from 1 May 2027" in ada.get(first.headers["location"]).text
+            assert archive.register.terms.all().keys() == {audio("one"), artwork("one")}
+            assert "shared from 1 May 2027" in httpx.get(address + object_url(audio("one"))).text
+            again = fields_of(bea.get(place))
+            assert again["starts"] == "2027-05-01T00:00:00Z"
+            assert bea.post(place, data={**again, "starts": "", "reason": "it is out", "alone": "1"}).status_code == 303
+            assert [entry.outcome for entry in work(desk_rooms(archive, Quiet()))] == ["it may be shared always and everywhere"]
+            assert archive.register.terms.all().keys() == {artwork("one")}
+
+
+def fields_of(page: httpx.Response) -> dict[str, str]:
+    """Return the fields of the page's form, as a browser would send them."""
+    assert page.status_code == 200
+    form = page.text.split('class="sheet"')[1]
+    return {name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', form) if name != "alone"}

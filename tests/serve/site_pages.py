@@ -38,6 +38,7 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/desk/review/alike": ("/desk/review/alike?rule=licence-unknown",),
     "/desk/review/{rest:rest}": ("/desk/review/{held}?licence=https://creativecommons.org/licenses/by/4.0/",),
     "/desk/entries/{number}": ("/desk/entries/{entry}",),
+    "/desk/terms/{rest:rest}": ("/desk/terms/{object}",),
 }
 """Pages for those who are signed in, as an operator."""
 

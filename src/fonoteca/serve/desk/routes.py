@@ -8,6 +8,7 @@ from fonoteca.serve.desk.alike import AlikePages
 from fonoteca.serve.desk.frame import Frame
 from fonoteca.serve.desk.home import HomePages
 from fonoteca.serve.desk.review import ReviewPages
+from fonoteca.serve.desk.terms import TermPages
 from fonoteca.serve.rendering import Pages
 from fonoteca.serve.rooms import ServeRooms
 
@@ -17,4 +18,4 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
     if rooms.desk is None:
         return []
     frame = Frame(rooms, pages, rooms.desk)
-    return [*HomePages(frame).routes(), *AlikePages(frame).routes(), *ReviewPages(frame).routes()]
+    return [*HomePages(frame).routes(), *AlikePages(frame).routes(), *ReviewPages(frame).routes(), *TermPages(frame).routes()]
