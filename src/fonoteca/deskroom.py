@@ -26,6 +26,7 @@ def desk_rooms(archive: Archive, progress: Progress) -> DeskRooms:
         register=archive.register,
         clock=archive.clock,
         docket=archive.people.docket,
+        notices=archive.people.notices,
         progress=progress,
         withdrawing=lambda: withdraw_rooms(archive),
     )

@@ -33,6 +33,8 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/account": ("/account",),
     "/accounts": ("/accounts",),
     "/desk": ("/desk",),
+    "/desk/notices": ("/desk/notices",),
+    "/desk/notices/{number}": ("/desk/notices/1", "/desk/notices/1?item={object}"),
     "/desk/entries": ("/desk/entries",),
     "/desk/review": ("/desk/review", "/desk/review?rule=none"),
     "/desk/review/alike": ("/desk/review/alike?rule=licence-unknown",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
-from fonoteca.cli.output import print_json, print_table, say
+from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.cli.withdraw import withdrawal_json
-from fonoteca.flows.notices import Decided, check_fits, decide
+from fonoteca.deskroom import desk_rooms
+from fonoteca.flows.docket import put_and_do
+from fonoteca.flows.notices import Meant, check_fits, notice_order
+from fonoteca.flows.withdrawn import own_word
 from fonoteca.formats.instants import instant
 from fonoteca.model.errors import UsageError
+from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Reason
 from fonoteca.people.notices import Act, Likeness, Notice, NoticeKind, Notices, NoticeState, Queued, Step, Verdict
-from fonoteca.stewardship import withdraw_rooms
 from fonoteca.wiring import Archive, open_archive
 
 SHOWN_MOST = 1000
@@ -105,7 +109,8 @@ def accept_command(
     """
     with open_archive(archive, writing=not dry_run) as opened:
         notices = opened.people.notices
-        found = _chosen(notices, number, like, NoticeState.RECEIVED)
+        told = Told(number, NoticeState.RECEIVED, like, dry_run, as_json)
+        found = _chosen(notices, told)
         if found[0].words.kind is NoticeKind.COUNTER:
             if subject:
                 raise UsageError(f"notice {number}", "a counter-notice names its own withdrawal", "Leave out the ID.")
@@ -113,7 +118,7 @@ def accept_command(
         else:
             act = Act.WITHDRAW if subject else Act.NONE
             verdict = Verdict(True, ground, act, subject, reason, tuple(files or []))
-        _finish(opened, found, verdict, dry_run=dry_run, as_json=as_json)
+        _finish(opened, found, verdict, told)
 
 
 @notice_app.command("reject")
@@ -127,8 +132,8 @@ def reject_command(
 ) -> None:
     """Reject a notice, with reasons that its sender reads."""
     with open_archive(archive) as opened:
-        found = _chosen(opened.people.notices, number, like, NoticeState.RECEIVED)
-        _finish(opened, found, Verdict(False, ground), dry_run=dry_run, as_json=as_json)
+        told = Told(number, NoticeState.RECEIVED, like, dry_run, as_json)
+        _finish(opened, _chosen(opened.people.notices, told), Verdict(False, ground), told)
 
 
 @notice_app.command("answer")
@@ -149,44 +154,54 @@ def answer_command(
     act = Act.NONE if not subject else Act.REINSTATE if reinstated else Act.WITHDRAW
     verdict = Verdict(grant, ground, act, subject, reason, tuple(files or []))
     with open_archive(archive, writing=act is not Act.NONE) as opened:
-        found = _chosen(opened.people.notices, number, None, NoticeState.APPEALED)
-        _finish(opened, found, verdict, dry_run=False, as_json=as_json)
+        told = Told(number, NoticeState.APPEALED, None, False, as_json)
+        _finish(opened, _chosen(opened.people.notices, told), verdict, told)
 
 
-def _chosen(notices: Notices, number: int, like: Likeness | None, state: NoticeState) -> list[Notice]:
-    """Return the notices that are meant, which wait in this state, or whose decision is under way. Raises: UsageError."""
-    found = notices.numbered(number)
-    if found.state is NoticeState.APPEALED and state is NoticeState.RECEIVED:
-        raise UsageError(f"notice {number}", "its sender appealed", "Answer it: `fonoteca notice answer`.")
-    if found.state is not NoticeState.APPEALED and state is NoticeState.APPEALED:
-        raise UsageError(f"notice {number}", f"it is {found.state}: nobody appealed", "`fonoteca notice list` shows what waits.")
-    return (notices.alike(number, like) if like else []) or [found]
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a command is told beside the decision. state: in which the notice has to wait."""
+
+    number: int
+    state: NoticeState
+    like: Likeness | None
+    dry_run: bool
+    as_json: bool
 
 
-def _finish(archive: Archive, found: Sequence[Notice], verdict: Verdict, *, dry_run: bool, as_json: bool) -> None:
+def _chosen(notices: Notices, told: Told) -> list[Notice]:
+    """Return the notices that are meant. Raises: UsageError for one that waits for another kind of decision."""
+    found, subject = notices.numbered(told.number), f"notice {told.number}"
+    if found.state is NoticeState.APPEALED and told.state is NoticeState.RECEIVED:
+        raise UsageError(subject, "its sender appealed", "Answer it: `fonoteca notice answer`.")
+    if found.state is not NoticeState.APPEALED and told.state is NoticeState.APPEALED:
+        raise UsageError(subject, f"it is {found.state}: nobody appealed", "`fonoteca notice list` shows what waits.")
+    return (notices.alike(told.number, told.like) if told.like else []) or [found]
+
+
+def _finish(archive: Archive, found: Sequence[Notice], verdict: Verdict, told: Told) -> None:
     """Decide, or show what would be decided, and say so."""
-    notices, numbers = archive.people.notices, [each.number for each in found]
+    notices, first = archive.people.notices, found[0]
     check_fits(found, verdict)
-    if dry_run:
-        _preview(found, as_json)
+    if told.dry_run:
+        _preview(found, told.as_json)
         return
-    if verdict.act is Act.NONE:
-        decided = Decided(notices.decide(numbers, verdict), [])
-    else:
-        decided = decide(withdraw_rooms(archive), notices, numbers, verdict)
-    if as_json:
-        stated = [{**withdrawal_json(each.withdrawal), "new": each.made} for each in decided.stated]
-        rows = [notice_json(each) for each in decided.notices]
-        print_json({**rows[0], "together": rows, "withdrawals": stated})
+    meant = Meant(first.number if told.like is None else told.number, told.state, told.like, found[-1].number)
+    put_and_do(desk_rooms(archive, TerminalProgress(quiet=told.as_json)), notice_order(meant, verdict))
+    decided = [notices.numbered(each.number) for each in found]
+    words = [own_word(archive.register, ObjectId(each)) for each in notices.steps(meant.number)[-1].objects]
+    stated = [each for each in words if each is not None]
+    if told.as_json:
+        rows = [notice_json(each) for each in decided]
+        print_json({**rows[0], "together": rows, "withdrawals": [withdrawal_json(each) for each in stated]})
         return
-    for each in decided.stated:
-        say(f"{each.withdrawal.tombstone.object_id} is {each.withdrawal.tombstone.state}", "green")
-    state = decided.notices[0].state
-    if len(numbers) == 1:
-        say(f"notice {numbers[0]} is {state}; its sender reads why at the receipt", "green")
+    for withdrawal in stated:
+        say(f"{withdrawal.tombstone.object_id} is {withdrawal.tombstone.state}", "green")
+    if len(decided) == 1:
+        say(f"notice {meant.number} is {decided[0].state}; its sender reads why at the receipt", "green")
     else:
-        say(f"{len(numbers)} notices are {state}; their senders read why at their receipts", "green")
-    if decided.stated:
+        say(f"{len(decided)} notices are {decided[0].state}; their senders read why at their receipts", "green")
+    if stated:
         say("mirrors hear of it with the next: fonoteca publish")
 
 

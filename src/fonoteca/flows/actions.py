@@ -9,6 +9,7 @@ from typing import Any
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.model.desk import Entry, Order
 from fonoteca.people.docket import Docket
+from fonoteca.people.notices import Notices
 from fonoteca.ports import Clock, Progress
 from fonoteca.register import Register
 from fonoteca.store import Store
@@ -22,6 +23,7 @@ class DeskRooms:
     register: Register
     clock: Clock
     docket: Docket
+    notices: Notices
     progress: Progress
     withdrawing: Callable[[], WithdrawRooms]
 

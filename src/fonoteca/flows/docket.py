@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fonoteca.flows.actions import Action, DeskRooms
 from fonoteca.flows.correct import CORRECT
+from fonoteca.flows.notices import DECIDE
 from fonoteca.flows.rulings import RULE
 from fonoteca.flows.terming import SET_TERM
 from fonoteca.model.desk import UNDO, Entry, EntryState, Order
@@ -112,6 +113,7 @@ ACTIONS: Mapping[str, Action] = {
         RULE,
         CORRECT,
         SET_TERM,
+        DECIDE,
         Action(UNDO, "Undone", _check_undo, _undo),
     )
 }

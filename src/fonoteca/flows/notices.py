@@ -13,12 +13,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fonoteca.flows.actions import Action, DeskRooms, text_of
 from fonoteca.flows.withdraw import Order, Stated, WithdrawRooms, held_by, reinstate, withdraw
 from fonoteca.flows.withdrawn import own_word
+from fonoteca.model.desk import Entry
+from fonoteca.model.desk import Order as DeskOrder
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import LogicalPath
 from fonoteca.model.withdrawal import Reason, WithdrawalState
-from fonoteca.people.notices import Act, Notice, NoticeKind, Notices, NoticeState, Verdict
+from fonoteca.people.notices import Act, Likeness, Notice, NoticeKind, Notices, NoticeState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +114,84 @@ def _order(found: Sequence[Notice], verdict: Verdict) -> Order:
         noticed_at=first.received,
         files=tuple(LogicalPath(path) for path in verdict.files),
     )
+
+
+# At the desk -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Which notices a decision is about. state: in which they wait. like: all that wait with this one and are like it, up to
+    `upto`, the newest that whoever decided had seen; None for this one alone.
+    """
+
+    number: int
+    state: NoticeState
+    like: Likeness | None = None
+    upto: int = 0
+
+
+def notice_order(meant: Meant, verdict: Verdict) -> DeskOrder:
+    """Return the order to decide about notices."""
+    facts = {
+        "notice": meant.number,
+        "state": str(meant.state),
+        "like": str(meant.like or ""),
+        "upto": meant.upto,
+        "grant": verdict.grant,
+        "ground": verdict.ground,
+        "act": str(verdict.act),
+        "id": verdict.subject,
+        "reason": verdict.reason,
+        "files": list(verdict.files),
+    }
+    return DeskOrder(DECIDE.name, f"notice:{meant.number}", facts)
+
+
+def _asked(order: DeskOrder) -> tuple[Meant, Verdict]:
+    """Return what an order says. Raises: UsageError."""
+    facts = order.facts
+    number, upto, files = facts.get("notice"), facts.get("upto", 0), facts.get("files", [])
+    if not (isinstance(number, int) and isinstance(upto, int) and isinstance(files, list) and order.subject == f"notice:{number}"):
+        raise UsageError(order.subject, "no notice is named", "Name it by its number.")
+    if not text_of(facts, "ground").strip():
+        raise UsageError(f"notice {number}", "a decision without reasons", "Say why: its sender reads it.")
+    try:
+        state, like = NoticeState(text_of(facts, "state")), text_of(facts, "like")
+        act, reason = Act(text_of(facts, "act")), Reason(text_of(facts, "reason"))
+        meant = Meant(number, state, Likeness(like) if like else None, upto)
+    except ValueError as error:
+        problem = f"no decision that the desk knows: {error}"
+        raise UsageError(f"notice {number}", problem, "Begin at the page of the notice.") from error
+    paths = tuple(str(path) for path in files)
+    return meant, Verdict(facts.get("grant") is True, text_of(facts, "ground"), act, text_of(facts, "id"), reason, paths)
+
+
+def _decide(rooms: DeskRooms, entry: Entry) -> str:
+    """Decide as an entry says. Returns: what came of it."""
+    meant, verdict = _asked(entry.order)
+    found = rooms.notices.numbered(meant.number)
+    if not _is_done(rooms, entry, verdict):
+        if found.state is not meant.state:
+            problem = f"it is {found.state} by now: {found.answer or 'nothing is decided'}"
+            raise UsageError(f"notice {meant.number}", problem, "Look at it again.")
+        alike = rooms.notices.alike(meant.number, meant.like) if meant.like else []
+        numbers = [each.number for each in alike if each.number <= meant.upto] or [meant.number]
+        check_fits([rooms.notices.numbered(number) for number in numbers], verdict)
+        if verdict.act is Act.NONE:
+            rooms.notices.decide(numbers, verdict, entry.by)
+        else:
+            decide(rooms.withdrawing(), rooms.notices, numbers, verdict, entry.by)
+    done = rooms.notices.steps(meant.number)[-1]
+    what = {Act.WITHDRAW: "; withdrawn: ", Act.REINSTATE: "; given out again: ", Act.NONE: ""}[verdict.act]
+    alike_words = f", with all that were alike by {meant.like} then" if meant.like else ""
+    return f"{done.what}{alike_words}{what}{', '.join(done.objects[:10])}"
+
+
+def _is_done(rooms: DeskRooms, entry: Entry, verdict: Verdict) -> bool:
+    """Whether a run that was killed, or the writer after it, carried the entry out already."""
+    last = rooms.notices.steps(int(entry.order.facts["notice"]))[-1]
+    return (last.words, last.act) == (verdict.ground.strip(), verdict.act) and last.at >= entry.put_at
+
+
+DECIDE = Action("notice", "Notice decided", _asked, _decide)

@@ -305,4 +305,5 @@ def _text(what: str, text: str, letters_most: int) -> str:
 
 
 def _step(row: Mapping[Any, Any]) -> Step:
-    return Step(instant(row["at"]), NoticeState(row["what"]), row["words"], Act(row["act"]), tuple(row["objects"].split()))
+    objects = tuple(row["objects"].split())
+    return Step(instant(row["at"]), NoticeState(row["what"]), row["words"], Act(row["act"]), objects, row["account"])

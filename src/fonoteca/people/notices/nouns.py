@@ -113,7 +113,8 @@ class Notice:
 class Step:
     """Something that happened to a notice; nothing of it is ever changed. words: reasons, as its sender may read them.
 
-    objects: ids of the objects that were withdrawn or given out again with it.
+    objects: ids of the objects that were withdrawn or given out again with it. by: the account that decided, None for a sender, or
+    for a command at the machine.
     """
 
     at: datetime
@@ -121,6 +122,7 @@ class Step:
     words: str
     act: Act
     objects: tuple[str, ...]
+    by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

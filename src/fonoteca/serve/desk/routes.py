@@ -7,6 +7,7 @@ from starlette.routing import Route
 from fonoteca.serve.desk.alike import AlikePages
 from fonoteca.serve.desk.frame import Frame
 from fonoteca.serve.desk.home import HomePages
+from fonoteca.serve.desk.notices import NoticePages
 from fonoteca.serve.desk.review import ReviewPages
 from fonoteca.serve.desk.terms import TermPages
 from fonoteca.serve.rendering import Pages
@@ -18,4 +19,5 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
     if rooms.desk is None:
         return []
     frame = Frame(rooms, pages, rooms.desk)
-    return [*HomePages(frame).routes(), *AlikePages(frame).routes(), *ReviewPages(frame).routes(), *TermPages(frame).routes()]
+    groups = (HomePages(frame), AlikePages(frame), ReviewPages(frame), NoticePages(frame), TermPages(frame))
+    return [route for group in groups for route in group.routes()]
