@@ -176,6 +176,8 @@ def _chosen(notices: Notices, told: Told) -> list[Notice]:
         raise UsageError(subject, "its sender appealed", "Answer it: `fonoteca notice answer`.")
     if found.state is not NoticeState.APPEALED and told.state is NoticeState.APPEALED:
         raise UsageError(subject, f"it is {found.state}: nobody appealed", "`fonoteca notice list` shows what waits.")
+    if found.state is not told.state:
+        raise UsageError(subject, f"it is {found.state} already: {found.answer or 'this is carried out'}", "Nothing was changed.")
     return (notices.alike(told.number, told.like) if told.like else []) or [found]
 
 

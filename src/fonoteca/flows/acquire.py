@@ -20,7 +20,8 @@ from pathlib import Path
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
 from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
-from fonoteca.flows.rechecking import SOURCE_CHANGED, narrower
+from fonoteca.flows.rechecking import narrower
+from fonoteca.flows.replay import SOURCE_CHANGED
 from fonoteca.flows.rulings import evidence_of, last_word, refusal_of
 from fonoteca.flows.terming import term_set, termed_by_people
 from fonoteca.ingest import stage_all

@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 
 from fonoteca.flows.events import record_events
 from fonoteca.flows.evidence import EvidenceVault
-from fonoteca.flows.replay import HELD_FOR_REVIEW
+from fonoteca.flows.replay import HELD_FOR_REVIEW, SOURCE_CHANGED, SOURCE_GONE
 from fonoteca.flows.withdraw import Order, WithdrawRooms, withdraw
+from fonoteca.formats.dossiers import bounded, dossier_json, said_digest
 from fonoteca.formats.objectjson import published_statement
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import SourceBusy, SourceError, SourceMissing, SourceRefused, TrustError
 from fonoteca.model.ids import LogicalPath, ObjectId
-from fonoteca.model.rights import Admission, Evidence, Hold, Policy, PublishedEvidence, RightsRecord, Scheme
+from fonoteca.model.rights import Admission, Dossier, Evidence, Hold, Policy, PublishedEvidence, RightsRecord, Scheme
 from fonoteca.model.settings import RecheckSettings
 from fonoteca.model.withdrawal import Reason, WithdrawalState
 from fonoteca.ports import Clock, Progress
@@ -35,8 +36,6 @@ from fonoteca.sources import SOURCES, Held, Restating, SourceContext
 from fonoteca.store import Store
 
 BATCH = 50
-SOURCE_CHANGED, SOURCE_GONE = "source-changed", "source-gone"
-"""The rules that hold what a source says less of, and what it has no more or gives to nobody."""
 
 _OURS = frozenset({Scheme.DECISION, Scheme.OWNER, Scheme.TAG})
 """What was said here, or by the files themselves: the source is not asked about it."""
@@ -82,6 +81,14 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A question for a person, and what is kept for who decides about it."""
+
+    hold: Hold
+    dossier: Dossier
+
+
+@dataclass(frozen=True, slots=True)
 class Rechecked:
     """What came of a question. words: in what way, for a person."""
 
@@ -89,7 +96,7 @@ class Rechecked:
     became: Became
     words: str
     events: tuple[Event, ...] = field(repr=False)
-    hold: Hold | None = field(default=None, repr=False)
+    doubt: Doubt | None = field(default=None, repr=False)
     evidence: tuple[Evidence, ...] = field(default=(), repr=False)
 
 
@@ -215,9 +222,13 @@ def _doubted(rooms: RecheckRooms, question: Question, rule: str, reason: str, sa
         return Rechecked(question, Became.RESTATED, "says what a person has settled", (told,))
     hold = Hold(question.object_id, rule, reason, _QUESTION)
     facts = (("item", question.record.item), ("rule", rule), ("reason", reason), ("next", _QUESTION))
-    held = _event(rooms, question, HELD_FOR_REVIEW, (*facts, ("evidence", _digests(rooms, said))))
+    row = rooms.register.object(question.object_id)
+    named = (row.title, row.artist, row.source_uri) if row is not None else ("", "", "")
+    dossier = bounded(Dossier(*named, "", _published(rooms, said) or question.record.evidence))
+    more = (("evidence", _digests(rooms, said)), ("said", said_digest(dossier)), ("dossier", dossier_json(dossier)))
+    held = _event(rooms, question, HELD_FOR_REVIEW, (*facts, *more))
     told = _event(rooms, question, Became.DOUBTED, (("rule", rule),))
-    return Rechecked(question, Became.DOUBTED, reason, (told, held), hold, said)
+    return Rechecked(question, Became.DOUBTED, reason, (told, held), Doubt(hold, dossier), said)
 
 
 def _settled(rooms: RecheckRooms, asked: list[Rechecked]) -> list[Rechecked]:
@@ -225,8 +236,10 @@ def _settled(rooms: RecheckRooms, asked: list[Rechecked]) -> list[Rechecked]:
     rooms.evidence.keep_all(each for one in asked for each in one.evidence)
     record_events(rooms, [event for one in asked for event in one.events])
     for one in asked:
-        if one.hold is not None:
-            rooms.register.record_decision(one.hold, one.question.record.item, rooms.clock.now())
+        if one.doubt is not None:
+            item, at = one.question.record.item, rooms.clock.now()
+            rooms.register.record_decision(one.doubt.hold, item, at, one.doubt.dossier)
+            rooms.register.reopen_decisions(one.question.object_id)
             if rooms.settings.dark:
                 order = Order(WithdrawalState.DISPUTED, Reason.OPERATOR, _GROUND)
                 withdraw(rooms.withdrawing(), one.question.object_id, order)

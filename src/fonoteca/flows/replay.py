@@ -13,6 +13,11 @@ from fonoteca.model.rights import Dossier, Hold, Refusal
 from fonoteca.register import Register
 
 REFUSED, HELD_FOR_REVIEW = "refused", "held-for-review"
+SOURCE_CHANGED, SOURCE_GONE = "source-changed", "source-gone"
+ASKED_AGAIN = (SOURCE_CHANGED, SOURCE_GONE)
+"""The rules that hold what a source says less of, and what it has no more or gives to nobody: a question that a person settled is
+open again when a source comes to say something else.
+"""
 
 
 def replay(register: Register, events: Iterable[Event]) -> None:
@@ -32,6 +37,8 @@ def _held(register: Register, event: Event) -> None:
     facts = _texts(event)
     hold = Hold(event.subject, facts["rule"], facts["reason"], facts["next"])
     register.record_decision(hold, facts["item"], event.at, _dossier(event))
+    if hold.rule in ASKED_AGAIN:
+        register.reopen_decisions(event.subject)
 
 
 def _ruled(register: Register, event: Event) -> None:
