@@ -16,7 +16,8 @@ from sqlalchemy import text
 from fonoteca.model.errors import UsageError
 from fonoteca.model.settings import NoticeSettings
 from fonoteca.people import People, Seal
-from fonoteca.people.notices import Act, Likeness, NoticeKind, NoticeState, Verdict, Words
+from fonoteca.people.notices import Act, Likeness, NoticeKind, NoticeState, Roughly, Verdict, Words
+from fonoteca.people.notices.tally import roughly
 from fonoteca.people.schema import VERSION
 from fonoteca.ports import Clock
 from fonoteca.sql.engine import open_engine, writing
@@ -162,6 +163,19 @@ def test_one_sender_sends_so_many_a_day(people: People, hand: Hand) -> None:
     people.notices.add(WORDS, "2001:db8:1::/48")
     with pytest.raises(UsageError, match="at most 10,000 characters, found 1,048,576"):
         people.notices.add(replace(WORDS, reasons="a" * (1 << 20)), "10.0.0.1")
+
+
+def test_counts_for_everybody_tell_of_nobody(people: People, hand: Hand) -> None:
+    numbers = sent(people, 7)
+    hand.move(days=3)
+    people.notices.decide(numbers[:6], Verdict(False, "no"))
+    assert not people.notices.tally().states, "this month's are not told yet"
+    hand.move(days=30)
+    found = people.notices.tally()
+    assert found.states == {"rights": {"received": Roughly(1, 4), "rejected": Roughly(5, 9)}}
+    assert found.months == {"2026-11": {"rights": Roughly(5, 9)}}
+    assert found.median_days == {"rights": 3}
+    assert not [each for each in range(1, 100) if not roughly(each).least <= each <= roughly(each).most]
 
 
 def test_notices_of_version_5_are_brought_along(address: str, hand: Hand, seal: Seal, opened: Callable[[], People]) -> None:

@@ -24,6 +24,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/notice": ("/notice?place={object}",),
     "/notice/receipt": ("/notice/receipt?link={receipt}",),
     "/withdrawals": ("/withdrawals",),
+    "/notices": ("/notices",),
     "/about": ("/about",),
     "/sign-in": ("{other}/sign-in",),
     "/setup": ("{other}/setup?token={token}",),

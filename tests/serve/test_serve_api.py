@@ -15,7 +15,16 @@ from fonoteca.model.withdrawal import Authority, Dates, Reason, Tombstone, Withd
 from fonoteca.serve import create_app
 
 EXAMPLES = 20
-PATHS = ("/api/search", "/api/coverage", "/api/coverage/kept", "/api/drops", "/api/withdrawals", "/health", "/ready")
+PATHS = (
+    "/api/search",
+    "/api/coverage",
+    "/api/coverage/kept",
+    "/api/drops",
+    "/api/withdrawals",
+    "/api/notices",
+    "/health",
+    "/ready",
+)
 
 
 @pytest.fixture

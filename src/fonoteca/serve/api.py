@@ -12,6 +12,7 @@ from fonoteca import __version__
 from fonoteca.formats.ocfl import ROOT_DECLARATION
 from fonoteca.model.catalogue import Coverage
 from fonoteca.serve.latest import Latest
+from fonoteca.serve.notices.counts import CountsAnswer, counts_answer, tally_of
 from fonoteca.serve.paging import AFTER_CHARACTERS_MAX, page_of
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rooms import ServeRooms
@@ -169,6 +170,12 @@ def api_router(rooms: ServeRooms, coverage: Latest[Coverage]) -> APIRouter:
     @router.get("/api/withdrawals", summary="What was withdrawn, why, and what mirrors made of it")
     def withdrawals(limit: Limit = 50, after: After = "") -> WithdrawalsAnswer:
         return withdrawals_answer(rooms, limit, after)
+
+    tally = tally_of(rooms)
+
+    @router.get("/api/notices", summary="How many notices came, and what became of them")
+    def notices() -> CountsAnswer:
+        return counts_answer(tally())
 
     return router
 

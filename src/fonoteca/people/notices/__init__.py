@@ -21,6 +21,7 @@ from fonoteca.people.notices.nouns import (
     Verdict,
     Words,
 )
+from fonoteca.people.notices.tally import Roughly, Tally
 
 __all__ = [
     "ANSWER_LETTERS_MOST",
@@ -34,8 +35,10 @@ __all__ = [
     "NoticeState",
     "Notices",
     "Queued",
+    "Roughly",
     "Standing",
     "Step",
+    "Tally",
     "Verdict",
     "Words",
 ]

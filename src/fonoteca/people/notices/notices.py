@@ -39,6 +39,7 @@ from fonoteca.people.notices.nouns import (
 )
 from fonoteca.people.notices.queue import Queue
 from fonoteca.people.notices.tables import add_step, digest, gist_of, network_of, notices, steps
+from fonoteca.people.notices.tally import Tally, tally
 from fonoteca.people.passwords import Chance
 from fonoteca.people.personal.desk import DAY_S, Desk, instant
 
@@ -157,6 +158,11 @@ class Notices:
         with self._desk.reading() as connection:
             count, overdue, oldest = self._queue.standing(connection, self._desk.now())
         return Standing(count, overdue, None if oldest is None else instant(oldest))
+
+    def tally(self) -> Tally:
+        """Return the counts that anybody may know. Cost: a pass over all notices."""
+        with self._desk.reading() as connection:
+            return tally(connection, self._desk.now())
 
     # Those who decide
 

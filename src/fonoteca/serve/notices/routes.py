@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from fonoteca.model.errors import UsageError
@@ -25,6 +25,7 @@ from fonoteca.people.notices import (
 )
 from fonoteca.people.people import csrf_of
 from fonoteca.register import Register
+from fonoteca.serve.notices.counts import counts_answer, tally_of
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.rendering import Pages
@@ -34,7 +35,7 @@ from fonoteca.serve.signing.entrance import NEVER, usage_words
 from fonoteca.serve.signing.forms import CSRF_FIELD, check_token, read_form
 from fonoteca.serve.signing.who import csrf_of_request, place_of, signed
 
-NOTICE, RECEIPT = "/notice", "/notice/receipt"
+NOTICE, RECEIPT, COUNTS = "/notice", "/notice/receipt", "/notices"
 """The secret of a receipt is in the query: the log of requests has paths alone."""
 
 FIELDS = ("place", "reasons", "name", "contact")
@@ -73,6 +74,7 @@ def notice_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
     return [
         Route(NOTICE, own.show, methods=["GET"]),
         Route(NOTICE, own.send, methods=["POST"]),
+        Route(COUNTS, own.counts, methods=["GET"]),
         Route(RECEIPT, own.receipt, methods=["GET"]),
         Route(RECEIPT, own.appeal, methods=["POST"]),
     ]
@@ -91,6 +93,7 @@ class NoticePages:
 
     def __init__(self, rooms: ServeRooms, pages: Pages) -> None:
         self._notices, self._people, self._pages, self._register = rooms.people.notices, rooms.people, pages, rooms.register
+        self._tally = tally_of(rooms)
 
     async def show(self, request: Request) -> Response:
         """Return the form. `place` of the query fills in which place is meant, `withdrawal` makes it a counter-notice.
@@ -119,6 +122,14 @@ class NoticePages:
             facts = {**kept, "subject": subject, "kind": fields.get("kind", ""), "wrong": usage_words(error)}
             return await self._form(request, facts, 422)
         return RedirectResponse(f"{RECEIPT}?link={link}", 303, NEVER)
+
+    def counts(self, request: Request) -> Response:
+        """Return how many notices there were, and what became of them: a page, or JSON for those who ask for that."""
+        found = counts_answer(self._tally())
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(asdict(found), headers={"Cache-Control": "no-cache", "Vary": "Accept"})
+        page = self._pages.render(request, "notices.html", {"found": found})
+        return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
     async def receipt(self, request: Request) -> Response:
         """Return what became of a notice. Raises: Problem, 404, for a link that is none."""
