@@ -33,7 +33,7 @@ class Roughly:
 class Tally:
     """Counts by what was asked for, by what became of it, and by month, newest first; without those that are none.
 
-    before: of notices that came before this day. median_days: from receipt to the first decision, of kinds with STEP or more of them.
+    before: of notices that came before this day. median_days: from receipt to the first decision, of kinds with STEP or more.
     """
 
     before: datetime
