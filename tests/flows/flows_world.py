@@ -268,7 +268,7 @@ def seeding(folder: Path, choice: SwarmChoice | None = None) -> Iterator[tuple[S
 def serving(archive: Archive) -> Iterator[str]:
     """Serve an archive's site on a free port of this machine. Gives: its address."""
     server = uvicorn.Server(
-        uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="off", proxy_headers=False)
+        uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="on", proxy_headers=False)
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -26,8 +26,9 @@ from flows_world import (
 )
 
 from fonoteca.deskroom import desk_rooms
-from fonoteca.flows.correct import CORRECTED, changes_to, correcting_order
+from fonoteca.flows.correct import CORRECTED, changes_to
 from fonoteca.flows.docket import put_and_do, undoing, work
+from fonoteca.formats.corrections import correcting_order
 from fonoteca.model.corridor import Correction
 from fonoteca.model.desk import Entry, EntryState
 from fonoteca.model.errors import UsageError

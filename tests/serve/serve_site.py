@@ -50,7 +50,7 @@ class Site:
 def serving(rooms: ServeRooms, **more: Any) -> Iterator[str]:
     """Serve a site on a free port of this machine. more: settings of uvicorn. Gives: its address."""
     server = uvicorn.Server(
-        uvicorn.Config(ZeroCopy(create_app(rooms)), http=PatientProtocol, port=0, log_level="critical", lifespan="off", **more)
+        uvicorn.Config(ZeroCopy(create_app(rooms)), http=PatientProtocol, port=0, log_level="critical", lifespan="on", **more)
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -40,6 +40,7 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/desk/review": ("/desk/review", "/desk/review?rule=none"),
     "/desk/review/alike": ("/desk/review/alike?rule=licence-unknown",),
     "/desk/review/{rest:rest}": ("/desk/review/{held}?licence=https://creativecommons.org/licenses/by/4.0/",),
+    "/desk/objects/{rest:rest}": ("/desk/objects/{object}", "/desk/objects/{object}?file={file}"),
     "/desk/entries/{number}": ("/desk/entries/{entry}",),
     "/desk/terms/{rest:rest}": ("/desk/terms/{object}",),
 }

@@ -149,6 +149,7 @@ def _names(rooms: ServeRooms) -> dict[str, str]:
     return {
         "object": quote(row.object_id, safe=":"),
         "track": track_url(file.object_id, file.logical_path).removeprefix("/tracks/"),
+        "file": quote(file.logical_path, safe=""),
         "artist": artist_url(row.artist).removeprefix("/artists/"),
         "recording": recording_url(known.id).removeprefix("/tracks/"),
         "release": quote(known.release_id, safe=""),

@@ -31,7 +31,7 @@ PATIENCE = SwarmSettings(idle_timeout_s=5)
 @contextmanager
 def served(archive: Archive) -> Iterator[str]:
     """Serve an archive's site. Gives: its address."""
-    server = uvicorn.Server(uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(create_app(serve_rooms(archive)), port=0, log_level="critical", lifespan="on"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -14,9 +14,9 @@ from fonoteca.cli.desk import entry_json
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.cli.rights import parse_object_id
 from fonoteca.deskroom import desk_rooms
-from fonoteca.flows.correct import changes_to, correcting_order
+from fonoteca.flows.correct import changes_to
 from fonoteca.flows.docket import check_order, put_and_do
-from fonoteca.formats.corrections import FILE_FIELDS, ITEM_FIELDS
+from fonoteca.formats.corrections import FILE_FIELDS, ITEM_FIELDS, correcting_order
 from fonoteca.model.corridor import Correction
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId

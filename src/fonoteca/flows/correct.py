@@ -7,14 +7,14 @@ any two, the same again does the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from fonoteca.flows.actions import Action, DeskRooms, text_of
 from fonoteca.flows.events import EventRooms, record_events
 from fonoteca.flows.records import entry_of, unrecorded
-from fonoteca.formats.corrections import check_correction, values
+from fonoteca.formats.corrections import CORRECT_ACTION, changes_from, check_correction, corrections_in, values
 from fonoteca.model.corridor import Correction, Event, StoredVersion
 from fonoteca.model.desk import Entry, Order
 from fonoteca.model.errors import FormatError, UsageError
@@ -23,8 +23,6 @@ from fonoteca.store import Store
 
 CORRECTED = "corrected"
 REASON_LETTERS_MOST = 2000
-CHANGES_MOST = 5000
-"""Of one decision: an album of 500 tracks with every field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +44,6 @@ def changes_to(store: Store, object_id: ObjectId, right: Mapping[tuple[str, str]
     """
     metadata = store.metadata(object_id)
     return changes_from(object_id, values(metadata.title, metadata.artist, metadata.files), right)
-
-
-def changes_from(
-    object_id: ObjectId, known: Mapping[tuple[str, str], str], right: Mapping[tuple[str, str], str]
-) -> tuple[Correction, ...]:
-    """Return the corrections that lead from known values to right ones. Raises: as `changes_to`."""
-    for (of, name), says in right.items():
-        check_correction(Correction(of, name, "", says))
-        if (of, name) not in known:
-            files = sorted({each for each, _ in known if each})
-            raise UsageError(f"{object_id}: {of}", "no such music file in it", f"It has {', '.join(files[:10]) or 'none'}.")
-    found = tuple(Correction(*place, was=known[place], says=says) for place, says in right.items() if known[place] != says)
-    if not found:
-        raise UsageError(object_id, "it says all of this already", "Nothing was changed.")
-    return found
 
 
 def correct(rooms: EventRooms, asked: Correcting) -> StoredVersion:
@@ -89,27 +72,8 @@ def correct(rooms: EventRooms, asked: Correcting) -> StoredVersion:
 # At the desk -----------------------------------------------------------------------------------------------------------
 
 
-def correcting_order(object_id: ObjectId, changes: Iterable[Correction], reason: str) -> Order:
-    """Return the order to correct an object."""
-    told = [{"of": each.of, "field": each.field, "was": each.was, "says": each.says} for each in changes]
-    return Order("correct", object_id, {"changes": told, "reason": reason})
-
-
-def changes_in(order: Order) -> tuple[Correction, ...]:
-    """Return the corrections of an order. Raises: UsageError when they are none."""
-    told = order.facts.get("changes")
-    wanted = {"of", "field", "was", "says"}
-    right = isinstance(told, Sequence) and all(
-        isinstance(each, Mapping) and set(each) == wanted and all(isinstance(value, str) for value in each.values())
-        for each in told
-    )
-    if not right or not told or len(told) > CHANGES_MOST:
-        raise UsageError(order.subject, f"expected 1 to {CHANGES_MOST:,} corrections", "Say what is to be put right.")
-    return tuple(Correction(**each) for each in told)
-
-
 def _check(order: Order) -> None:
-    for each in changes_in(order):
+    for each in corrections_in(order.subject, order.facts):
         check_correction(each)
     reason = text_of(order.facts, "reason")
     if not reason.strip() or len(reason) > REASON_LETTERS_MOST:
@@ -126,20 +90,21 @@ def _object(order: Order) -> ObjectId:
 
 
 def _correct(rooms: DeskRooms, entry: Entry) -> str:
-    changes = changes_in(entry.order)
+    changes = corrections_in(entry.order.subject, entry.order.facts)
     asked = Correcting(_object(entry.order), changes, text_of(entry.order.facts, "reason"), entry.put_at, entry.number)
     return _outcome(correct(rooms, asked), len(changes))
 
 
 def _take_back(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
-    changes = tuple(Correction(each.of, each.field, each.says, each.was) for each in changes_in(undone.order))
-    reason = text_of(entry.order.facts, "reason")
-    return _outcome(correct(rooms, Correcting(_object(undone.order), changes, reason, entry.put_at, entry.number)), len(changes))
+    made = corrections_in(undone.order.subject, undone.order.facts)
+    changes = tuple(Correction(each.of, each.field, was=each.says, says=each.was) for each in made)
+    asked = Correcting(_object(undone.order), changes, text_of(entry.order.facts, "reason"), entry.put_at, entry.number)
+    return _outcome(correct(rooms, asked), len(changes))
 
 
 def _outcome(version: StoredVersion, count: int) -> str:
     fields = "1 field" if count == 1 else f"{count} fields"
-    return f"{fields} corrected in version {version.version}; mirrors have it with the next `fonoteca publish`"
+    return f"{fields} corrected in version {version.version}; mirrors have it with the next edition"
 
 
-CORRECT = Action("correct", "Correction", _check, _correct, _take_back)
+CORRECT = Action(CORRECT_ACTION, "Correction", _check, _correct, _take_back)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from fonoteca.formats.objectjson import ObjectMetadata
 from fonoteca.model.audio import Tags
 from fonoteca.model.corridor import Correction, StoredFile
+from fonoteca.model.desk import Order
 from fonoteca.model.errors import UsageError
 
 ITEM = ""
@@ -35,7 +36,13 @@ FILE_FIELDS = (
 )
 """What can be corrected. What a file says of its licence cannot: that is evidence."""
 
+CORRECT_ACTION = "correct"
+"""The desk's action that corrects."""
+
 TEXT_LETTERS_MOST = 500
+CHANGES_MOST = 5000
+"""Of one decision: an album of 500 tracks with every field."""
+
 NUMBER_MOST = 9999
 
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -79,6 +86,43 @@ def values(title: str, artist: str, files: Iterable[StoredFile]) -> dict[tuple[s
         if file.tags is not None:
             found |= {(str(file.logical_path), name): _text(file.tags, name) for name in FILE_FIELDS}
     return found
+
+
+def changes_from(
+    subject: str, known: Mapping[tuple[str, str], str], right: Mapping[tuple[str, str], str]
+) -> tuple[Correction, ...]:
+    """Return the corrections that lead from known values to right ones. right: by (file or ITEM, field).
+
+    Raises: UsageError for a file that is not known, a field or value that there cannot be, or nothing to change.
+    """
+    for (of, name), says in right.items():
+        check_correction(Correction(of, name, "", says))
+        if (of, name) not in known:
+            files = sorted({each for each, _ in known if each})
+            raise UsageError(f"{subject}: {of}", "no such music file in it", f"It has {', '.join(files[:10]) or 'none'}.")
+    found = tuple(Correction(*place, was=known[place], says=says) for place, says in right.items() if known[place] != says)
+    if not found:
+        raise UsageError(subject, "it says all of this already", "Nothing was changed.")
+    return found
+
+
+def correcting_order(subject: str, changes: Iterable[Correction], reason: str) -> Order:
+    """Return the order to correct an object, as the desk's docket keeps it."""
+    told = [{"of": each.of, "field": each.field, "was": each.was, "says": each.says} for each in changes]
+    return Order(CORRECT_ACTION, subject, {"changes": told, "reason": reason})
+
+
+def corrections_in(subject: str, facts: Mapping[str, Any]) -> tuple[Correction, ...]:
+    """Return the corrections of an order's facts. Raises: UsageError when they are none."""
+    told = facts.get("changes")
+    wanted = {"of", "field", "was", "says"}
+    right = isinstance(told, Sequence) and all(
+        isinstance(each, Mapping) and set(each) == wanted and all(isinstance(value, str) for value in each.values())
+        for each in told
+    )
+    if not right or not told or len(told) > CHANGES_MOST:
+        raise UsageError(subject, f"expected 1 to {CHANGES_MOST:,} corrections", "Say what is to be put right.")
+    return tuple(Correction(**each) for each in told)
 
 
 def uncorrected(metadata: ObjectMetadata) -> ObjectMetadata:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from fonoteca.formats.objectjson import ObjectMetadata
 from fonoteca.formats.swarmfile import SwarmSeen
 from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot
 from fonoteca.model.ids import ObjectId
@@ -22,11 +23,15 @@ from fonoteca.serve.proving import Remembered
 from fonoteca.serve.standing import EditionSeen, Space
 
 
-class RightsShelf(Protocol):
-    """Where the rights of objects are read: the store."""
+class Shelf(Protocol):
+    """Where what objects say of themselves is read: the store."""
 
     def rights(self, object_id: ObjectId) -> RightsRecord:
         """Return the rights record of an object's head. Raises: StoreError when there is none."""
+        ...
+
+    def metadata(self, object_id: ObjectId) -> ObjectMetadata:
+        """Return what metadata.json of an object's head says. Raises: UsageError when it is not held, FixityError."""
         ...
 
 
@@ -82,7 +87,7 @@ class Finder(Protocol):
 class ServeRooms:
     """All that `create_app` needs.
 
-    store: reads rights. blobs: the storage root. editions, catalogue_blobs, search_blobs: the folders of these names.
+    store: reads rights and metadata. blobs: the storage root. editions, catalogue_blobs, search_blobs: the folders of these names.
     people: the accounts.
     coverage_png: the curve as a picture. swarm_seen: what the service that gives drops out noted, None where none ran.
     space: of the disk that the store is on, None where it is on none of this machine. edition: what is out, None before the first.
@@ -93,7 +98,7 @@ class ServeRooms:
 
     settings: Settings
     clock: Clock
-    store: RightsShelf
+    store: Shelf
     blobs: Blobs
     register: Register
     editions: Blobs

@@ -8,6 +8,7 @@ from fonoteca.serve.desk.alike import AlikePages
 from fonoteca.serve.desk.frame import Frame
 from fonoteca.serve.desk.home import HomePages
 from fonoteca.serve.desk.notices import NoticePages
+from fonoteca.serve.desk.objects import ObjectPages
 from fonoteca.serve.desk.review import ReviewPages
 from fonoteca.serve.desk.terms import TermPages
 from fonoteca.serve.rendering import Pages
@@ -19,5 +20,5 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
     if rooms.desk is None:
         return []
     frame = Frame(rooms, pages, rooms.desk)
-    groups = (HomePages(frame), AlikePages(frame), ReviewPages(frame), NoticePages(frame), TermPages(frame))
+    groups = (HomePages(frame), AlikePages(frame), ReviewPages(frame), NoticePages(frame), ObjectPages(frame), TermPages(frame))
     return [route for group in groups for route in group.routes()]
