@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from flows_world import SETTINGS, audio, in_turn, make_archive, opened, put_item, serving, track
+from flows_world import NOW, SETTINGS, audio, in_turn, make_archive, opened, put_item, serving, track
 from flows_world import take as own_take
 
 from fonoteca.edges.web import open_web
+from fonoteca.flows import fetching
 from fonoteca.flows.acquire import Acquired, Failed, Outcome, acquire
+from fonoteca.flows.fetching import Fetching, FetchRooms, Spoilt, promised_bytes
 from fonoteca.model.errors import FonotecaError, SourceError
 from fonoteca.model.manners import Manners
 from fonoteca.model.rights import Hold, Refusal
 from fonoteca.model.settings import OaiSettings
+from fonoteca.rights import decide
+from fonoteca.sources import SOURCES
 from fonoteca.testing import source_hosts
 from fonoteca.testing.source_answers import BY, NC, put_archive_item
 from fonoteca.testing.source_hosts import Answering, Given, SourceHost, source_host
@@ -201,3 +207,90 @@ def test_another_fonoteca_gives_what_it_may_share(fast_path: Path, take: Callabl
 def first_album(address: str) -> str:
     found = httpx.get(f"{address}/rest/getAlbumList2?type=newest&v=1.16.1&c=t&f=json").json()
     return str(found["subsonic-response"]["albumList2"]["album"][0]["id"])
+
+
+def test_what_is_fetched_ahead_is_bounded_by_bytes(host: SourceHost, fast_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(8):
+        put_songs(host, f"album-{number}", BY, number)
+    with opened(make_archive(fast_path / "archive")) as archive:
+        archive.__dict__["web"] = web = open_web(fast_path / "sources.sqlite", MANNERS)
+        rooms = in_turn(archive)
+        refs = [f"{host.address}/details/album-{number}" for number in range(8)]
+        offers = [next(iter(SOURCES["internet-archive"].candidates(ref, rooms.sources))) for ref in refs]
+        weights = {each.item.rpartition(":")[2]: promised_bytes(each) for each in offers}
+        assert min(weights.values()) > 1000, "the Internet Archive states lengths"
+        limit = 2 * max(weights.values())
+        monkeypatch.setattr(fetching, "AHEAD_BYTES_MAX", limit)
+        admitted = [(each, decide(each, archive.settings.rights, NOW)) for each in offers]
+        room = FetchRooms(web, rooms.sources.staging, archive.settings.rights, archive.clock)
+        given: set[str] = set()
+        with Fetching(room) as fetch:
+            for found in fetch.fetched(admitted):  # type: ignore[arg-type]
+                assert not isinstance(found, Spoilt)
+                given.add(found[0].item.rpartition(":")[2])
+                time.sleep(0.05)
+                asked = {each.path.split("/")[2] for each in host.asked() if "/download/" in each.path}
+                assert sum(weights[name] for name in asked - given) <= limit
+        web.close()
+        assert given == weights.keys()
+
+
+def test_parts_of_a_failed_item_wait_for_a_month_and_those_of_a_refused_one_do_not(
+    host: SourceHost, take: Callable[..., list[Outcome]], fast_path: Path
+) -> None:
+    staging = fast_path / "archive" / "staging"
+    put_songs(host, "album-1")
+    host.misdeeds["/download/album-1/2.flac"] = source_hosts.status(403)
+    assert [type(each) for each in take("internet-archive", f"{host.address}/details/album-1")] == [Failed]
+    assert not list(staging.glob("fetch-*"))
+    host.misdeeds["/download/album-1/2.flac"] = source_hosts.page
+    assert [type(each) for each in take("internet-archive", f"{host.address}/details/album-1")] == [Failed]
+    (kept,) = staging.glob("fetch-*")
+    month = 31 * 86_400
+    for path in (kept, *kept.iterdir()):
+        os.utime(path, (NOW.timestamp() - month, NOW.timestamp() - month))
+    put_songs(host, "album-2", BY, 3)
+    assert [type(each) for each in take("internet-archive", f"{host.address}/details/album-2")] == [Acquired]
+    assert not list(staging.glob("fetch-*"))
+
+
+def test_a_file_renamed_between_listing_and_download_is_named_and_held_once_it_is_listed_anew(
+    host: SourceHost, take: Callable[..., list[Outcome]]
+) -> None:
+    put_songs(host, "album-1")
+    host.given["/download/album-1/renamed.flac"] = host.given.pop("/download/album-1/2.flac")
+    (failed,) = take("internet-archive", f"{host.address}/details/album-1")
+    assert isinstance(failed, Failed)
+    assert "2.flac" in str(failed.error)
+    put_archive_item(host, "album-1", {"1.flac": track(1), "renamed.flac": track(2)}, BY)
+    (held,) = take("internet-archive", f"{host.address}/details/album-1")
+    assert isinstance(held, Acquired), held
+    assert held.file_count == 2
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"size": "7"},
+        {"size": "-1"},
+        {"size": str(10**30)},
+        {"size": "many"},
+        {"md5": "0" * 32},
+        {"md5": "nonsense"},
+        {"name": "../../x.flac"},
+    ],
+)
+def test_metadata_that_lies_of_a_file_brings_nothing_else_in(
+    host: SourceHost, take: Callable[..., list[Outcome]], lie: dict[str, str], fast_path: Path
+) -> None:
+    put_songs(host, "album-1", BY, 1)
+    said = json.loads(host.given["/metadata/album-1"].body)  # type: ignore[arg-type]
+    said["files"] = [{**each, **lie} if each["name"] == "1.flac" else each for each in said["files"]]
+    host.put("/metadata/album-1", json.dumps(said), "application/json")
+    (outcome,) = take("internet-archive", f"{host.address}/details/album-1")
+    if isinstance(outcome, Acquired):
+        claims = [{"size": "7"}, {"md5": "0" * 32}, {"name": "../../x.flac"}]
+        assert lie not in claims, "what is no length or digest that can be claims nothing"
+    else:
+        assert isinstance(outcome, Failed | Refusal), outcome
+    assert not list(fast_path.rglob("x.flac"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,14 @@ def _application(
     """A preservation archive for music that anyone may mirror."""
 
 
+def tell_error(error: FonotecaError, words: Sequence[str]) -> int:
+    """Return the exit status of an error, after it is printed. words: of the command line."""
+    if "--json" in words:
+        print_json({"error": error.as_json()})
+    print_error(error)
+    return error.exit_status
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Return the exit status of a command line: 0 done, 1 failed, 2 wrong use, 3 refused by rights, 4 damage found,
     5 a peer or host cannot be trusted, 130 interrupted and safe to run again.
@@ -55,10 +64,7 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         status = app(args=words, prog_name="fonoteca", standalone_mode=False)
     except FonotecaError as error:
-        if "--json" in words:
-            print_json({"error": error.as_json()})
-        print_error(error)
-        return error.exit_status
+        return tell_error(error, words)
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):

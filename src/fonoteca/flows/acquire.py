@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fonoteca.flows.acquire_desk import Acquired, AcquireRooms, Desk, Failed, Outcome, Turn
 from fonoteca.flows.batches import Pace
-from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch
+from fonoteca.flows.fetching import NOBODY, Fetching, FetchRooms, Spoilt, Watch, is_wanted_again, sweep_old
 from fonoteca.flows.rechecking import narrower
 from fonoteca.flows.replay import SOURCE_CHANGED
 from fonoteca.flows.rulings import evidence_of, last_word, refusal_of
@@ -68,15 +68,17 @@ def acquire_offers(
     """Yield each candidate with its outcome, in the order of the offers, once it is durable.
 
     reference: `KIND REF` of all of them, "" where each has its own.
-    What was fetched for a candidate is removed once the caller asks for the next one: by then the caller knows of it for good.
+    What was fetched for a candidate is removed once the caller asks for the next one: by then the caller knows of it for good. Of
+    one that failed it waits for another try, no longer than `fetching.KEPT_FOR`.
     Raises: what `offers` raises, after the outcomes of what came before; StoreError when the archive's own disk fails.
     """
+    sweep_old(rooms.sources.staging, rooms.clock.now())
     run = _Run(rooms, offers, label, reference)
     with Fetching(FetchRooms(rooms.sources.web, rooms.sources.staging, rooms.policy, rooms.clock, watch)) as fetching:
         for outcome in run.outcomes(fetching):
             candidate = run.told.popleft()
             yield candidate, outcome
-            if not isinstance(outcome, Failed):
+            if not isinstance(outcome, Failed) or not is_wanted_again(outcome.error):
                 fetching.discard(candidate)
     if run.trouble is not None:
         raise run.trouble

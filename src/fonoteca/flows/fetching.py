@@ -4,7 +4,8 @@ Rules of order, kept for every candidate:
   1. only what is admitted is asked for;
   2. when all its files are here and proved, its source is asked again what it says of the rights: a licence that changed meanwhile
      is not the one that was admitted, and a person decides;
-  3. files stay in staging until their outcome is told, so that a run that is killed fetches none of them twice.
+  3. files stay in staging until their outcome is told, so that a run that is killed fetches none of them twice. Those of an item
+     that failed stay for KEPT_FOR, for a run that tries it again; not where its host has refused it, or has it no more.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fonoteca.model.corridor import Candidate, CandidateFile
-from fonoteca.model.errors import SourceError, SourceRefused, TrustError
+from fonoteca.model.errors import FonotecaError, SourceError, SourceMissing, SourceRefused, TrustError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.manners import Download
 from fonoteca.model.rights import Admission, Hold, Policy, Refusal, Scheme
@@ -32,6 +34,12 @@ FETCH_PREFIX = "fetch-"
 """How staging folders begin that hold what is fetched: they outlive a run."""
 AHEAD_MAX = 16
 """Candidates that are fetched while others are staged."""
+AHEAD_BYTES_MAX = 8 << 30
+"""And their bytes: what waits in staging is no more than this, or one candidate that is larger by itself."""
+UNSTATED_BYTES = 256 << 20
+"""What a file counts as whose length nobody has stated: a long movement in 24 bits. Manners bound what it really may have."""
+KEPT_FOR = timedelta(days=30)
+"""For how long parts wait for a run that goes on with them."""
 LANES_MAX = 16
 """Files under way at once, whatever their hosts; how many of one host is for the manners."""
 LICENCE_CHANGED = "licence-changed"
@@ -91,16 +99,19 @@ class Fetching:
 
     def fetched(self, admitted: Iterable[tuple[Candidate, Admission]]) -> Iterator[Fetched]:
         """Yield the candidates in order, each with files that can be opened, or why there are none. Those at hand pass through."""
-        line: deque[Future[Fetched] | Fetched] = deque()
+        line: deque[tuple[Future[Fetched] | Fetched, int]] = deque()
         for candidate, admission in admitted:
+            more_bytes = promised_bytes(candidate)
+            while line and sum(each for _, each in line) + more_bytes > AHEAD_BYTES_MAX:
+                yield _of(line.popleft()[0])
             if any(file.elsewhere for file in candidate.files):
-                line.append(self._items.submit(self._fetch, candidate, admission))
+                line.append((self._items.submit(self._fetch, candidate, admission), more_bytes))
             else:
-                line.append((candidate, admission))
-            while line and (len(line) >= AHEAD_MAX or not isinstance(line[0], Future) or line[0].done()):
-                yield _of(line.popleft())
+                line.append(((candidate, admission), 0))
+            while line and (len(line) >= AHEAD_MAX or _is_here(line[0][0])):
+                yield _of(line.popleft()[0])
         while line:
-            yield _of(line.popleft())
+            yield _of(line.popleft()[0])
 
     def discard(self, candidate: Candidate) -> None:
         """Remove what was fetched of a candidate, whole or in part."""
@@ -170,6 +181,29 @@ def sweep_fetched(staging: Staging, is_held: Callable[[ObjectId], bool]) -> None
 def folder_name(candidate: Candidate) -> str:
     """Return the name of the staging folder for what is fetched of a candidate."""
     return f"{FETCH_PREFIX}{hashlib.sha256(f'{candidate.kind}:{candidate.item}'.encode()).hexdigest()[:24]}"
+
+
+def promised_bytes(candidate: Candidate) -> int:
+    """Return how much a candidate that is elsewhere may take of staging: no more than it states, where it does."""
+    return sum(UNSTATED_BYTES if each.file_bytes is None else each.file_bytes for each in candidate.files if each.elsewhere)
+
+
+def sweep_old(staging: Staging, now: datetime) -> None:
+    """Remove what was fetched, in part or whole, of items that failed, and that no run went on with for KEPT_FOR."""
+    for name in [each for each in staging.left() if each.startswith(FETCH_PREFIX)]:
+        folder = staging.kept_folder(name)
+        touched = max((each.stat().st_mtime for each in (folder, *folder.iterdir())), default=0.0)
+        if now - datetime.fromtimestamp(touched, UTC) > KEPT_FOR:
+            staging.discard(folder)
+
+
+def is_wanted_again(error: FonotecaError) -> bool:
+    """Whether what was fetched of a failed item is of use to a later run: not where nobody will ask for it again."""
+    return not isinstance(error, SourceRefused | SourceMissing)
+
+
+def _is_here(one: Future[Fetched] | Fetched) -> bool:
+    return not isinstance(one, Future) or one.done()
 
 
 def _of(one: Future[Fetched] | Fetched) -> Fetched:
