@@ -80,7 +80,11 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca acquire plan --status --json",
         ),
         "analyse": ("fonoteca analyse", "fonoteca analyse --for 2h --json"),
-        "rights review": ("fonoteca rights review", "fonoteca rights review --refused"),
+        "rights review": (
+            "fonoteca rights review",
+            "fonoteca rights review --refused",
+            "fonoteca rights review urn:fonoteca:audio:folder:kitchen-songs",
+        ),
         "rights show": ("fonoteca rights show urn:fonoteca:audio:folder:kitchen-songs",),
         "rights term": (
             "fonoteca rights term folder:kitchen-songs --from 2027-05-01 --reason 'her letter of 3 May'",
@@ -92,6 +96,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'her letter of 3 May'"
             " --licence https://creativecommons.org/licenses/by/4.0/",
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'his heirs object' --stays-out",
+            "fonoteca rights set --where rule=licence-unknown --where source=folder --dry-run",
         ),
         "correct": (
             "fonoteca correct urn:fonoteca:audio:folder:night title='Nachtmusik' --reason 'the sleeve says so'",

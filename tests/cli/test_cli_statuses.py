@@ -224,3 +224,29 @@ def test_an_archive_that_was_moved_works_where_it_is(archive: Path, tmp_path: Pa
         is False
     )
     assert fonoteca("publish", "--archive", tmp_path / "elsewhere", "--json").answer["new"] is False
+
+
+def test_what_is_alike_is_shown_and_then_decided_in_one_entry(archive: Path, music: Path, fonoteca: Fonoteca) -> None:
+    fonoteca("acquire", "folder", music / "unknown", "--archive", archive)
+    known = fonoteca("rights", "review", UNKNOWN_ID, "--archive", archive, "--json").answer
+    (said,) = known["evidence"]
+    in_words = fonoteca("rights", "review", UNKNOWN_ID, "--archive", archive)
+    assert f"text={said['text']}" in in_words.out
+    where = ("rights", "set", "--where", "rule=licence-unknown", "--where", f"text={said['text']}", "--archive", archive)
+    shown = fonoteca(*where, "--dry-run", "--json").answer
+    assert (shown["objects"], shown["rest"]) == ([UNKNOWN_ID], 0)
+    assert shown["as_shown"] in fonoteca(*where, "--dry-run").out
+    decided = ("--licence", LICENCE, "--reason", "the label wrote")
+    for wrong in (("--as-shown", "0" * 16), ("--where", "colour=red"), ("--stays-out",), (UNKNOWN_ID,)):
+        assert fonoteca(*where, *decided, *wrong).status == 2, wrong
+    assert fonoteca("rights", "set", "--where", "source=folder", *decided, "--archive", archive).status == 2
+    done = fonoteca(*where, *decided, "--as-shown", shown["as_shown"], "--json").answer
+    assert done == {"objects": [UNKNOWN_ID], "licence": LICENCE, "entry": 1}
+    listed = fonoteca("desk", "list", "--archive", archive, "--json").answer["entries"]
+    assert [(each["number"], each["state"], each["by"]) for each in listed] == [(1, "done", None)]
+    assert fonoteca("desk", "show", 1, "--archive", archive).status == 0
+    assert fonoteca("desk", "work", "--archive", archive).out == "nothing waits\n"
+    assert fonoteca("desk", "retry", 1, "--archive", archive).status == 2
+    assert fonoteca("desk", "undo", 1, "--reason", "no", "--archive", archive, "--json").answer["state"] == "done"
+    assert fonoteca("rights", "review", "--archive", archive, "--json").answer["decisions"]
+    assert fonoteca("desk", "drop", 99, "--archive", archive).status == 2

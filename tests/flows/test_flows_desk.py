@@ -92,6 +92,15 @@ def test_what_stays_out_is_refused_until_that_is_taken_back(archive: Archive, mu
     put_and_do(rooms(archive), undoing(archive.people.docket, entry.number, "they agreed"))
     assert audio("a") in queue(archive)
     assert not [each for each in take(archive, music) if isinstance(each, Refusal)]
+    put_and_do(rooms(archive), ruling_order([audio("b")], CC_BY, "she wrote"))
+    take(archive, music)
+    out = put_and_do(rooms(archive), ruling_order([audio("b")], "", "she did not"))
+    assert (out.outcome, bool(archive.register.withdrawals.mask(audio("b")))) == ("it stays out; 1 withdrawn, dark", True)
+    again = put_and_do(rooms(archive), undoing(archive.people.docket, out.number, "she did"))
+    assert (again.outcome, archive.register.withdrawals.mask(audio("b"))) == (
+        "it waits for a decision again; 1 given out again",
+        None,
+    )
 
 
 def test_what_changed_since_it_was_shown_is_left_out_and_named(archive: Archive, fast_path: Path) -> None:

@@ -10,6 +10,16 @@ from urllib.parse import urlsplit
 import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
+from fonoteca.cli.deciding import (
+    alike,
+    alike_json,
+    check_shown,
+    dossier_json,
+    dossier_of,
+    print_alike,
+    print_dossier,
+    sift_of,
+)
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import put_and_do
@@ -49,11 +59,20 @@ def show_command(object_id: IdArgument, archive: ArchiveOption = Path(), as_json
 
 @rights_app.command("review")
 def review_command(
+    object_id: Annotated[str, typer.Argument(help="An object: with all that it is held or refused by.", metavar="[ID]")] = "",
     refused: Annotated[bool, typer.Option(help="Show refusals too.")] = False,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """List what waits for a person to decide."""
+    """List what waits for a person to decide, or show what one decides by."""
+    if object_id:
+        with open_archive(archive) as opened:
+            row, dossier = dossier_of(opened.register, parse_object_id(object_id))
+            if as_json:
+                print_json(dossier_json(row, dossier))
+            else:
+                print_dossier(row, dossier, opened.evidence)
+        return
     with open_archive(archive) as opened:
         rows = opened.register.decisions("open", DECISIONS_MAX, None if refused else "hold")
     if as_json:
@@ -69,26 +88,52 @@ def review_command(
 
 @rights_app.command("set")
 def set_command(
-    object_id: IdArgument,
-    reason: Annotated[str, typer.Option(help="Why you are sure: kept with the ruling for ever.")],
+    object_id: Annotated[str, typer.Argument(help="An object's id; none with --where.", metavar="[ID]")] = "",
+    reason: Annotated[str, typer.Option(help="Why you are sure: kept with the ruling for ever.")] = "",
     licence: Annotated[str, typer.Option(help="The address of the licence that it comes under.")] = "",
     stays_out: Annotated[bool, typer.Option("--stays-out", help="It comes under none, and is not taken in.")] = False,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="All that waits of this rule, source or text, decided alike."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what `--where` means, and decide nothing.")] = False,
+    as_shown: Annotated[str, typer.Option(metavar="DIGEST", help="Decide only if it is what `--dry-run` showed.")] = "",
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
     """Rule on what was held for review; acquiring it again takes the ruling as evidence. `fonoteca desk undo` takes it back."""
-    if bool(licence) == stays_out:
-        raise UsageError(object_id, "expected --licence URI or --stays-out, and not both", "Say what is decided.")
-    subject = parse_object_id(object_id)
-    with open_archive(archive, writing=True) as opened:
-        entry = put_and_do(desk_rooms(opened, TerminalProgress(quiet=as_json)), ruling_order([subject], licence, reason))
-    if as_json:
-        print_json({"object": subject, "licence": licence, "entry": entry.number})
+    if bool(object_id) == bool(where) or (dry_run and not where):
+        raise UsageError("rights set", "expected an ID, or --where with or without --dry-run", "Say what is decided about.")
+    if dry_run:
+        sift = sift_of(where or [])
+        with open_archive(archive) as opened:
+            found = alike(opened.register, sift)
+            if as_json:
+                print_json(alike_json(found, sift))
+            else:
+                print_alike(found, opened.register, sift)
         return
-    if stays_out:
-        say(f"ruled: {subject} stays out", "green")
+    if bool(licence) == stays_out:
+        raise UsageError(object_id or "--where", "expected --licence URI or --stays-out, and not both", "Say what is decided.")
+    subjects: list[str] = [parse_object_id(object_id)] if object_id else []
+    with open_archive(archive, writing=True) as opened:
+        shown: dict[str, str] = {}
+        if where:
+            found = alike(opened.register, sift_of(where))
+            check_shown(found, as_shown)
+            shown = dict(found.shown)
+        order = ruling_order(subjects or list(shown), licence, reason, shown)
+        entry = put_and_do(desk_rooms(opened, TerminalProgress(quiet=as_json)), order)
+    if as_json:
+        named = {"object": subjects[0]} if subjects else {"objects": list(shown)}
+        print_json({**named, "licence": licence, "entry": entry.number})
+        return
+    if shown:
+        say(entry.outcome, "green")
+    elif stays_out:
+        say(f"ruled: {subjects[0]} stays out", "green")
     else:
-        say(f"ruled: {subject} comes under {licence}; acquire it again to take it in", "green")
+        say(f"ruled: {subjects[0]} comes under {licence}; acquire it again to take it in", "green")
     say(f"take it back with: fonoteca desk undo {entry.number} --reason TEXT")
 
 

@@ -23,6 +23,7 @@ from fonoteca.flows.records import Entry, unrecorded
 from fonoteca.flows.replay import HELD_FOR_REVIEW, REFUSED
 from fonoteca.flows.rulings import EVENTS_OF_SUBJECT_MAX
 from fonoteca.formats.dossiers import bounded, dossier_json, said_digest
+from fonoteca.formats.objectjson import published_statement
 from fonoteca.ingest import IngestContext, Staged
 from fonoteca.model.corridor import Candidate, Event, LeftOut, StagedVersion, StoredVersion
 from fonoteca.model.errors import FixityError, FonotecaError, SourceError
@@ -270,6 +271,7 @@ def _dossier(turn: Turn, digest: Callable[[Evidence], str]) -> Dossier:
     """Return what is kept of a candidate that rights did not admit. digest: the salted one of a piece of evidence."""
     candidate = turn.candidate
     evidence = tuple(
-        PublishedEvidence(e.scheme, e.statement, e.source_uri, e.declarer, e.observed_at, digest(e)) for e in candidate.evidence
+        PublishedEvidence(e.scheme, published_statement(e.scheme, e.statement), e.source_uri, e.declarer, e.observed_at, digest(e))
+        for e in candidate.evidence
     )
     return bounded(Dossier(candidate.title, candidate.artist, candidate.source_uri, turn.reference, evidence))

@@ -33,6 +33,7 @@ EVENTS_OF_SUBJECT_MAX = 10_000
 
 REASON_LETTERS_MOST = 2000
 UNDONE_GROUND = "the decision that it was taken in by was taken back"
+RULED_OUT_GROUND = "it was decided that it is not to be held"
 RULED_AGAIN_GROUND = "it was decided anew that it may be held"
 
 
@@ -168,11 +169,13 @@ def _rule(rooms: DeskRooms, entry: Entry) -> str:
     if not object_ids:
         raise UsageError(entry.order.subject, "it is not as it was shown any more", "Look at it again, and decide anew.")
     rule(rooms, object_ids, Ruling(licence_uri, reason, entry.put_at, entry.number))
-    again = [object_id for object_id in object_ids if licence_uri and _let_out_again(rooms, object_id, licence_uri)]
+    again = [each for each in object_ids if licence_uri and _let_out_again(rooms, each, licence_uri)]
+    dark = sum(_make_dark(rooms, each, RULED_OUT_GROUND) for each in object_ids if not licence_uri)
     several = len(object_ids) + len(changed) > 1
     many = f"{len(object_ids)} items" if several else "it"
     what = f"{many} may come under {licence_uri}" if licence_uri else f"{many} {'stay' if several else 'stays'} out"
     given = [f"{len(again)} given out again"] if again else []
+    given += [f"{dark} withdrawn, dark"] if dark else []
     left = [f"{len(changed)} left out, as changed since they were shown: {listed(changed)}"] if changed else []
     return "; ".join([what, *given, *left])
 
@@ -182,35 +185,53 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:10])}{f' and {len(names) - 10} more' if len(names) > 10 else ''}"
 
 
-def _let_out_again(rooms: DeskRooms, object_id: ObjectId, licence_uri: str) -> bool:
-    """Reinstate what an undone ruling made dark, where it was held under the very licence that it is said to be under now."""
-    row, said = rooms.register.object(object_id), own_word(rooms.register, object_id)
-    if row is None or said is None or row.licence_uri != licence_uri or not _is_ours(said.tombstone.state, said.tombstone.ground):
+def _let_out_again(rooms: DeskRooms, object_id: ObjectId, licence_uri: str = "") -> bool:
+    """Reinstate what a ruling or its undoing made dark. licence_uri: what it has to be held under, "" for whatever it is."""
+    row = rooms.register.object(object_id)
+    if row is None or not _dark_by_us(rooms, object_id) or (licence_uri and row.licence_uri != licence_uri):
         return False
     reinstate(rooms.withdrawing(), object_id, RULED_AGAIN_GROUND)
     return True
 
 
-def _is_ours(state: WithdrawalState, ground: str) -> bool:
-    return state is WithdrawalState.DARK and ground == UNDONE_GROUND
+def _dark_by_us(rooms: DeskRooms, object_id: ObjectId) -> bool:
+    """Return whether an object is dark by a ruling or its undoing, and by nothing else."""
+    said = own_word(rooms.register, object_id)
+    grounds = (UNDONE_GROUND, RULED_OUT_GROUND)
+    return said is not None and said.tombstone.state is WithdrawalState.DARK and said.tombstone.ground in grounds
+
+
+def _make_dark(rooms: DeskRooms, object_id: ObjectId, ground: str) -> bool:
+    """Withdraw an object, if it is held and not withdrawn already. Returns: whether it is dark by us now."""
+    if rooms.register.object(object_id) is None:
+        return False
+    said = own_word(rooms.register, object_id)
+    if said is None or not said.tombstone.masks():
+        withdraw(rooms.withdrawing(), object_id, WithdrawOrder(WithdrawalState.DARK, Reason.LICENCE_MISTAKEN, ground))
+    return _dark_by_us(rooms, object_id)
 
 
 def _unrule(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
     """Take a ruling back, of each object that nobody ruled on since. Returns: what became of them."""
     facts = (("ruling", undone.number), ("reason", text_of(entry.order.facts, "reason")), ("entry", entry.number))
-    taken, later, dark = [], [], 0
+    into_archive = text_of(undone.order.facts, "licence") != ""
+    taken: list[Event] = []
+    later: list[ObjectId] = []
+    dark = light = 0
     for object_id in _objects(undone.order):
         told = Event(entry.put_at, TAKEN_BACK, object_id, facts)
         word = last_word(rooms.register, object_id)
-        if word is not None and dict(word.facts).get("entry") == undone.number:
-            dark += _withdraw(rooms, object_id)
-            taken.append(told)
-        elif rooms.register.unknown_events([told]):
+        by_this = word is not None and dict(word.facts).get("entry") == undone.number
+        if not by_this and rooms.register.unknown_events([told]):
             later.append(object_id)
-        else:
-            said = own_word(rooms.register, object_id)  # a run that was killed told of it
-            dark += said is not None and _is_ours(said.tombstone.state, said.tombstone.ground)
-            taken.append(told)
+            continue
+        if not into_archive:
+            light += _let_out_again(rooms, object_id)
+        elif by_this:
+            dark += _by_decision(rooms, object_id) and _make_dark(rooms, object_id, UNDONE_GROUND)
+        else:  # a run that was killed told of it
+            dark += _dark_by_us(rooms, object_id)
+        taken.append(told)
     record_events(rooms, rooms.register.unknown_events(taken))
     for each in taken:
         rooms.register.reopen_decisions(each.subject)
@@ -218,21 +239,15 @@ def _unrule(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
         raise UsageError(f"entry {undone.number}", "all of it was decided anew since", "Undo the newer decision.")
     waits = "it waits" if len(taken) == 1 else f"{len(taken)} items wait"
     more = [f"{dark} withdrawn, dark"] if dark else []
+    more += [f"{light} given out again"] if light else []
     more += [f"left as decided anew since: {listed(later)}"] if later else []
     return "; ".join([f"{waits} for a decision again", *more])
 
 
-def _withdraw(rooms: DeskRooms, object_id: ObjectId) -> bool:
-    """Withdraw an object that is held on a ruling's word alone. Returns: whether it is."""
-    head = rooms.register.object(object_id)
-    versions = rooms.register.versions(object_id) if head is not None else []
-    if not versions or versions[-1].rule != Basis.DECISION:
-        return False
-    said = own_word(rooms.register, object_id)
-    if said is None or not said.tombstone.masks():
-        order = WithdrawOrder(WithdrawalState.DARK, Reason.LICENCE_MISTAKEN, UNDONE_GROUND)
-        withdraw(rooms.withdrawing(), object_id, order)
-    return True
+def _by_decision(rooms: DeskRooms, object_id: ObjectId) -> bool:
+    """Return whether an object is held on a ruling's word alone."""
+    versions = rooms.register.versions(object_id)
+    return bool(versions) and versions[-1].rule == Basis.DECISION
 
 
 RULE = Action(
