@@ -17,6 +17,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "/releases": ("/releases",),
     "/releases/{rest:rest}": ("/releases/{release}",),
     "/tracks/{rest:rest}": ("/tracks/{track}", "/tracks/{recording}"),
+    "/trace/{rest:rest}": ("/trace/{object}", "{other}/trace/{odd}"),
     "/coverage": ("/coverage",),
     "/drops": ("/drops",),
     "/archive": ("/archive",),

@@ -10,13 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from serve_site import tone
+from serve_site import serving, tone
 from site_browser import DESKTOP_PX, HEIGHT_PX, chromium, errors_of
 from test_serve_signing import csrf
 from test_serve_signing_browser import PASSWORD, fill_in, shot, tab_to
 
 from fonoteca.cli.app import run
+from fonoteca.frontage import serve_rooms
 from fonoteca.model.desk import EntryState
+from fonoteca.model.ids import ObjectId
 from fonoteca.model.settings import Settings
 from fonoteca.people import Role
 from fonoteca.register import Sift
@@ -147,3 +149,30 @@ def test_the_desk_is_for_curators_and_who_is_second_is_told(held: Path, served: 
             second = eve.post(place, data={**form, "licence": "stays-out", "reason": "no"})
             assert second.status_code in (409, 422), "another one was first, and it may be carried out by now"
             assert "decided about since you looked" in second.text or "not as it was" in second.text
+
+
+def test_from_the_page_of_an_item_to_its_decision_and_evidence_nobody_is_named(held: Path) -> None:
+    folder = str(held)
+    assert run(["desk", "work", "--archive", folder]) == 0
+    run(["rights", "set", ONE, "--licence", CC_BY, "--reason", "Ada Lovelace wrote so", "--archive", folder])
+    assert run(["acquire", "folder", str(held.parent / "music" / "one"), "--archive", folder]) == 0
+    assert run(["withdraw", ONE, "--reason", "operator", "--ground", "a pause", "--archive", folder]) == 0
+    assert run(["withdraw", ONE, "--reinstate", "--ground", "it is over", "--archive", folder]) == 0
+    with open_archive(held) as archive, serving(serve_rooms(archive)) as address, httpx.Client(base_url=address) as client:
+        page = client.get(f"/objects/{ONE}").text
+        assert f'href="/trace/{ONE}"' in page
+        trace = client.get(f"/trace/{ONE}").text
+        (said, ruling) = archive.store.rights(ObjectId(ONE)).evidence
+        for told in ("<code>decision</code>", said.salted_sha256, ruling.salted_sha256, "Withdrawal 2", "licence-unknown", CC_BY):
+            assert told in trace, told
+        assert "held for a person" in trace.lower()
+        assert "Lovelace" not in trace, "what a curator wrote may name people"
+        assert "<script>alert" not in trace
+        assert client.get("/trace/urn:fonoteca:audio:folder:label-a").status_code == 404, "what was never held has no page"
+        eve = archive.people.named("Eve")
+        assert eve
+        cookie = {f"fonoteca-{httpx.URL(address).port}": archive.people.open_session(eve.number)}
+        seen = httpx.get(f"{address}/trace/{ONE}", cookies=cookie).text
+        assert "Ada Lovelace wrote so" in seen
+        assert f'href="/desk/review/{ONE}"' in seen
+        assert 'href="/desk/entries/' in seen

@@ -37,6 +37,7 @@ from fonoteca.serve.subsonic.listeners import AccountListeners
 from fonoteca.serve.tags import EntityTags
 from fonoteca.serve.telling import TellingPages
 from fonoteca.serve.telling.answers import telling_router
+from fonoteca.serve.trace import TracePages
 from fonoteca.serve.tracks import TrackPages
 from fonoteca.serve.watching.accesses import AccessLog, lasting
 from fonoteca.serve.watching.meters import Meters
@@ -92,7 +93,7 @@ def create_app(rooms: ServeRooms) -> FastAPI:
             *(*Oai(rooms).routes(), *SitePages(rooms, pages, coverage).routes()),
             *SearchPage(rooms, pages, coverage).routes(),
             *TellingPages(rooms, pages, coverage, picture).routes(),
-            *(*TrackPages(rooms, pages).routes(), *Waveforms(rooms).routes()),
+            *(*TrackPages(rooms, pages).routes(), *TracePages(rooms, pages).routes(), *Waveforms(rooms).routes()),
         ]
     )
     static = Path(str(resources.files("fonoteca.serve").joinpath("static")))

@@ -41,6 +41,11 @@ def object_url(object_id: str) -> str:
     return f"/objects/{quote(object_id, safe=':')}"
 
 
+def trace_url(object_id: str) -> str:
+    """Return the address of why an object is here."""
+    return f"/trace/{quote(object_id, safe=':')}"
+
+
 def review_url(object_id: str) -> str:
     """Return the address of what waits for a decision about an object, for curators."""
     return f"/desk/review/{quote(object_id, safe=':')}"

@@ -164,6 +164,13 @@ class Notices:
         with self._desk.reading() as connection:
             return tally(connection, self._desk.now())
 
+    def touching(self, object_id: str) -> list[tuple[int, Step]]:
+        """Return the numbers of the notices by which an object was withdrawn or given out again, and how. Cost: all such steps."""
+        chosen = select(steps).where(steps.c.objects.contains(object_id, autoescape=True)).order_by(steps.c.number)
+        with self._desk.reading() as connection:
+            found = [(row["notice"], _step(row)) for row in connection.execute(chosen).mappings()]
+        return [(number, step) for number, step in found if object_id in step.objects]
+
     # Those who decide
 
     def decide(self, numbers: Sequence[int], verdict: Verdict, by: int | None = None) -> list[Notice]:
