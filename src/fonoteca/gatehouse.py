@@ -123,7 +123,7 @@ def carry_people(folder: Path, settings: Settings, clock: Clock) -> list[Account
     with open_people(folder, beside, clock) as before, open_people(folder, settings, clock) as after:
         if after.all():
             raise UsageError("people", "there are accounts in the database already", "They stay as they are.")
-        after.load(before.dump())
+        after.load(before.dump(whole=True))
         return after.all()
 
 

@@ -17,6 +17,7 @@ from fonoteca.formats.backuptar import ABOUT, SUMS, read_backup
 from fonoteca.model.corridor import Event
 from fonoteca.model.errors import FormatError
 from fonoteca.people import People, Role
+from fonoteca.people.notices import NoticeKind, Words
 from fonoteca.register import Register
 from fonoteca.register.register import LIMIT_DEFAULT
 from fonoteca.wiring import open_archive
@@ -65,6 +66,9 @@ def test_a_store_that_outlived_its_machine_is_taken_as_it_is(jukebox: Path, tmp_
     kept, new = tmp_path / "kept.tar", tmp_path / "elsewhere"
     assert fonoteca("account", "add", "Ada", "--generate", "--role", "operator", "--archive", jukebox).status == 0
     secret = fonoteca("account", "player", "ada", "phone", "--archive", jukebox, "--json").answer["password"]
+    with open_archive(jukebox) as opened:
+        words = Words(NoticeKind.RIGHTS, "folder:song", "It is mine.", "Bo Example", "bo@example.org")
+        receipt = opened.people.notices.add(words, "127.0.0.1")[1]
     assert fonoteca("backup", kept, "--archive", jukebox).status == 0
     later = item(tmp_path / "later" / "song", OPEN, seconds=1)
     assert fonoteca("acquire", "folder", later.parent, "--archive", jukebox).status == 0
@@ -78,6 +82,9 @@ def test_a_store_that_outlived_its_machine_is_taken_as_it_is(jukebox: Path, tmp_
         ada = opened.people.by_secret("ada", secret)
         assert ada, "the key that closes it is in the backup too"
         assert ada.role is Role.OPERATOR
+        notice = opened.people.notices.by_token(receipt)
+        assert notice is not None
+        assert notice.words == words, "nobody who waits for an answer is lost"
 
 
 def test_a_store_that_nothing_happened_in_since_is_not_newer(jukebox: Path, tmp_path: Path, fonoteca: Fonoteca) -> None:

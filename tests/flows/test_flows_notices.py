@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flows_world import audio, killed, make_archive, opened, small_music, state_of, take
+from flows_world import audio, killed, make_archive, opened, put_out, small_music, state_of, take
 
 from fonoteca.flows.notices import decide
 from fonoteca.model.errors import UsageError
@@ -97,3 +97,6 @@ def test_what_cannot_be_carried_out_lets_the_notice_wait_again(folder: Path) -> 
         other, _ = sent(archive, COUNTER)
         with pytest.raises(UsageError, match="asks that something is given out again"):
             decide(rooms, notices, [other.number], Verdict(True, "yes", Act.WITHDRAW, "folder:one"))
+        put_out(archive)
+    kept = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("people.sqlite")]
+    assert not [path for path in kept if b"ada@example.org" in path.read_bytes()], "who sent it is in no edition, log or evidence"

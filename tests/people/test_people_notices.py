@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -176,6 +177,29 @@ def test_counts_for_everybody_tell_of_nobody(people: People, hand: Hand) -> None
     assert found.months == {"2026-11": {"rights": Roughly(5, 9)}}
     assert found.median_days == {"rights": 3}
     assert not [each for each in range(1, 100) if not roughly(each).least <= each <= roughly(each).most]
+
+
+def test_a_backup_keeps_the_queue_and_of_who_sent_it_only_those_who_wait(
+    people: People, address: str, hand: Hand, seal: Seal, tmp_path: Path
+) -> None:
+    notices = people.notices
+    waiting, _ = notices.add(WORDS, "10.0.0.1")
+    settled, token = notices.add(replace(WORDS, name="Bo Example", contact="bo@example.org"), "10.0.0.2")
+    notices.decide([settled.number], Verdict(False, "no"))
+    lines = list(people.dump())
+    told = b"".join(lines)
+    assert (b"ada@example.org" in told, b"bo@example.org" in told, b"Bo Example" in told) == (True, False, False)
+    assert b"bo@example.org" in b"".join(people.dump(whole=True)), "accounts that move take all with them"
+    with People.open(str(tmp_path / "restored.sqlite"), hand, os.urandom, seal) as restored:
+        restored.load(lines)
+        assert list(restored.dump()) == lines
+        assert [each.notice.words.contact for each in restored.notices.queue(10)] == ["ada@example.org"]
+        assert restored.notices.steps(settled.number) == notices.steps(settled.number)
+        assert restored.notices.appeal(token, "It does not.").state is NoticeState.APPEALED, "receipts work on"
+        assert restored.notices.add(WORDS, "10.0.0.1")[0].number == settled.number + 1
+    people.load(lines)
+    assert people.notices.add(WORDS, "10.0.0.1")[0].number == settled.number + 1
+    assert waiting.number < settled.number
 
 
 def test_notices_of_version_5_are_brought_along(address: str, hand: Hand, seal: Seal, opened: Callable[[], People]) -> None:

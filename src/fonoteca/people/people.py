@@ -207,10 +207,13 @@ class People:
 
     # Backup
 
-    def dump(self) -> Iterator[bytes]:
-        """Yield the accounts and what is kept for them as lines, from one state; what ends by itself is left out."""
+    def dump(self, *, whole: bool = False) -> Iterator[bytes]:
+        """Yield the accounts and what is kept for them as lines, from one state; what ends by itself is left out.
+
+        whole: with who sent notices that are settled, for tables that move and not for a backup.
+        """
         with reading(self._engine) as connection:
-            yield from portable.dump(connection)
+            yield from portable.dump(connection, whole=whole)
 
     def load(self, lines: Iterable[bytes]) -> int:
         """Fill the tables from lines that `dump` gave, in place of all they hold. Returns: how many rows. Raises: FormatError."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Table, column, delete, insert, select, text
+from sqlalchemy import Boolean, ColumnElement, Connection, Table, column, delete, insert, select, text
 from sqlalchemy import table as plain_table
 
 from fonoteca.formats.strictjson import INTEGER_MAX, parse_json
@@ -27,7 +27,8 @@ _ROWS_AT_ONCE = 1000
 class Portable:
     """Which tables are kept, in an order in which each follows those it points to. format, version: what their lines begin with.
 
-    subject: what an error names. remedy: what to do about lines that cannot be used.
+    subject: what an error names. remedy: what to do about lines that cannot be used. veils: by table and column, what lines have
+    instead of the column itself.
     """
 
     format: str
@@ -35,6 +36,7 @@ class Portable:
     tables: Sequence[Table]
     subject: str
     remedy: str
+    veils: Mapping[str, Mapping[str, ColumnElement[Any]]] = field(default_factory=dict)
 
     def dump(self, connection: Connection) -> Iterator[bytes]:
         """Yield all rows of all tables as lines, from one state of the database. Cost: a pass over everything."""
@@ -43,7 +45,12 @@ class Portable:
             names = [each.name for each in table.c]
             yield _line({"table": table.name, "columns": names})
             plain = _plain(table)
-            question = select(*(plain.c[name] for name in names)).order_by(*(plain.c[each.name] for each in table.primary_key))
+            veils = self.veils.get(table.name, {})
+            question = (
+                select(*(veils.get(name, plain.c[name]) for name in names))
+                .select_from(plain)
+                .order_by(*(plain.c[each.name] for each in table.primary_key))
+            )
             for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(question):
                 yield _line([_told(value) for value in row])
 

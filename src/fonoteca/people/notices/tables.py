@@ -10,21 +10,25 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     ForeignKey,
     Integer,
     String,
     Table,
     Text,
+    case,
+    column,
     insert,
     inspect,
+    literal,
     select,
     text,
     update,
 )
 
 from fonoteca.people.accesses import IPV4_PREFIX, IPV6_PREFIX
-from fonoteca.people.notices.nouns import Act, NoticeState
+from fonoteca.people.notices.nouns import WAITING, Act, NoticeState
 from fonoteca.people.schema import metadata
 
 notices = Table(
@@ -75,11 +79,11 @@ def upgrade_from_5(connection: Connection) -> None:
     known = {each["name"] for each in inspect(connection).get_columns(notices.name)}
     if "verdict" in known:
         return  # tables of before there were notices: they were made as they are now
-    for column in ("subject", "gist", "network", "since", "verdict"):
-        own = notices.c[column]
+    for name in ("subject", "gist", "network", "since", "verdict"):
+        own = notices.c[name]
         kind = own.type.compile(dialect=connection.dialect)
         default = "0" if isinstance(own.type, BigInteger) else "''"
-        connection.execute(text(f"ALTER TABLE people_notice ADD COLUMN {column} {kind} NOT NULL DEFAULT {default}"))
+        connection.execute(text(f"ALTER TABLE people_notice ADD COLUMN {name} {kind} NOT NULL DEFAULT {default}"))
     for index in notices.indexes:
         index.create(connection, checkfirst=True)
     for row in connection.execute(select(notices).order_by(notices.c.number)).mappings().all():
@@ -90,6 +94,13 @@ def upgrade_from_5(connection: Connection) -> None:
         add_step(connection, number, row["received"], {"what": NoticeState.RECEIVED})
         if decided is not None:
             add_step(connection, number, decided, {"what": NoticeState(row["state"]), "words": row["answer"]})
+
+
+def veils_of_notices() -> Mapping[str, ColumnElement[Any]]:
+    """Return what a backup has instead of who sent a notice: nothing, once it is settled; and never from where it came."""
+    waits = column("state").in_([str(state) for state in WAITING])
+    named = {name: case((waits, column(name)), else_="") for name in ("name", "contact")}
+    return {**named, **dict.fromkeys(("sender", "reached", "network"), literal(""))}
 
 
 def add_step(connection: Connection, number: int, at: int, facts: Mapping[str, Any]) -> None:
