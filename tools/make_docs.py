@@ -28,6 +28,7 @@ from fonoteca.wiring import create_archive, open_archive
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
+_ONE, _OTHER = "3f9b61de-74a0-4a7e-b7f1-5e0e2b1a4c10", "77aa02c4-1d0b-5d3e-9a55-0c6b8f1e2d33"
 GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "Begin": {
         "demo": ("fonoteca demo", "fonoteca demo /tmp/corridor --no-serve --json", "fonoteca demo --debian wesnoth-1.16-music"),
@@ -54,6 +55,9 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca catalogue diff 2026-01-31 2026-02-28 --into february",
         ),
         "catalogue apply": ("fonoteca catalogue apply february",),
+        "catalogue merge": (f'fonoteca catalogue merge {_ONE} {_OTHER} --reason "the same matrix number"',),
+        "catalogue split": (f'fonoteca catalogue split {_ONE} {_OTHER} --reason "another take"',),
+        "catalogue words": ("fonoteca catalogue words",),
         "catalogue synth": ("fonoteca catalogue synth made-up --tracks 1000000 --questions 50000",),
         "coverage": (
             "fonoteca coverage",

@@ -28,6 +28,7 @@ def desk_rooms(archive: Archive, progress: Progress) -> DeskRooms:
         docket=archive.people.docket,
         notices=archive.people.notices,
         progress=progress,
+        catalogue=archive.catalogue,
         withdrawing=lambda: withdraw_rooms(archive),
     )
 

@@ -165,7 +165,7 @@ def test_a_recording_is_found_by_the_id_that_its_only_row_had(catalogue: Catalog
     assert catalogue.recording(MBID_A) == found
     stored = catalogue.stored_snapshot()
     assert stored
-    assert stored.merged == {"id": 0, "redirect": 1, "isrc": 0, "name": 1}
+    assert stored.merged == {"id": 0, "redirect": 1, "isrc": 0, "name": 1, "word": 0}
     staging = DiskStaging(tmp_path / "staging")
     for form in ("jsonl", "parquet", "sqlite"):
         folder = staging.folder(form)
@@ -214,7 +214,7 @@ def test_what_the_representative_lacks_comes_from_the_others(catalogue: Catalogu
     assert found.isrcs == ("USABC2400001",)
     stored = catalogue.stored_snapshot()
     assert stored
-    assert stored.merged == {"id": 0, "redirect": 0, "isrc": 0, "name": 1}
+    assert stored.merged == {"id": 0, "redirect": 0, "isrc": 0, "name": 1, "word": 0}
 
 
 def test_a_person_can_take_a_merge_back(catalogue: Catalogue, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_what_was_told_of_no_row_is_said_and_counted(catalogue: Catalogue, tmp_p
     assert [note for note in progress.notes if "2 redirects" in note]
     stored = catalogue.stored_snapshot()
     assert stored
-    assert stored.unused == {"redirects": 2, "apart": 1}
+    assert stored.unused == {"redirects": 2, "apart": 1, "words": 0}
 
 
 @pytest.mark.parametrize("content", ["apart = 5", 'apart = ["no id"]', "together = []", "apart ="])

@@ -60,7 +60,7 @@ def test_a_key_said_twice_is_one_recording_of_two_rows(catalogue: Catalogue, tmp
     assert catalogue.build().recording_count == 2
     stored = catalogue.stored_snapshot()
     assert stored
-    assert stored.merged == {"id": 1, "redirect": 0, "isrc": 0, "name": 0}
+    assert stored.merged == {"id": 1, "redirect": 0, "isrc": 0, "name": 0, "word": 0}
     assert {row.title for row in catalogue.rows()} == {"One", "Two"}
 
 

@@ -44,3 +44,25 @@ def test_a_kind_says_what_it_wants(fonoteca: Fonoteca, tmp_path: Path) -> None:
     assert fonoteca("catalogue", "import", "discogs", "-A", tmp_path / "a").status == 2
     assert fonoteca("catalogue", "import", "discogs", tmp_path / "none.xml", "-A", tmp_path / "a").status == 2
     assert fonoteca("catalogue", "synth", tmp_path / "a", "--tracks", "10").status == 2
+
+
+def test_a_curator_says_which_recordings_are_one(fonoteca: Fonoteca, tmp_path: Path) -> None:
+    archive, one, other = tmp_path / "archive", *(f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2))
+    (tmp_path / "t.csv").write_text(f"id,title,artist\n{one},Rain,A\n{other},Snow,B\n")
+    columns = 'id = "id"\ntitle = "title"\nartist = "artist"'
+    (tmp_path / "t.toml").write_text(
+        f'name = "t"\nrows = "recordings"\ndate = "2026-01-31"\nlicence = "CC0"\nattribution = "t"\n[columns]\n{columns}'
+    )
+    assert fonoteca("init", archive).status == 0
+    assert fonoteca("catalogue", "import", "table", tmp_path / "t.csv", "--mapping", tmp_path / "t.toml", "-A", archive).status == 0
+    assert fonoteca("catalogue", "build", "--json", "-A", archive).answer["recordings"] == 2
+    assert fonoteca("catalogue", "merge", one, other, "-A", archive).status == 2, "a reason is asked for"
+    said = fonoteca("catalogue", "merge", one, other, "--reason", "\x1b[31mby ear", "--json", "-A", archive).answer
+    assert (said["action"], said["state"]) == ("merge", "done")
+    (word,) = fonoteca("catalogue", "words", "--json", "-A", archive).answer["words"]
+    assert (word["entry"], word["word"], word["recording"], word["ids"]) == (said["number"], "merge", one, [other])
+    assert "\x1b" not in fonoteca("catalogue", "words", "-A", archive).out
+    assert fonoteca("catalogue", "split", one, other, "--reason", "no", "-A", archive).status == 2, "it is no row of it yet"
+    assert fonoteca("catalogue", "build", "--json", "-A", archive).answer["recordings"] == 1
+    against = fonoteca("catalogue", "split", one, other, "--reason", "no", "-A", archive)
+    assert (against.status, "are one" in against.err) == (2, True)

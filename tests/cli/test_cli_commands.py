@@ -28,7 +28,9 @@ ACCOUNT = {
 }
 NOTICE = {f"notice {each}" for each in ("list", "show", "accept", "reject", "answer")}
 DESK = {f"desk {each}" for each in ("work", "list", "show", "undo", "retry", "drop")}
+WORDS = {f"catalogue {each}" for each in ("merge", "split", "words")}
 BUILT = {
+    *WORDS,
     *KEYS,
     *DESK,
     *NOTICE,
@@ -79,6 +81,7 @@ BEYOND_THE_DESIGN = {
     "rights recheck",
     "rights term",
     "torrents check",
+    *WORDS,
     "catalogue kinds",
     "catalogue apply",
     "analyse",
@@ -177,7 +180,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set", "rights term"}
-ELSEWHERE |= ACCOUNT | NOTICE | DESK
+ELSEWHERE |= ACCOUNT | NOTICE | DESK | WORDS
 ELSEWHERE |= {
     *KEYS,
     "withdraw",

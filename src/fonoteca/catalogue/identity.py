@@ -1,4 +1,5 @@
 """Which rows are one recording: first by id, then by ISRC, then by name; always around a representative, never by chains.
+What a person said of them comes last, and wins.
 
 A pass takes the representatives of the last one, groups them by a key and lets each group's first one gather whoever agrees with
 it; those who do not agree form the next group, until none is left. First comes who has an MBID, then who came first in order of
@@ -7,7 +8,7 @@ precedence; so two MBIDs that are alive never meet in one recording.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from fonoteca.catalogue.gathering import Rows, mixed
 from fonoteca.catalogue.lookup import id_keys
+from fonoteca.catalogue.words import Told
 
 U64, U32, I32 = np.uint64, np.uint32, np.int32
 
@@ -35,8 +37,8 @@ REDIRECTS_MAX = 64
 Halves = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 """The upper and the lower 64 bits of ids."""
 
-ITSELF, BY_ID, BY_REDIRECT, BY_ISRC, BY_NAME = range(5)
-RULES = ("", "id", "redirect", "isrc", "name")
+ITSELF, BY_ID, BY_REDIRECT, BY_ISRC, BY_NAME, BY_WORD = range(6)
+RULES = ("", "id", "redirect", "isrc", "name", "word")
 """What `merged.rule` says, by number."""
 
 _UNKNOWN_LOW, _UNKNOWN_HIGH = np.iinfo(np.int32).max, -1
@@ -48,7 +50,7 @@ class Identity:
 
     low_ms, high_ms: shortest and longest duration among the rows that a representative stands for; low above high when unknown.
     renamed: rows whose id was redirected, ascending, and the halves of the id that they had.
-    unknown: ids to keep apart that no row has.
+    unknown: ids to keep apart that no row has. unjoined: ids that a person said are one with others, and no row has.
     """
 
     into: npt.NDArray[np.uint32]
@@ -60,6 +62,7 @@ class Identity:
     )
 
     unknown: tuple[bytes, ...] = ()
+    unjoined: tuple[bytes, ...] = ()
 
     def forget_durations(self) -> None:
         """Give back the memory that only merging needs."""
@@ -73,8 +76,8 @@ class Identity:
         return {name: int(count) for name, count in zip(RULES, counts, strict=True) if name}
 
 
-def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Identity:
-    """Return who is who. apart: ids (16 bytes each) that a person keeps out of every merge by ISRC or name, and out of redirects.
+def identify(rows: Rows, redirects: Redirects, told: Told) -> Identity:
+    """Return who is who. told: by persons; what they keep apart is out of every merge by ISRC or name, and out of redirects.
 
     Cost: three sorts of 64-bit keys; at 256 million rows some two minutes and 8 GB beside the rows.
     """
@@ -88,10 +91,11 @@ def identify(rows: Rows, redirects: Redirects, apart: Collection[bytes]) -> Iden
     )
     redirects.apply(rows, identity)
     _merge_by_id(rows, identity)
-    kept_out, identity.unknown = _rows_of(rows, apart)
+    kept_out, identity.unknown = _rows_of(rows, told.apart)
     _merge(rows, identity, _Groups(_without(_isrc_groups(rows), kept_out), BY_ISRC, _Codes.of(rows)))
     rows.forget("isrc_key")
     _merge(rows, identity, _Groups(_without(rows.name_key, kept_out), BY_NAME))
+    _join_told(rows, identity, redirects, told.joins)
     return identity
 
 
@@ -162,6 +166,45 @@ def _rows_of(rows: Rows, ids: Collection[bytes]) -> tuple[npt.NDArray[np.int64],
     found = {r: int(rows.id_high[r]).to_bytes(8, "big") + int(rows.id_low[r]).to_bytes(8, "big") for r in near.tolist()}
     rows_found = np.array([r for r, one in found.items() if one in ids], np.int64)
     return rows_found, tuple(sorted(set(ids) - set(found.values())))
+
+
+def _join_told(rows: Rows, identity: Identity, redirects: Redirects, joins: Sequence[tuple[bytes, bytes]]) -> None:
+    """Make one recording of what a person said is one, whatever each stands for. Who was named to stay represents.
+
+    Cost: for each row a look whether its recording is meant, where there are joins at all.
+    """
+    if not joins:
+        return
+    named = sorted({one for join in joins for one in join})
+    halves = np.frombuffer(b"".join(named), ">u8").reshape(-1, 2).astype(U64)
+    (high, low), _ = redirects.followed(halves[:, 0], halves[:, 1])
+    now = [int(a).to_bytes(8, "big") + int(b).to_bytes(8, "big") for a, b in zip(high.tolist(), low.tolist(), strict=True)]
+    found, _ = _rows_of(rows, set(now))
+    row_of = {int(rows.id_high[r]).to_bytes(8, "big") + int(rows.id_low[r]).to_bytes(8, "big"): r for r in found.tolist()}
+    row_named = {one: row_of[after] for one, after in zip(named, now, strict=True) if after in row_of}
+    identity.unjoined = tuple(one for one in named if one not in row_named)
+    above: dict[int, int] = {}
+
+    def head_of(one: bytes) -> int:
+        head = int(identity.into[row_named[one]])
+        while head in above:
+            head = above[head]
+        return head
+
+    for stays, part in joins:
+        if stays in row_named and part in row_named:
+            head, joining = head_of(stays), head_of(part)
+            if head != joining:
+                above[joining] = head
+    if not above:
+        return
+    gone = np.array(sorted(above), U32)
+    heads = gone.copy()
+    while (more := np.isin(heads, gone)).any():
+        heads[more] = [above[each] for each in heads[more].tolist()]
+    near = np.flatnonzero(np.isin(identity.into, gone))
+    identity.into[near] = heads[np.searchsorted(gone, identity.into[near])]
+    _join(identity, gone, heads, BY_WORD)
 
 
 def _without(keys: npt.NDArray[np.uint64], left_out: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

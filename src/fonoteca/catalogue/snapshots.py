@@ -25,7 +25,7 @@ class StoredSnapshot:
     """A snapshot and the listening it rests on, as snapshot.json keeps them.
 
     merged: rows of the table of that name, by rule. inputs: a digest of the imports and rules it was made of.
-    unused: redirects that go round in a circle, and ids to keep apart that no row has: how many of each.
+    unused: redirects that go round in a circle, and ids to keep apart or to merge that no row has: how many of each.
     """
 
     snapshot: Snapshot

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fonoteca.catalogue import Catalogue
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.model.desk import Entry, Order
 from fonoteca.people.docket import Docket
@@ -25,6 +26,7 @@ class DeskRooms:
     docket: Docket
     notices: Notices
     progress: Progress
+    catalogue: Catalogue
     withdrawing: Callable[[], WithdrawRooms]
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.flows.words import words_of
 from fonoteca.model.catalogue import Heard, Permit, Plan, PlanQuestion, Snapshot, SnapshotSource
 from fonoteca.model.corridor import Candidate
 from fonoteca.model.errors import StoreError
@@ -50,7 +51,7 @@ def refresh(rooms: CatalogueRooms) -> Snapshot:
     When nothing has changed, the snapshot and index in force stay as they are.
     """
     rooms.catalogue.import_store(rooms.register.held_tracks(), rooms.progress)
-    snapshot = rooms.catalogue.build(rooms.progress)
+    snapshot = rooms.catalogue.build(rooms.progress, words_of(rooms.register))
     index_for_search(rooms)
     return snapshot
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fonoteca.flows.actions import Action, DeskRooms
 from fonoteca.flows.correct import CORRECT
+from fonoteca.flows.merging import MERGE, SPLIT
 from fonoteca.flows.notices import DECIDE
 from fonoteca.flows.rulings import RULE
 from fonoteca.flows.terming import SET_TERM
@@ -114,6 +115,8 @@ ACTIONS: Mapping[str, Action] = {
         CORRECT,
         SET_TERM,
         DECIDE,
+        MERGE,
+        SPLIT,
         Action(UNDO, "Undone", _check_undo, _undo),
     )
 }

@@ -319,6 +319,22 @@ class HeldTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRow:
+    """What one source says of a recording. duration_ms: 0 when unknown. rule: by which it is this recording, "" for its own row."""
+
+    id: RecordingId
+    title: str
+    artist: str
+    release: str
+    year: int | None
+    duration_ms: int
+    isrc: str
+    source_uri: str
+    source: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A release as a snapshot sums it up. artist: of its most heard recording; artist_count: how many it has.
 

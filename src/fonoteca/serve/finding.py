@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import FileRow, Sieve
 from fonoteca.search import Hit, HitKind, indexed, read_query, typing_errors
+from fonoteca.serve.merged import files_holding
 from fonoteca.serve.narrowing import Narrowed
 from fonoteca.serve.paths import artist_url, cover_url, known_release_url, recording_url, track_url
 from fonoteca.serve.paths import object_url as page_of_object
@@ -103,7 +104,7 @@ def _put_right(asked: Narrowed, word: str, near: str) -> str:
 
 def _track(rooms: ServeRooms, sieve: Sieve, hit: Hit) -> FoundHit | None:
     """Return a track; it is held if the register has it now, whatever the index said when it was built. None: it was withdrawn."""
-    rows = rooms.register.files_of_recording(hit.id) if hit.held else []
+    rows = files_holding(rooms, hit.id, held=True) if hit.held else []
     if sieve.hides(hit.held, rows):
         return None
     files = sieve.files(rows)
@@ -127,7 +128,7 @@ def _artist(rooms: ServeRooms, sieve: Sieve, hit: Hit) -> FoundHit | None:
 def _release(rooms: ServeRooms, sieve: Sieve, hit: Hit) -> FoundHit | None:
     """Return a release; its page is that of the object that holds the first of its recordings that are held."""
     tracks = rooms.catalogue.release_recordings(hit.id) if hit.held else []
-    rows = [row for track in tracks if track.held for row in rooms.register.files_of_recording(track.id)]
+    rows = [row for track in tracks if track.held for row in files_holding(rooms, track.id, held=True)]
     if sieve.hides(hit.held, rows):
         return None
     files = sieve.files(rows)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from fonoteca.formats.objectjson import ObjectMetadata
 from fonoteca.formats.swarmfile import SwarmSeen
-from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot
+from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot, SourceRow
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
@@ -52,6 +52,10 @@ class Atlas(Protocol):
 
     def recording(self, recording_id: str) -> Recording | None:
         """Return the recording that has this id or into which it was merged, None when there is none."""
+        ...
+
+    def rows_of(self, recording: Recording) -> list[SourceRow]:
+        """Return what each source says of a recording of the snapshot in force, its own row first."""
         ...
 
     def release_recordings(self, release_id: str) -> list[Recording]:

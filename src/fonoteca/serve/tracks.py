@@ -19,6 +19,7 @@ from fonoteca.model.withdrawal import Purpose
 from fonoteca.register import FileRow, recording_of
 from fonoteca.rights import describe, find_licence
 from fonoteca.serve.locating import asked_from
+from fonoteca.serve.merged import files_holding
 from fonoteca.serve.passage import refuse_withdrawn
 from fonoteca.serve.paths import logical_path_of, object_id_of, raw_parts, track_url
 from fonoteca.serve.playing import Playable, playables
@@ -137,7 +138,7 @@ class TrackPages:
     def _known(self, rooms: ServeRooms, recording: Recording) -> KnownTrack | None:
         """Return a recording with the way to it; None for one of which all that was held was withdrawn."""
         sieve = self._rooms.register.withdrawals.sieve(Purpose.FINDING)
-        rows = self._rooms.register.files_of_recording(recording.id)
+        rows = files_holding(self._rooms, recording.id, recording.held)
         if sieve.hides(recording.held, rows):
             return None
         found = playables(rooms, sieve.files(rows)[:1])

@@ -9,6 +9,7 @@ from fonoteca.formats.quantities import parse_bytes, show_bytes
 from fonoteca.model.catalogue import Coverage, KeptWithin, Recording
 from fonoteca.model.errors import UsageError
 from fonoteca.model.withdrawal import Purpose
+from fonoteca.serve.merged import files_holding
 from fonoteca.serve.paths import track_url
 from fonoteca.serve.rooms import ServeRooms
 
@@ -80,7 +81,7 @@ def _slider(least: int, most: int, chosen: int) -> tuple[float, float, float]:
 
 def named(rooms: ServeRooms, recording: Recording) -> Named:
     """Return a recording by name; without one where all that is held of it was withdrawn."""
-    rows = rooms.register.files_of_recording(recording.id) if recording.held else []
+    rows = files_holding(rooms, recording.id, held=True) if recording.held else []
     sieve = rooms.register.withdrawals.sieve(Purpose.FINDING)
     files = sieve.files(rows)
     page = track_url(files[0].object_id, files[0].logical_path) if files else ""
