@@ -7,11 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from flows_world import NOW, SETTINGS, audio, in_turn, make_archive, opened, put_item, serving, track
+from flows_world import NOW, SETTINGS, StoppedClock, audio, in_turn, make_archive, opened, put_item, serving, track
 from flows_world import take as own_take
 
 from fonoteca.edges.web import open_web
@@ -22,6 +23,7 @@ from fonoteca.model.errors import FonotecaError, SourceError
 from fonoteca.model.manners import Manners
 from fonoteca.model.rights import Hold, Refusal
 from fonoteca.model.settings import OaiSettings
+from fonoteca.model.terms import Term
 from fonoteca.rights import decide
 from fonoteca.sources import SOURCES
 from fonoteca.testing import source_hosts
@@ -202,6 +204,64 @@ def test_another_fonoteca_gives_what_it_may_share(fast_path: Path, take: Callabl
             assert [type(each) for each in played] == [Acquired, Acquired], played
             (held,) = take("opensubsonic", f"{address}#{first_album(address)}")
             assert isinstance(held, Hold), "the protocol says nothing of rights, and nobody declared any"
+
+
+def test_an_embargo_travels_by_harvest_and_what_is_kept_from_some_is_for_a_person(
+    fast_path: Path, take: Callable[..., list[Outcome]]
+) -> None:
+    settings = replace(SETTINGS, oai=OaiSettings("archive.example", "librarian@archive.example", 9))
+    music, clock = fast_path / "music", StoppedClock()
+    starts = NOW + timedelta(hours=1)
+    said = {"soon": f"from = {starts:%Y-%m-%dT%H:%M:%SZ}", "ends": "until = 2030-01-01", "there": 'territories = ["AT"]', "all": ""}
+    for number, (name, term) in enumerate(said.items()):
+        put_item(music, name, {f"{name}.flac": track(80 + number)}, f'licence = "CC-BY-4.0"\n{term}')
+    with opened(make_archive(fast_path / "origin", settings), clock=clock) as archive:
+        assert all(isinstance(each, Acquired) for each in own_take(archive, music))
+        with serving(archive) as address:
+            told = httpx.get(f"{address}/oai?verb=ListRecords&metadataPrefix=oai_dc").text
+            assert told.count("info:eu-repo/date/embargoEnd/2026-03-02</dc:date>") == 1
+            assert [told.count(f"semantics/{word}Access<") for word in ("embargoed", "restricted", "closed")] == [1, 2, 0]
+            mods = httpx.get(f"{address}/oai?verb=ListRecords&metadataPrefix=mods").text
+            assert mods.count(">Available in AT only<") == 1
+            assert mods.count(">Available from 1 March 2026, 13:00:00 UTC<") == 1
+            assert kinds_of(take("oai-pmh", f"{address}/oai")) == ["Acquired", "Failed", "Hold", "Hold"], (
+                "its files are not given yet"
+            )
+            clock.at = starts
+            assert kinds_of(take("oai-pmh", f"{address}/oai")) == ["Acquired", "Acquired", "Hold", "Hold"]
+
+
+def kinds_of(outcomes: list[Outcome]) -> list[str]:
+    return sorted(type(each).__name__ for each in outcomes)
+
+
+def test_a_record_of_embargoed_access_is_held_until_its_day(
+    host: SourceHost, take: Callable[..., list[Outcome]], fast_path: Path
+) -> None:
+    host.put("/1.flac", track(1))
+    for number, (day, rule) in enumerate(DAYS.items()):
+        words = f"<dc:date>{day}</dc:date>" if day else ""
+        record = (
+            f"<record><header><identifier>oai:l:{number}</identifier></header><metadata>"
+            f'<d xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>T</dc:title><dc:creator>C</dc:creator>'
+            f"<dc:identifier>{host.address}/1.flac</dc:identifier><dc:rights>{BY}</dc:rights>"
+            f"<dc:rights>info:eu-repo/semantics/embargoedAccess</dc:rights>{words}</d></metadata></record>"
+        )
+        asked = f"/oai?verb=GetRecord&metadataPrefix=oai_dc&identifier=oai:l:{number}"
+        root = '<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">'
+        host.put(asked, f"{root}<GetRecord>{record}</GetRecord></OAI-PMH>", "text/xml")
+        (outcome,) = take("oai-pmh", f"{host.address}/oai#oai:l:{number}")
+        if rule:
+            assert isinstance(outcome, Hold), outcome
+            assert outcome.rule == rule
+        else:
+            assert isinstance(outcome, Acquired), outcome
+            with opened(fast_path / "archive") as archive:
+                assert archive.store.rights(outcome.object_id).term == Term(datetime(2027, 5, 1, tzinfo=UTC))
+
+
+DAY = "info:eu-repo/date/embargoEnd/"
+DAYS = {f"{DAY}2027-05-01": "", "": "licence-unknown", f"{DAY}soon": "licence-unknown"}
 
 
 def first_album(address: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fonoteca.register import FileRow
+from fonoteca.rights import describe_term
 from fonoteca.serve.oai.asking import second
 from fonoteca.serve.oai.records import Work
 from fonoteca.serve.oai.xml import Xml, element
@@ -57,6 +58,8 @@ def _dublin_core(site: Site, told: Told) -> Iterator[tuple[str, str]]:
     yield from (("creator", name) for name in work.artists)
     yield from (("subject", genre) for genre in work.genres)
     yield from (("date", str(year)) for year in work.years)
+    if work.embargo_end is not None:
+        yield "date", f"info:eu-repo/date/embargoEnd/{work.embargo_end}"
     yield "type", "Sound" if work.is_audio else "StillImage"  # the DCMI type vocabulary
     yield from (("format", media_type) for media_type in work.media_types)
     yield "identifier", site.address + object_url(work.row.object_id)
@@ -64,6 +67,9 @@ def _dublin_core(site: Site, told: Told) -> Iterator[tuple[str, str]]:
     if work.row.source_uri.startswith(("http://", "https://")):
         yield "source", work.row.source_uri
     yield from (("rights", uri) for uri, _ in work.licences)
+    if work.access:
+        yield "rights", f"info:eu-repo/semantics/{work.access}"
+        yield "rights", f"Available {describe_term(work.rights.term)}"
     if work.rights.attribution:
         yield "rights", work.rights.attribution
 
@@ -96,6 +102,9 @@ def _mods_parts(site: Site, told: Told) -> Iterator[Xml]:
         yield element("relatedItem", [element("location", [element("url", work.row.source_uri)])], {"type": "original"})
     for uri, name in work.licences:
         yield element("accessCondition", name, {"type": "use and reproduction", "xlink:href": uri, "displayLabel": "Licence"})
+    if work.access:
+        words = f"Available {describe_term(work.rights.term)}"
+        yield element("accessCondition", words, {"type": "restriction on access", "displayLabel": "Term"})
     if work.rights.attribution:
         condition = {"type": "use and reproduction", "displayLabel": "Attribution"}
         yield element("accessCondition", work.rights.attribution, condition)

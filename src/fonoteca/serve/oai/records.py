@@ -6,10 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, time, timedelta
 from itertools import islice
 
 from fonoteca.model.errors import FixityError, StoreError
 from fonoteca.model.rights import Kind, RightsRecord
+from fonoteca.model.terms import Closed
 from fonoteca.model.withdrawal import Purpose, Tombstone, joined
 from fonoteca.register import ChangeRow, FileRow, ObjectRow, genres_of
 from fonoteca.rights import licence_named
@@ -32,11 +34,34 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An object that may be shared. files: of its head, without what was withdrawn."""
+    """An object that may be shared, or may be later or elsewhere. files: of its head, without what was withdrawn.
+
+    closed: why its term does not let it out to everyone now, None where it does.
+    """
 
     row: ObjectRow
     rights: RightsRecord
     files: list[FileRow]
+    closed: Closed | None = None
+
+    @property
+    def access(self) -> str:
+        """In one word of the OpenAIRE guidelines, who may have it; "" for everyone, for good."""
+        term = self.rights.term
+        if self.closed is Closed.OVER:
+            return "closedAccess"
+        if term.ends is not None or term.territories is not None:
+            return "restrictedAccess"
+        return "embargoedAccess" if self.closed is Closed.EARLY else ""
+
+    @property
+    def embargo_end(self) -> date | None:
+        """The first whole day, of UTC, on which everyone may have it; None where that is now, or never."""
+        starts = self.rights.term.starts
+        if starts is None or self.access != "embargoedAccess":
+            return None
+        day = starts.astimezone(UTC)
+        return day.date() if day.time() == time() or day.date() == date.max else day.date() + timedelta(days=1)
 
     @property
     def is_audio(self) -> bool:
@@ -105,12 +130,12 @@ def item(rooms: ServeRooms, change: ChangeRow) -> Item:
     if any(mask.whole for mask in masks):
         return Item(change, None)
     passage = judge_passage(rooms, change.object_id)
-    if not passage.shared:
+    if not passage.shared and passage.closed is None:
         return Item(change, None)
     files = [
         each for each in rooms.register.files(change.object_id) if not any(mask.means(each.stored.hashes.sha256) for mask in masks)
     ]
-    return Item(change, Work(row, passage.record, files) if files else None)
+    return Item(change, Work(row, passage.record, files, passage.closed) if files else None)
 
 
 def _masks(rooms: ServeRooms, change: ChangeRow) -> list[Tombstone]:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import parse_qs, parse_qsl, urlencode, urljoin, urlsplit
 
+from fonoteca.formats.terms import term_of
 from fonoteca.model.corridor import Candidate, Elsewhere, LeftOut, Want
-from fonoteca.model.errors import SourceError, SourceMissing, UsageError
+from fonoteca.model.errors import FormatError, SourceError, SourceMissing, UsageError
 from fonoteca.model.ids import ItemKey
 from fonoteca.model.rights import Evidence, Kind, Scheme
+from fonoteca.model.terms import ALWAYS, Term
 from fonoteca.sources.grouping import Item, OfferedFile, candidates_of
 from fonoteca.sources.listings import offered_in
 from fonoteca.sources.offering import Found, Held, SourceContext
@@ -25,6 +27,9 @@ FILES_MAX = 2_000
 """Of one record."""
 _OAI = "{http://www.openarchives.org/OAI/2.0/}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
+_ACCESS, _EMBARGO_END = "info:eu-repo/semantics/", "info:eu-repo/date/embargoEnd/"
+"""Words of access, in `dc:rights`, and the day on which an embargo ends, in `dc:date` (OpenAIRE guidelines, versions 2 and 3)."""
+_OPEN, _EMBARGOED = f"{_ACCESS}openAccess", f"{_ACCESS}embargoedAccess"
 _KINDS = {Role.AUDIO: Kind.AUDIO, Role.ARTWORK: Kind.ARTWORK}
 _CHOSEN = ("set", "from", "until")
 
@@ -40,6 +45,15 @@ class _Record:
     def first(self, name: str) -> str:
         """Return what is said first under a name, "" for nothing."""
         return next(iter(self.said.get(name, ())), "")
+
+    @property
+    def term(self) -> Term:
+        """From when it may be shared, as a record of embargoed access says. More than one day, or no day, is no answer."""
+        days = {day.removeprefix(_EMBARGO_END) for day in self.said.get("date", ()) if day.startswith(_EMBARGO_END)}
+        try:
+            return term_of(days.pop(), None, None) if len(days) == 1 else ALWAYS
+        except FormatError:
+            return ALWAYS
 
     @property
     def addresses(self) -> list[str]:
@@ -200,7 +214,7 @@ def _candidates(base: str, record: _Record, context: SourceContext) -> Iterator[
             kind = _KINDS[role_of(name_of(url))]
             offered.append(OfferedFile(remote_file(path, Elsewhere(url), None), kind, evidence))
     left_out = () if offered else (LeftOut("*", "nothing", "neither the record nor its page names a file of music"),)
-    for candidate in candidates_of(Item(key, title, artist, title, page, left_out), offered):
+    for candidate in candidates_of(Item(key, title, artist, title, page, left_out, record.term), offered):
         yield replace(candidate, restate=restate)
 
 
@@ -229,6 +243,8 @@ def _evidence(base: str, record: _Record, context: SourceContext) -> tuple[Evide
     for text in dict.fromkeys(record.said.get("rights", ())):
         is_address = text.startswith(("http://", "https://")) and " " not in text
         scheme, statement = (scheme_of(text), text) if is_address else (Scheme.FREE_TEXT, f"rights: {text[:300]}")
+        if text.startswith(_ACCESS) and text != _OPEN and not (text == _EMBARGOED and record.term):
+            scheme, statement = Scheme.RIGHTS_STATEMENT, text[:300]  # kept from somebody, and nobody says from whom: for a person
         found.append(Evidence(scheme, statement, source, "repository's record", now, record.raw))
     return tuple(found)
 
