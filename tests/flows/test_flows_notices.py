@@ -92,7 +92,7 @@ def test_what_cannot_be_carried_out_lets_the_notice_wait_again(folder: Path) -> 
         notices.decide([notice.number], Verdict(False, "the licence permits it"))
         notices.appeal(token, "It does not.")
         answered = decide(rooms, notices, [notice.number], Verdict(True, "it was forged", Act.WITHDRAW, "folder:one"))
-        assert (answered.notices[0].state, state(archive)) == (NoticeState.GRANTED, WithdrawalState.DARK)
+        assert (answered.notice.state, state(archive)) == (NoticeState.GRANTED, WithdrawalState.DARK)
         assert notices.steps(notice.number)[-1].objects == tuple(each.withdrawal.tombstone.object_id for each in answered.stated)
         other, _ = sent(archive, COUNTER)
         with pytest.raises(UsageError, match="asks that something is given out again"):

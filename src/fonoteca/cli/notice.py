@@ -21,7 +21,7 @@ from fonoteca.formats.instants import instant
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Reason
-from fonoteca.people.notices import Act, Likeness, Notice, NoticeKind, Notices, NoticeState, Queued, Step, Verdict
+from fonoteca.people.notices import Act, Brief, Likeness, Notice, NoticeKind, Notices, NoticeState, Queued, Step, Verdict
 from fonoteca.wiring import Archive, open_archive
 
 SHOWN_MOST = 1000
@@ -111,10 +111,10 @@ def accept_command(
         notices = opened.people.notices
         told = Told(number, NoticeState.RECEIVED, like, dry_run, as_json)
         found = _chosen(notices, told)
-        if found[0].words.kind is NoticeKind.COUNTER:
+        if found[0].kind is NoticeKind.COUNTER:
             if subject:
                 raise UsageError(f"notice {number}", "a counter-notice names its own withdrawal", "Leave out the ID.")
-            verdict = Verdict(True, ground, Act.REINSTATE, found[0].words.subject)
+            verdict = Verdict(True, ground, Act.REINSTATE, found[0].subject)
         else:
             act = Act.WITHDRAW if subject else Act.NONE
             verdict = Verdict(True, ground, act, subject, reason, tuple(files or []))
@@ -169,7 +169,7 @@ class Told:
     as_json: bool
 
 
-def _chosen(notices: Notices, told: Told) -> list[Notice]:
+def _chosen(notices: Notices, told: Told) -> list[Brief]:
     """Return the notices that are meant. Raises: UsageError for one that waits for another kind of decision."""
     found, subject = notices.numbered(told.number), f"notice {told.number}"
     if found.state is NoticeState.APPEALED and told.state is NoticeState.RECEIVED:
@@ -178,43 +178,44 @@ def _chosen(notices: Notices, told: Told) -> list[Notice]:
         raise UsageError(subject, f"it is {found.state}: nobody appealed", "`fonoteca notice list` shows what waits.")
     if found.state is not told.state:
         raise UsageError(subject, f"it is {found.state} already: {found.answer or 'this is carried out'}", "Nothing was changed.")
-    return (notices.alike(told.number, told.like) if told.like else []) or [found]
+    return (notices.alike(told.number, told.like) if told.like else []) or [found.brief]
 
 
-def _finish(archive: Archive, found: Sequence[Notice], verdict: Verdict, told: Told) -> None:
+def _finish(archive: Archive, found: Sequence[Brief], verdict: Verdict, told: Told) -> None:
     """Decide, or show what would be decided, and say so."""
     notices, first = archive.people.notices, found[0]
     check_fits(found, verdict)
     if told.dry_run:
-        _preview(found, told.as_json)
+        _preview(notices, found, told.as_json)
         return
     meant = Meant(first.number if told.like is None else told.number, told.state, told.like, found[-1].number)
     put_and_do(desk_rooms(archive, TerminalProgress(quiet=told.as_json)), notice_order(meant, verdict))
-    decided = [notices.numbered(each.number) for each in found]
+    decided = [notices.numbered(each.number) for each in found[:SHOWN_MOST]]
     words = [own_word(archive.register, ObjectId(each)) for each in notices.steps(meant.number)[-1].objects]
     stated = [each for each in words if each is not None]
     if told.as_json:
         rows = [notice_json(each) for each in decided]
-        print_json({**rows[0], "together": rows, "withdrawals": [withdrawal_json(each) for each in stated]})
+        print_json({**rows[0], "count": len(found), "together": rows, "withdrawals": [withdrawal_json(each) for each in stated]})
         return
     for withdrawal in stated:
         say(f"{withdrawal.tombstone.object_id} is {withdrawal.tombstone.state}", "green")
-    if len(decided) == 1:
+    if len(found) == 1:
         say(f"notice {meant.number} is {decided[0].state}; its sender reads why at the receipt", "green")
     else:
-        say(f"{len(decided)} notices are {decided[0].state}; their senders read why at their receipts", "green")
+        say(f"{len(found)} notices are {decided[0].state}; their senders read why at their receipts", "green")
     if stated:
         say("mirrors hear of it with the next: fonoteca publish")
 
 
-def _preview(found: Sequence[Notice], as_json: bool) -> None:
-    """Show which notices would be decided together."""
+def _preview(notices: Notices, meant: Sequence[Brief], as_json: bool) -> None:
+    """Show which notices would be decided together, the first of them with what was written."""
+    found = [notices.numbered(each.number) for each in meant[:PREVIEWED_MOST]]
     if as_json:
-        print_json({"count": len(found), "notices": [notice_json(each) for each in found]})
+        print_json({"count": len(meant), "notices": [notice_json(each) for each in found]})
         return
     rows = [(str(each.number), f"{each.received:%Y-%m-%d}", each.words.place, each.words.reasons[:80]) for each in found]
-    print_table("would be decided", ("number", "received", "place", "reasons"), rows[:PREVIEWED_MOST], numeric=(0,))
-    say(f"{len(found)} in all; nothing was decided")
+    print_table("would be decided", ("number", "received", "place", "reasons"), rows, numeric=(0,))
+    say(f"{len(meant)} in all; nothing was decided")
 
 
 def _row(each: Queued, now: datetime) -> tuple[str, ...]:

@@ -18,17 +18,17 @@ from fonoteca.flows.withdraw import Order, Stated, WithdrawRooms, held_by, reins
 from fonoteca.flows.withdrawn import own_word
 from fonoteca.model.desk import Entry
 from fonoteca.model.desk import Order as DeskOrder
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import FonotecaError, StoreError, UsageError
 from fonoteca.model.ids import LogicalPath
 from fonoteca.model.withdrawal import Reason, WithdrawalState
-from fonoteca.people.notices import Act, Likeness, Notice, NoticeKind, Notices, NoticeState, Verdict
+from fonoteca.people.notices import Act, Brief, Likeness, Notice, NoticeKind, Notices, NoticeState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of a decision. stated: of the objects that it did something to."""
+    """What came of a decision. notice: the first of those that it is about. stated: of the objects that it did something to."""
 
-    notices: list[Notice]
+    notice: Notice
     stated: list[Stated]
 
 
@@ -38,31 +38,34 @@ def decide(rooms: WithdrawRooms, notices: Notices, numbers: Sequence[int], verdi
     by: the account that decides. Raises: UsageError for a decision that does not fit them, or that somebody else was first to make.
     """
     finish_decisions(rooms, notices)
-    check_fits([notices.numbered(number) for number in numbers], verdict)
+    check_fits([notices.numbered(numbers[0]).brief], verdict)
     decided = notices.decide(numbers, verdict, by)
     if verdict.act is Act.NONE:
         return Decided(decided, [])
     return _carry_out(rooms, notices, numbers, verdict, by)
 
 
-def finish_decisions(rooms: WithdrawRooms, notices: Notices) -> list[Notice]:
-    """Return the notices whose decision was cut short and is carried out now. One that cannot be waits again. Cost: a question."""
-    finished: list[Notice] = []
+def finish_decisions(rooms: WithdrawRooms, notices: Notices) -> list[int]:
+    """Return the numbers of notices whose decision was cut short and is carried out now; one that cannot be waits again."""
+    finished: list[int] = []
     for verdict, numbers in notices.claimed().items():
         try:
-            finished += _carry_out(rooms, notices, numbers, verdict, None).notices
-        except UsageError:
+            _carry_out(rooms, notices, numbers, verdict, None)
+            finished += numbers
+        except StoreError:
+            raise
+        except FonotecaError:
             continue  # released: what was meant is not there any more, and the notice stands in the queue again
     return finished
 
 
-def check_fits(found: Sequence[Notice], verdict: Verdict) -> None:
+def check_fits(found: Sequence[Brief], verdict: Verdict) -> None:
     """Return when a decision fits all of these. Raises: UsageError."""
     if not found:
         raise UsageError("notices", "none is named", "`fonoteca notice list` shows them.")
     for notice in found:
-        subject, kind = f"notice {notice.number}", notice.words.kind
-        if kind is not found[0].words.kind or notice.words.subject != found[0].words.subject:
+        subject, kind = f"notice {notice.number}", notice.kind
+        if (kind, notice.subject) != (found[0].kind, found[0].subject):
             raise UsageError(subject, f"it is about something else than notice {found[0].number}", "Decide them one by one.")
         if not verdict.grant or notice.state is not NoticeState.RECEIVED:
             continue
@@ -73,13 +76,15 @@ def check_fits(found: Sequence[Notice], verdict: Verdict) -> None:
 
 
 def _carry_out(rooms: WithdrawRooms, notices: Notices, numbers: Sequence[int], verdict: Verdict, by: int | None) -> Decided:
-    """Return what came of a claimed decision, after that is done and settled. Raises: UsageError, after letting them wait again."""
+    """Return what came of a claimed decision, done and settled. Raises: what withdrawing does, after letting them wait again."""
     try:
         if verdict.act is Act.WITHDRAW:
-            stated = withdraw(rooms, verdict.subject, _order([notices.numbered(number) for number in numbers], verdict))
+            stated = withdraw(rooms, verdict.subject, _order(notices.numbered(numbers[0]), numbers, verdict))
         else:
             stated = _reinstated(rooms, verdict)
-    except UsageError:
+    except StoreError:
+        raise  # the disk or the database: the next writer goes on
+    except FonotecaError:
         notices.release(numbers)
         raise
     objects = [each.withdrawal.tombstone.object_id for each in stated]
@@ -101,16 +106,15 @@ def _reinstated(rooms: WithdrawRooms, verdict: Verdict) -> list[Stated]:
     return [*before, *reinstate(rooms, verdict.subject, verdict.ground.strip())]
 
 
-def _order(found: Sequence[Notice], verdict: Verdict) -> Order:
+def _order(first: Notice, numbers: Sequence[int], verdict: Verdict) -> Order:
     """Return the order to withdraw. Its evidence is the first notice without who sent it: private/ forgets nothing."""
-    first = found[0]
     words = first.words
-    numbers = ", ".join(str(each.number) for each in found[:100])
+    named = ", ".join(str(each) for each in numbers[:100])
     return Order(
         state=WithdrawalState.DARK,
         reason=Reason(verdict.reason),
         ground=verdict.ground.strip(),
-        notice=f"notice {numbers}\n{words.kind}\n{words.place}\n\n{words.reasons}\n".encode(),
+        notice=f"notice {named}\n{words.kind}\n{words.place}\n\n{words.reasons}\n".encode(),
         noticed_at=first.received,
         files=tuple(LogicalPath(path) for path in verdict.files),
     )
@@ -175,9 +179,9 @@ def _decide(rooms: DeskRooms, entry: Entry) -> str:
         if found.state is not meant.state:
             problem = f"it is {found.state} by now: {found.answer or 'nothing is decided'}"
             raise UsageError(f"notice {meant.number}", problem, "Look at it again.")
-        alike = rooms.notices.alike(meant.number, meant.like) if meant.like else []
-        numbers = [each.number for each in alike if each.number <= meant.upto] or [meant.number]
-        check_fits([rooms.notices.numbered(number) for number in numbers], verdict)
+        alike = rooms.notices.alike(meant.number, meant.like, meant.upto) if meant.like else []
+        check_fits(alike or [found.brief], verdict)
+        numbers = [each.number for each in alike] or [meant.number]
         if verdict.act is Act.NONE:
             rooms.notices.decide(numbers, verdict, entry.by)
         else:

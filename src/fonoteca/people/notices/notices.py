@@ -8,7 +8,7 @@ writer.
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from fonoteca.people.notices.nouns import (
     REASONS_LETTERS_MOST,
     WAYS,
     Act,
+    Brief,
     Likeness,
     Notice,
     NoticeKind,
@@ -38,14 +39,15 @@ from fonoteca.people.notices.nouns import (
     Words,
 )
 from fonoteca.people.notices.queue import Queue
-from fonoteca.people.notices.tables import add_step, digest, gist_of, network_of, notices, steps
+from fonoteca.people.notices.tables import add_steps, digest, gist_of, network_of, notices, steps
 from fonoteca.people.notices.tally import Tally, tally
 from fonoteca.people.passwords import Chance
 from fonoteca.people.personal.desk import DAY_S, Desk, instant
 
 TOKEN_BYTES = 32
-DECIDED_AT_ONCE_MOST = 100_000
-"""Notices of one decision: all that may wait."""
+NUMBER_MOST = 2**31 - 1
+_AT_ONCE = 500
+"""Notices of one statement."""
 
 
 class Notices:
@@ -85,7 +87,7 @@ class Notices:
         def work(connection: Connection) -> int:
             admit(connection, row, now, self.settings)
             number: int = connection.execute(insert(notices).values(**row).returning(notices.c.number)).scalar_one()
-            add_step(connection, number, now, {"what": NoticeState.RECEIVED})
+            add_steps(connection, [number], now, {"what": NoticeState.RECEIVED})
             return number
 
         return self.numbered(self._desk.change(work)), token
@@ -103,7 +105,7 @@ class Notices:
             changed = update(notices).where(*own, recent).values(state=str(NoticeState.APPEALED), since=now)
             found = connection.execute(changed.returning(notices.c.number)).scalar_one_or_none()
             if found is not None:
-                add_step(connection, found, now, {"what": NoticeState.APPEALED, "words": reasons})
+                add_steps(connection, [found], now, {"what": NoticeState.APPEALED, "words": reasons})
             return found is not None
 
         done = self._desk.change(work)
@@ -147,11 +149,11 @@ class Notices:
             rows = self._queue.rows(connection, limit, self._desk.now() if overdue else None)
             return [Queued(self._notice(row), row["count"], Likeness(row["like"]) if row["like"] else None) for row in rows]
 
-    def alike(self, number: int, like: Likeness) -> list[Notice]:
-        """Return the notices that wait as this one does and are like it, itself among them, in order of number."""
+    def alike(self, number: int, like: Likeness, upto: int = NUMBER_MOST) -> list[Brief]:
+        """Return the notices up to a number that wait as this one does and are like it, itself among them, in order of number."""
         with self._desk.reading() as connection:
-            found = self._queue.alike(connection, number, like, DECIDED_AT_ONCE_MOST)
-            return [self._notice(row) for row in found]
+            found = self._queue.alike(connection, number, like, upto)
+            return [Brief(row.number, NoticeKind(row.kind), row.subject, NoticeState(row.state)) for row in found]
 
     def standing(self) -> Standing:
         """Return how the queue stands. Cost: a question."""
@@ -173,49 +175,59 @@ class Notices:
 
     # Those who decide
 
-    def decide(self, numbers: Sequence[int], verdict: Verdict, by: int | None = None) -> list[Notice]:
-        """Return notices after a decision about all of them, which one of several at once makes.
+    def decide(self, numbers: Sequence[int], verdict: Verdict, by: int | None = None) -> Notice:
+        """Return the first of some notices after a decision about all of them, which one of several at once makes.
 
         One that does nothing to what is held is settled at once; else it is claimed, and whoever carried it out calls `settle`.
         by: the account that decides. Raises: UsageError when one of them does not wait, by then; nothing is changed.
+        Cost: some statements for each 500.
         """
         ground, now = _text("reasons of the decision", verdict.ground, ANSWER_LETTERS_MOST), self._desk.now()
 
         def work(connection: Connection) -> None:
-            for number in numbers:
-                row = connection.execute(select(notices).where(notices.c.number == number).with_for_update()).mappings().first()
-                ways = WAYS.get(NoticeState(row["state"])) if row else None
-                if ways is None:
-                    raise _settled(number, row)
-                if verdict.act is Act.NONE:
-                    _settle(connection, number, ways.granted if verdict.grant else ways.refused, (now, ground, verdict, (), by))
-                else:
-                    changed = {"state": str(ways.claimed), "verdict": verdict.text()}
-                    connection.execute(update(notices).where(notices.c.number == number).values(**changed))
+            for some in _chunks(numbers):
+                known = {row["number"]: row for row in _locked(connection, some)}
+                open_still: dict[NoticeState, list[int]] = {}
+                for number in some:
+                    row = known.get(number)
+                    if row is None or NoticeState(row["state"]) not in WAYS:
+                        raise _settled(number, row)
+                    open_still.setdefault(NoticeState(row["state"]), []).append(number)
+                for state, found in open_still.items():
+                    ways = WAYS[state]
+                    if verdict.act is Act.NONE:
+                        ended = ways.granted if verdict.grant else ways.refused
+                        _settle(connection, found, ended, (now, ground, verdict, (), by))
+                    else:
+                        changed = {"state": str(ways.claimed), "verdict": verdict.text()}
+                        connection.execute(update(notices).where(notices.c.number.in_(found)).values(**changed))
 
         self._desk.change(work)
-        return [self.numbered(number) for number in numbers]
+        return self.numbered(numbers[0])
 
-    def settle(self, numbers: Sequence[int], objects: Sequence[str], by: int | None = None) -> list[Notice]:
-        """Return claimed notices after what was decided is done. objects: ids of those that it was done to. Twice does no harm."""
+    def settle(self, numbers: Sequence[int], objects: Sequence[str], by: int | None = None) -> Notice:
+        """Return the first of some claimed notices after what was decided about all is done. Twice does no harm.
+
+        objects: ids of those that it was done to.
+        """
         now = self._desk.now()
 
         def work(connection: Connection) -> None:
-            for row in _claimed(connection, numbers):
-                verdict = Verdict.parse(row["verdict"])
-                granted = WAYS[BACK[NoticeState(row["state"])]].granted
-                _settle(connection, row["number"], granted, (now, verdict.ground, verdict, objects, by))
+            for (state, text), found in _claimed(connection, numbers).items():
+                verdict = Verdict.parse(text)
+                _settle(connection, found, WAYS[BACK[state]].granted, (now, verdict.ground, verdict, objects, by))
 
         self._desk.change(work)
-        return [self.numbered(number) for number in numbers]
+        return self.numbered(numbers[0])
 
     def release(self, numbers: Sequence[int]) -> None:
         """Let claimed notices wait again: what was decided cannot be done."""
 
         def work(connection: Connection) -> None:
-            for row in _claimed(connection, numbers):
-                changed = {"state": str(BACK[NoticeState(row["state"])]), "verdict": ""}
-                connection.execute(update(notices).where(notices.c.number == row["number"]).values(**changed))
+            for (state, _), found in _claimed(connection, numbers).items():
+                changed = {"state": str(BACK[state]), "verdict": ""}
+                for some in _chunks(found):
+                    connection.execute(update(notices).where(notices.c.number.in_(some)).values(**changed))
 
         self._desk.change(work)
 
@@ -263,24 +275,41 @@ class Notices:
         )
 
 
-def _claimed(connection: Connection, numbers: Sequence[int]) -> list[Mapping[Any, Any]]:
-    """Return the rows of these notices that are claimed still, for this transaction alone."""
-    found: list[Mapping[Any, Any]] = []
-    for number in numbers:
-        chosen = select(notices).where(notices.c.number == number, notices.c.state.in_(BACK)).with_for_update()
-        found.extend(connection.execute(chosen).mappings())
+def _chunks(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), _AT_ONCE):
+        yield numbers[start : start + _AT_ONCE]
+
+
+def _locked(connection: Connection, numbers: Sequence[int]) -> Iterator[Mapping[Any, Any]]:
+    """Yield what is known of notices but what was written, for this transaction alone."""
+    columns = notices.c.number, notices.c.state, notices.c.answer, notices.c.verdict
+    chosen = select(*columns).where(notices.c.number.in_(numbers)).order_by(notices.c.number).with_for_update()
+    yield from connection.execute(chosen).mappings()
+
+
+def _claimed(connection: Connection, numbers: Sequence[int]) -> dict[tuple[NoticeState, str], list[int]]:
+    """Return those of the notices that are claimed still, by state and verdict."""
+    found: dict[tuple[NoticeState, str], list[int]] = {}
+    for some in _chunks(numbers):
+        for row in _locked(connection, some):
+            if NoticeState(row["state"]) in BACK:
+                found.setdefault((NoticeState(row["state"]), row["verdict"]), []).append(row["number"])
     return found
 
 
 def _settle(
-    connection: Connection, number: int, state: NoticeState, how: tuple[int, str, Verdict, Sequence[str], int | None]
+    connection: Connection,
+    numbers: Sequence[int],
+    state: NoticeState,
+    how: tuple[int, str, Verdict, Sequence[str], int | None],
 ) -> None:
-    """End what is decided about a notice. how: when, the ground, the verdict, the objects, the account."""
+    """End what is decided about notices. how: when, the ground, the verdict, the objects, the account."""
     now, ground, verdict, objects, by = how
     changed = {"state": str(state), "answer": ground, "decided": now, "since": now, "verdict": ""}
-    connection.execute(update(notices).where(notices.c.number == number).values(**changed))
     facts = {"what": state, "words": ground, "act": verdict.act, "objects": "\n".join(objects), "account": by}
-    add_step(connection, number, now, facts)
+    for some in _chunks(numbers):
+        connection.execute(update(notices).where(notices.c.number.in_(some)).values(**changed))
+        add_steps(connection, some, now, facts)
 
 
 def _settled(number: int, row: Mapping[Any, Any] | None) -> UsageError:

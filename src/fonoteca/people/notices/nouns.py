@@ -104,9 +104,24 @@ class Notice:
     since: datetime
     due: datetime | None
 
+    @property
+    def brief(self) -> Brief:
+        """The notice without what was written."""
+        return Brief(self.number, self.words.kind, self.words.subject, self.state)
+
     def overdue(self, now: datetime) -> bool:
         """Whether it should have been decided by now."""
         return self.due is not None and self.due < now
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A notice without what was written."""
+
+    number: int
+    kind: NoticeKind
+    subject: str
+    state: NoticeState
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_network
 from typing import Any
@@ -91,9 +91,9 @@ def upgrade_from_5(connection: Connection) -> None:
         since = row["received"] if decided is None else decided
         changed = {"gist": gist_of(row["reasons"]), "since": since}
         connection.execute(update(notices).where(notices.c.number == number).values(**changed))
-        add_step(connection, number, row["received"], {"what": NoticeState.RECEIVED})
+        add_steps(connection, [number], row["received"], {"what": NoticeState.RECEIVED})
         if decided is not None:
-            add_step(connection, number, decided, {"what": NoticeState(row["state"]), "words": row["answer"]})
+            add_steps(connection, [number], decided, {"what": NoticeState(row["state"]), "words": row["answer"]})
 
 
 def veils_of_notices() -> Mapping[str, ColumnElement[Any]]:
@@ -103,11 +103,11 @@ def veils_of_notices() -> Mapping[str, ColumnElement[Any]]:
     return {**named, **dict.fromkeys(("sender", "reached", "network"), literal(""))}
 
 
-def add_step(connection: Connection, number: int, at: int, facts: Mapping[str, Any]) -> None:
-    """Add a step to a notice. facts: what, and of words, act, objects and account those that there are."""
+def add_steps(connection: Connection, numbers: Sequence[int], at: int, facts: Mapping[str, Any]) -> None:
+    """Add a step to each of some notices. facts: what, and of words, act, objects and account those that there are."""
     row = {"words": "", "act": Act.NONE, "objects": "", "account": None, **facts}
     row = {**row, "what": str(row["what"]), "act": str(row["act"])}
-    connection.execute(insert(steps).values(notice=number, at=at, **row))
+    connection.execute(insert(steps), [{"notice": number, "at": at, **row} for number in numbers])
 
 
 def digest(words: str) -> str:

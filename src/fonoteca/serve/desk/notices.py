@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from fonoteca.model.errors import FonotecaError, FormatError, UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.withdrawal import Authority, Reason, Tombstone
-from fonoteca.people.notices import ANSWER_LETTERS_MOST, Act, Likeness, Notice, NoticeKind, NoticeState, Step
+from fonoteca.people.notices import ANSWER_LETTERS_MOST, Act, Brief, Likeness, Notice, NoticeKind, NoticeState, Step
 from fonoteca.register import SOURCE_CONFIRMED, ObjectRow
 from fonoteca.serve.desk.frame import DESK, Frame, number_of, status_of, to_entry, words_of
 from fonoteca.serve.paths import object_id_of
@@ -130,7 +130,7 @@ class NoticePages:
                 "notice": notice,
                 "overdue": notice.overdue(self._rooms.clock.now()),
                 "steps": [(each, self._who(each)) for each in steps],
-                "alike": [(like, found, found[:ALIKE_SHOWN_MOST]) for like, found in alike.items() if len(found) > 1],
+                "alike": [(like, found, self._shown(found)) for like, found in alike.items() if len(found) > 1],
                 "upto": max((found[-1].number for found in alike.values() if found), default=number),
                 "item": meant,
                 "guess": meant or _guess(self._rooms.register.object, notice.words.place),
@@ -154,6 +154,9 @@ class NoticePages:
             return self._notices.numbered(number)
         except UsageError as error:
             raise Problem(404, "There is no such notice.", "desk") from error
+
+    def _shown(self, found: Sequence[Brief]) -> list[Notice]:
+        return [self._notices.numbered(each.number) for each in found[:ALIKE_SHOWN_MOST]]
 
     def _who(self, step: Step) -> str:
         if step.what in (NoticeState.RECEIVED, NoticeState.APPEALED):
