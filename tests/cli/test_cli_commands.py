@@ -180,7 +180,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set", "rights term"}
-ELSEWHERE |= ACCOUNT | NOTICE | DESK | WORDS
+ELSEWHERE |= ACCOUNT | NOTICE | DESK | WORDS | {"rights recheck", "correct"}
 ELSEWHERE |= {
     *KEYS,
     "withdraw",
