@@ -104,8 +104,9 @@ def holder_of(path: Path) -> str:
     try:
         holder = path.read_bytes()[:_HOLDER_BYTES_MAX]
         pid = int(json.loads(holder)["pid"])
-        if pid > 0:
-            os.kill(pid, 0)
+        if pid <= 0:
+            return ""
+        os.kill(pid, 0)
     except PermissionError:
         return _in_words(holder)  # it runs, and is another user's
     except (OSError, ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ evidence were too many.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import blake2b
 
 from fonoteca.formats.instants import instant, parse_instant
@@ -37,14 +38,18 @@ def bounded(dossier: Dossier) -> Dossier:
         )
         for each in dossier.evidence[:EVIDENCE_MAX]
     )
-    return Dossier(
+    more = dossier.more + max(0, len(dossier.evidence) - EVIDENCE_MAX)
+    found = Dossier(
         _short(dossier.title, NAME_CHARACTERS_MAX),
         _short(dossier.artist, NAME_CHARACTERS_MAX),
         _short(dossier.source_uri, STATEMENT_CHARACTERS_MAX),
         _short(dossier.reference, STATEMENT_CHARACTERS_MAX),
         kept,
-        dossier.more + max(0, len(dossier.evidence) - EVIDENCE_MAX),
+        more,
     )
+    while len(dossier_json(found)) > DOSSIER_BYTES_MAX:  # letters beyond ASCII take up to twelve bytes each
+        found = replace(found, evidence=found.evidence[:-1], more=found.more + 1)
+    return found
 
 
 def dossier_json(dossier: Dossier) -> str:
@@ -62,7 +67,7 @@ def parse_dossier(text: str, subject: str) -> Dossier:
     """Return a dossier. Raises: FormatError."""
     if not text:
         return Dossier()
-    if len(text) > DOSSIER_BYTES_MAX * 4:
+    if len(text) > DOSSIER_BYTES_MAX:
         raise FormatError(subject, f"a dossier of {len(text):,} characters")
     found = parse_json(text.encode(), subject)
     try:
