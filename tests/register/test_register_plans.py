@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from plans import plan_of
-from sqlalchemy import Engine, Select
+from sqlalchemy import Engine, Select, create_engine
 from test_register_holdings import NOON
 
 import fonoteca.register
-from fonoteca.register import Order, Page, Span
+from fonoteca.register import Order, Page, Sift, Span
 from fonoteca.register.questions import Question
+from fonoteca.register.review import held_for_review
+from fonoteca.register.schema import metadata
 
 OBJECT, PATH, KEY, DIGEST = "urn:fonoteca:audio:a:b", "a/b/c/d", "a:b", "41" * 32
 OF_VERSION = {"uq_object_object_id", "uq_version_object_key_version"}
@@ -172,3 +174,12 @@ def test_question_is_answered_by_its_index_without_a_full_scan(planner: Engine, 
             found = plan_of(connection, statement)
         assert found.indexes == indexes, (name, arguments, found)
         assert not (found.sorts and question._limit_clause is not None), f"{name}{arguments} reads all before it gives a page"
+
+
+def test_a_hold_is_held_against_the_others_of_its_subject_alone() -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    statement = held_for_review(Sift()).compile(engine, compile_kwargs={"literal_binds": True})
+    with engine.connect() as connection:
+        steps = [str(row.detail) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+    assert [step for step in steps if "later" in step and "(subject=?" in step], f"20,000 holds would take minutes: {steps}"

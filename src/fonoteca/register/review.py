@@ -85,8 +85,8 @@ def held_for_review(sift: Sift) -> Select[Any]:
     later = decision.alias("later")
     newer = exists().where(
         later.c.subject == decision.c.subject,
-        later.c.state == literal_column("'open'"),
         later.c.outcome == literal_column("'hold'"),
+        later.c.state.concat("") == DecisionState.OPEN,  # so that SQLite looks them up by subject, not among all that are open
         or_(later.c.at > decision.c.at, and_(later.c.at == decision.c.at, later.c.id > decision.c.id)),
     )
     found = select(decision).where(WAITS, ~newer)
