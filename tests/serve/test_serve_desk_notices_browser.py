@@ -183,3 +183,4 @@ def test_two_curators_and_floods_at_the_desk(demo_archive: Path, tmp_path: Path)
         assert other.status_code == 409, "somebody else decided since the page was shown"
         assert "decided about since you looked" in other.text
         assert client.get("/desk/notices/999").status_code == 404
+        assert '<a href="/desk/notices">1 notice waits</a>' in client.get("/desk").text

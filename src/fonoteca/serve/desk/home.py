@@ -113,6 +113,7 @@ class HomePages:
             "failed": self._told(failed),
             "failed_count": self._docket.count(EntryState.FAILED),
             "newest": self._told(self._docket.newest(SHOWN_MOST)),
+            "notices": self._frame.rooms.people.notices.standing(),
             **self._writing(),
         }
 
