@@ -13,7 +13,7 @@ from fonoteca.model.desk import EntryState
 from fonoteca.model.errors import FonotecaError
 from fonoteca.ports import Progress
 from fonoteca.stewardship import withdraw_rooms
-from fonoteca.wiring import Archive
+from fonoteca.wiring import Archive, catalogue_rooms
 
 POLL_S = 4.0
 """How soon a page's decision is carried out once another process has ended writing."""
@@ -30,6 +30,7 @@ def desk_rooms(archive: Archive, progress: Progress) -> DeskRooms:
         progress=progress,
         catalogue=archive.catalogue,
         withdrawing=lambda: withdraw_rooms(archive),
+        cataloguing=lambda: catalogue_rooms(archive, progress),
     )
 
 

@@ -15,8 +15,8 @@ from fonoteca.catalogue import TableMapping
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.catalogue import refresh
 from fonoteca.flows.docket import carry_out, put_and_do, undoing
-from fonoteca.flows.merging import merging_order, splitting_order
 from fonoteca.flows.words import words_of
+from fonoteca.formats.words import merging_order, splitting_order
 from fonoteca.model.desk import Entry, EntryState, Order
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import RecordingId

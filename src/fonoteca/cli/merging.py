@@ -13,9 +13,9 @@ from fonoteca.cli.desk import ReasonOption, entry_json
 from fonoteca.cli.output import TerminalProgress, print_json, print_table, say
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import put_and_do
-from fonoteca.flows.merging import merging_order, splitting_order
 from fonoteca.flows.words import words_of
 from fonoteca.formats.instants import instant
+from fonoteca.formats.words import merging_order, splitting_order
 from fonoteca.model.desk import Order
 from fonoteca.wiring import open_archive
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fonoteca.catalogue import Catalogue
+from fonoteca.flows.catalogue import CatalogueRooms
 from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.model.desk import Entry, Order
 from fonoteca.people.docket import Docket
@@ -18,7 +19,7 @@ from fonoteca.store import Store
 
 @dataclass(frozen=True, slots=True)
 class DeskRooms:
-    """What actions need. withdrawing: gives the rooms of withdrawals; each such room is opened by the action that asks for it."""
+    """What actions need. withdrawing, cataloguing: give rooms that are opened by the action that asks for them."""
 
     store: Store
     register: Register
@@ -28,6 +29,7 @@ class DeskRooms:
     progress: Progress
     catalogue: Catalogue
     withdrawing: Callable[[], WithdrawRooms]
+    cataloguing: Callable[[], CatalogueRooms]
 
 
 @dataclass(frozen=True, slots=True)

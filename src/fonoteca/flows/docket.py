@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from fonoteca.flows.actions import Action, DeskRooms
 from fonoteca.flows.correct import CORRECT
-from fonoteca.flows.merging import MERGE, SPLIT
+from fonoteca.flows.merging import BUILD_CATALOGUE, DIFFER, MERGE, SPLIT
 from fonoteca.flows.notices import DECIDE
 from fonoteca.flows.rulings import RULE
 from fonoteca.flows.terming import SET_TERM
@@ -117,6 +117,8 @@ ACTIONS: Mapping[str, Action] = {
         DECIDE,
         MERGE,
         SPLIT,
+        DIFFER,
+        BUILD_CATALOGUE,
         Action(UNDO, "Undone", _check_undo, _undo),
     )
 }

@@ -11,8 +11,10 @@ from typing import Any
 from fonoteca.catalogue import Catalogue
 from fonoteca.catalogue.words import made_one, told_of
 from fonoteca.flows.actions import Action, DeskRooms, text_of
+from fonoteca.flows.catalogue import refresh
 from fonoteca.flows.events import record_events
-from fonoteca.flows.words import EVENTS, SUBJECT, WORD_TAKEN_BACK, WORDS_MAX, words_of
+from fonoteca.flows.words import words_of
+from fonoteca.formats.words import BUILD, EVENTS, SUBJECT, WORD_TAKEN_BACK, WORDS_MAX
 from fonoteca.model.catalogue import Recording
 from fonoteca.model.corridor import Event
 from fonoteca.model.desk import Entry, Order
@@ -24,16 +26,6 @@ IDS_MAX = 100
 """That one word may name."""
 REASON_LETTERS_MOST = 2000
 NEXT_BUILD = "it counts from the next `fonoteca catalogue build` on"
-
-
-def merging_order(recording_id: str, others: Sequence[str], reason: str) -> Order:
-    """Return the order to make recordings one. recording_id: of the one that stays and stands for all."""
-    return Order("merge", recording_id, {"ids": list(others), "reason": reason}, tuple(others))
-
-
-def splitting_order(recording_id: str, ids: Sequence[str], reason: str) -> Order:
-    """Return the order to part a recording. ids: of those of its rows that go, together, and become one of their own."""
-    return Order("split", recording_id, {"ids": list(ids), "reason": reason}, tuple(ids))
 
 
 def recording_at(catalogue: Catalogue, recording_id: str) -> Recording:
@@ -113,6 +105,23 @@ def _split_words(word: Word) -> str:
     return f"{others} the recording of {word.recording}; {NEXT_BUILD}"
 
 
+def _differ(rooms: DeskRooms, entry: Entry) -> str:
+    """Say that a recording is not another one, and no rule is to merge it. Returns: what comes next."""
+    (other,) = entry.order.facts["ids"]
+    own, theirs = recording_at(rooms.catalogue, entry.order.subject), recording_at(rooms.catalogue, other)
+    if own.id == theirs.id:
+        raise UsageError(own.id, f"the catalogue has {other} as the same one", "Split it instead.")
+    if _known(rooms, entry) is None:
+        _say(rooms, _word(WordKind.SPLIT, theirs.id, [own.id], entry))
+    return f"{own.id} is not {theirs.id}, and no rule makes it one with any; {NEXT_BUILD}"
+
+
+def _build(rooms: DeskRooms, entry: Entry) -> str:
+    """Build the catalogue and its search index. Returns: what was made."""
+    made = refresh(rooms.cataloguing())
+    return f"snapshot {made.name}: {made.recording_count:,} recordings"
+
+
 def _word(kind: WordKind, recording: RecordingId, ids: Sequence[RecordingId], entry: Entry) -> Word:
     return Word(kind, recording, tuple(ids), text_of(entry.order.facts, "reason"), entry.put_at, entry.number)
 
@@ -154,6 +163,13 @@ def _take_back(rooms: DeskRooms, undone: Entry, entry: Entry) -> str:
     return f"the catalogue's own rules decide again; {NEXT_BUILD}"
 
 
+def _check_build(order: Order) -> None:
+    if order.subject != SUBJECT:
+        raise UsageError(order.subject, "it cannot be built", f"Only the {SUBJECT} can.")
+
+
 _UNDONE = "The catalogue's own rules decide again, from its next build on."
 MERGE = Action("merge", "Merge", _check, _merge, _take_back, _UNDONE)
 SPLIT = Action("split", "Split", _check, _split, _take_back, _UNDONE)
+DIFFER = Action("differ", "Not the same", _check, _differ, _take_back, _UNDONE)
+BUILD_CATALOGUE = Action(BUILD, "Build of the catalogue", _check_build, _build)

@@ -21,7 +21,12 @@ from fonoteca.serve.signing.forms import read_form
 from fonoteca.serve.signing.roles import need
 
 DESK = "/desk"
-PLACES: tuple[tuple[str, str], ...] = ((DESK, "Overview"), (f"{DESK}/review", "Review"), (f"{DESK}/notices", "Notices"))
+PLACES: tuple[tuple[str, str], ...] = (
+    (DESK, "Overview"),
+    (f"{DESK}/review", "Review"),
+    (f"{DESK}/notices", "Notices"),
+    (f"{DESK}/recordings", "Recordings"),
+)
 """The desk's own navigation: addresses and names, in order. Who adds a page adds it here."""
 
 

@@ -9,6 +9,7 @@ from fonoteca.serve.desk.frame import Frame
 from fonoteca.serve.desk.home import HomePages
 from fonoteca.serve.desk.notices import NoticePages
 from fonoteca.serve.desk.objects import ObjectPages
+from fonoteca.serve.desk.recordings import RecordingPages
 from fonoteca.serve.desk.review import ReviewPages
 from fonoteca.serve.desk.terms import TermPages
 from fonoteca.serve.rendering import Pages
@@ -20,5 +21,13 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
     if rooms.desk is None:
         return []
     frame = Frame(rooms, pages, rooms.desk)
-    groups = (HomePages(frame), AlikePages(frame), ReviewPages(frame), NoticePages(frame), ObjectPages(frame), TermPages(frame))
+    groups = (
+        HomePages(frame),
+        AlikePages(frame),
+        ReviewPages(frame),
+        NoticePages(frame),
+        ObjectPages(frame),
+        TermPages(frame),
+        RecordingPages(frame),
+    )
     return [route for group in groups for route in group.routes()]
