@@ -64,6 +64,6 @@ class Errand:
         with self._lock:
             if self._ending:
                 return 0
-            quiet = subprocess.DEVNULL
-            self._child = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
+            quiet = subprocess.DEVNULL  # what goes wrong is said where this process says such things
+            self._child = subprocess.Popen(self._command, stdin=quiet, stdout=quiet)
         return self._child.wait()
