@@ -102,6 +102,10 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
             "fonoteca rights set urn:fonoteca:audio:folder:kitchen-songs --reason 'his heirs object' --stays-out",
             "fonoteca rights set --where rule=licence-unknown --where source=folder --dry-run",
         ),
+        "upload": (
+            "fonoteca upload one.flac two.flac cover.jpg --title Regen --artist Max --licence CC-BY-4.0 --why 'their letter'",
+            "fonoteca upload song.flac --title Regen --own hold --own share --why 'I wrote and played it'",
+        ),
         "correct": (
             "fonoteca correct urn:fonoteca:audio:folder:night title='Nachtmusik' --reason 'the sleeve says so'",
             "fonoteca correct urn:fonoteca:audio:folder:night '01 a.flac:track_number=7' --reason 'the label says so' --dry-run",

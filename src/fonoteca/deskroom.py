@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from fonoteca.edges.errands import Errand
 from fonoteca.flows.actions import DeskRooms
-from fonoteca.groundwork import writer_in
+from fonoteca.groundwork import uploads_in, writer_in
 from fonoteca.model.desk import EntryState
 from fonoteca.model.errors import FonotecaError
 from fonoteca.ports import Progress
 from fonoteca.stewardship import withdraw_rooms
-from fonoteca.wiring import Archive, catalogue_rooms
+from fonoteca.wiring import Archive, acquire_rooms, catalogue_rooms
 
 POLL_S = 4.0
 """How soon a page's decision is carried out once another process has ended writing."""
@@ -31,6 +31,8 @@ def desk_rooms(archive: Archive, progress: Progress) -> DeskRooms:
         catalogue=archive.catalogue,
         withdrawing=lambda: withdraw_rooms(archive),
         cataloguing=lambda: catalogue_rooms(archive, progress),
+        acquiring=lambda: acquire_rooms(archive, progress),
+        uploads=uploads_in(archive.folder),
     )
 
 

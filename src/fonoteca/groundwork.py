@@ -8,10 +8,11 @@ from pathlib import Path
 
 from fonoteca.edges.disk import DiskBlobs
 from fonoteca.edges.disk_lock import ArchiveLock, holder_of
+from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.formats.claim import CLAIM_FILE
 from fonoteca.formats.settings import FILE_NAME
 from fonoteca.model.errors import UsageError
-from fonoteca.ports import Blobs, DurableCalls
+from fonoteca.ports import Blobs, DurableCalls, Staging
 
 LOCK_FILE = ".lock"
 _PARTS = {"store", "staging", "private", "catalogue", "search", "editions", "keys", "trust", LOCK_FILE, CLAIM_FILE}
@@ -45,6 +46,11 @@ def _check_is_none(folder: Path) -> None:
     """Raise UsageError when the folder is an archive already."""
     if (folder / FILE_NAME).exists():
         raise UsageError(str(folder), "is an archive already", "Use it as it is, or name another folder.")
+
+
+def uploads_in(folder: Path) -> Staging:
+    """Return where uploads to an archive wait until they are held: a folder each."""
+    return DiskStaging(folder / "uploads")
 
 
 def writer_in(folder: Path) -> str:

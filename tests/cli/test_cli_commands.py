@@ -43,6 +43,7 @@ BUILT = {
         "catalogue synth",
         "coverage",
         "correct",
+        "upload",
         "plan",
         "acquire",
         "audit",

@@ -38,6 +38,8 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/desk/notices": ("/desk/notices",),
     "/desk/notices/{number}": ("/desk/notices/1", "/desk/notices/1?item={object}"),
     "/desk/entries": ("/desk/entries",),
+    "/desk/upload": ("/desk/upload",),
+    "/desk/upload/{token}": ("/desk/upload/{upload}",),
     "/desk/review": ("/desk/review", "/desk/review?rule=none"),
     "/desk/review/alike": ("/desk/review/alike?rule=licence-unknown",),
     "/desk/review/{rest:rest}": ("/desk/review/{held}?licence=https://creativecommons.org/licenses/by/4.0/",),

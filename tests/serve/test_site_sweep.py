@@ -23,6 +23,7 @@ from site_pages import NOT_PAGES, PAGES, PROBLEMS, SIGNED_IN
 from starlette.routing import Route
 
 from fonoteca.edges.disk import DiskBlobs
+from fonoteca.edges.disk_staging import DiskStaging
 from fonoteca.frontage import serve_rooms
 from fonoteca.gatehouse import open_people
 from fonoteca.model.desk import Order
@@ -106,7 +107,12 @@ def swept(demo_archive: Path, site: Site, tmp_path_factory: pytest.TempPathFacto
         copy = tmp_path_factory.mktemp("register") / "register.sqlite"
         register = opened.enter_context(_copied(demo_archive / "register.sqlite", copy))
         _hold(register)
+        uploads = DiskStaging(tmp_path_factory.mktemp("uploads"))
+        with uploads.writer(uploads.kept_folder("f" * 32) / "a <b>song.flac") as target:
+            target.write(b"no music")
         rooms = replace(serve_rooms(archive), register=register)
+        assert rooms.desk is not None
+        rooms = replace(rooms, desk=replace(rooms.desk, uploads=uploads))
         new, people = (
             opened.enter_context(open_people(tmp_path_factory.mktemp("people"), rooms.settings, rooms.clock)) for _ in range(2)
         )
@@ -118,6 +124,7 @@ def swept(demo_archive: Path, site: Site, tmp_path_factory: pytest.TempPathFacto
         words = Words(NoticeKind.RIGHTS, "<b>this</b>", "It is mine.", "Ada", "ada@example.org")
         entry = people.docket.put(Order("rule", ENDGAME, {"licence": "", "reason": "<b>no</b>"}), account.number, 0)
         made = {"token": new.new_setup(), "receipt": people.notices.add(words, "127.0.0.1")[1], "entry": entry.number, "held": HELD}
+        made["upload"] = "f" * 32
         names = {**_names(rooms), **_others(site.rooms), "other": other, **made}
         yield Swept(replace(rooms, people=people), address, people.open_session(account.number), names)
 

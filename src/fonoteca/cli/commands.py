@@ -29,6 +29,7 @@ from fonoteca.cli import (
     seed,
     serve,
     torrents,
+    upload,
     withdraw,
 )
 
@@ -61,5 +62,6 @@ __all__ = [
     "seed",
     "serve",
     "torrents",
+    "upload",
     "withdraw",
 ]

@@ -25,6 +25,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
         "Decode the audio that was acquired with `--later`, on all workers, and say in a new version what each file is.",
     ),
     "rights": ("rights", "Why something may be held, what waits for a person, and their word on it."),
+    "upload": (
+        "upload",
+        "Take in files of one release with what you say of their rights, through the same gates as everything else.",
+    ),
     "correct": ("correct", "Put right what an item and its files are called, in a new version; the old one and the music stay."),
     "desk": ("desk", "What curators decided: carry it out, list, show, undo, retry, drop."),
     "withdraw": (

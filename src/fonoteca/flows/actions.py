@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fonoteca.catalogue import Catalogue
 from fonoteca.flows.catalogue import CatalogueRooms
@@ -12,14 +12,20 @@ from fonoteca.flows.withdraw import WithdrawRooms
 from fonoteca.model.desk import Entry, Order
 from fonoteca.people.docket import Docket
 from fonoteca.people.notices import Notices
-from fonoteca.ports import Clock, Progress
+from fonoteca.ports import Clock, Progress, Staging
 from fonoteca.register import Register
 from fonoteca.store import Store
+
+if TYPE_CHECKING:  # acquiring takes rulings as evidence, and rulings are actions
+    from fonoteca.flows.acquire_desk import AcquireRooms
 
 
 @dataclass(frozen=True, slots=True)
 class DeskRooms:
-    """What actions need. withdrawing, cataloguing: give rooms that are opened by the action that asks for them."""
+    """What actions need. withdrawing, cataloguing, acquiring: give rooms that are opened by the action that asks for them.
+
+    uploads: a folder for each upload that is not held yet.
+    """
 
     store: Store
     register: Register
@@ -30,6 +36,8 @@ class DeskRooms:
     catalogue: Catalogue
     withdrawing: Callable[[], WithdrawRooms]
     cataloguing: Callable[[], CatalogueRooms]
+    acquiring: Callable[[], AcquireRooms]
+    uploads: Staging
 
 
 @dataclass(frozen=True, slots=True)

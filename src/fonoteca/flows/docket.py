@@ -17,6 +17,7 @@ from fonoteca.flows.merging import BUILD_CATALOGUE, DIFFER, MERGE, SPLIT
 from fonoteca.flows.notices import DECIDE
 from fonoteca.flows.rulings import RULE
 from fonoteca.flows.terming import SET_TERM
+from fonoteca.flows.uploads import UPLOAD, sweep_uploads
 from fonoteca.model.desk import UNDO, Entry, EntryState, Order
 from fonoteca.model.errors import FonotecaError, StoreError, UsageError
 from fonoteca.people.docket import Docket
@@ -76,6 +77,7 @@ def work(rooms: DeskRooms) -> Iterator[Entry]:
     while waiting := rooms.docket.waiting(AT_ONCE):
         for entry in waiting:
             yield carry_out(rooms, entry)
+    sweep_uploads(rooms)
 
 
 def carry_out(rooms: DeskRooms, entry: Entry) -> Entry:
@@ -113,6 +115,7 @@ ACTIONS: Mapping[str, Action] = {
     for action in (
         RULE,
         CORRECT,
+        UPLOAD,
         SET_TERM,
         DECIDE,
         MERGE,

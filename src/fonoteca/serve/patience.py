@@ -11,6 +11,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 REQUEST_S = 20.0
 """How long a whole request may take to come: heads, and forms of some kB. Answers take as long as their listeners play."""
 
+BYTES_PER_S_MIN = 32_768
+"""What comes faster than this may take longer: the files of an upload."""
+
 _COMING = (h11.IDLE, h11.SEND_BODY)
 
 
@@ -20,6 +23,7 @@ class PatientProtocol(H11Protocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._late: asyncio.TimerHandle | None = None
+        self._since, self._came_bytes = 0.0, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -28,6 +32,7 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, received: bytes) -> None:
         """Take what comes, and end the wait once the request is whole."""
+        self._came_bytes += len(received)
         super().data_received(received)
         if self.conn.their_state in _COMING:
             self._await_request()
@@ -41,6 +46,7 @@ class PatientProtocol(H11Protocol):
 
     def _await_request(self) -> None:
         if self._late is None:
+            self._since, self._came_bytes = self.loop.time(), 0
             self._late = self.loop.call_later(REQUEST_S, self._leave)
 
     def _forget(self) -> None:
@@ -49,5 +55,10 @@ class PatientProtocol(H11Protocol):
             self._late = None
 
     def _leave(self) -> None:
+        """Close the connection, unless so much came that it may go on for a while."""
+        spare_s = self._since + REQUEST_S + self._came_bytes / BYTES_PER_S_MIN - self.loop.time()
+        if spare_s > 0:
+            self._late = self.loop.call_later(spare_s, self._leave)
+            return
         self._late = None
         self.transport.abort()

@@ -26,6 +26,7 @@ PLACES: tuple[tuple[str, str], ...] = (
     (f"{DESK}/review", "Review"),
     (f"{DESK}/notices", "Notices"),
     (f"{DESK}/recordings", "Recordings"),
+    (f"{DESK}/upload", "Upload"),
 )
 """The desk's own navigation: addresses and names, in order. Who adds a page adds it here."""
 

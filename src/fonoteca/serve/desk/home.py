@@ -13,6 +13,7 @@ from starlette.routing import Route
 from fonoteca.model.desk import UNDO, Entry, EntryState, Order
 from fonoteca.model.errors import UsageError
 from fonoteca.serve.desk.frame import DESK, Frame, number_of, status_of, to_entry, words_of
+from fonoteca.serve.paths import object_id_of, object_url
 from fonoteca.serve.problems import Problem
 
 SHOWN_MOST = 25
@@ -128,13 +129,18 @@ class HomePages:
                 "entry": each,
                 "called": self._frame.called(each),
                 "who": who[each.by],
-                "subjects": each.order.subjects[:SUBJECTS_SHOWN_MOST],
+                "subjects": [(one, self._url_of(one)) for one in each.order.subjects[:SUBJECTS_SHOWN_MOST]],
                 "subject_count": len(each.order.subjects),
                 "facts": [(name, value) for name, value in each.order.facts.items() if isinstance(value, str | int) and value],
                 "left_out": [str(name) for name in each.order.facts.get("left_out", ())][:SUBJECTS_SHOWN_MOST],
             }
             for each in entries
         ]
+
+    def _url_of(self, subject: str) -> str:
+        """Return the public page of what an entry is about, "" where nothing of it is held."""
+        object_id = object_id_of(subject)
+        return object_url(object_id) if object_id and self._frame.rooms.register.object(object_id) else ""
 
 
 def _undoes(order: Order, number: int) -> bool:

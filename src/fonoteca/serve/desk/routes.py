@@ -12,6 +12,7 @@ from fonoteca.serve.desk.objects import ObjectPages
 from fonoteca.serve.desk.recordings import RecordingPages
 from fonoteca.serve.desk.review import ReviewPages
 from fonoteca.serve.desk.terms import TermPages
+from fonoteca.serve.desk.uploads import UploadPages
 from fonoteca.serve.rendering import Pages
 from fonoteca.serve.rooms import ServeRooms
 
@@ -29,5 +30,6 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
         ObjectPages(frame),
         TermPages(frame),
         RecordingPages(frame),
+        UploadPages(frame),
     )
     return [route for group in groups for route in group.routes()]

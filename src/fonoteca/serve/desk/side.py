@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fonoteca.model.desk import Order
+from fonoteca.ports import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class DeskSide:
     check: raises UsageError for an order that no action takes. undoing: gives the order that takes an entry back, from its number
         and the reason; raises UsageError for one that cannot be.
     raw: the first bytes behind a salted digest of evidence and how many there are, None where none are kept.
+    uploads: where files of uploads wait, a folder each.
     nudge: says that something was put down. writer: who writes in the archive now, in words, "" for nobody.
     """
 
@@ -24,5 +26,6 @@ class DeskSide:
     check: Callable[[Order], object]
     undoing: Callable[[int, str], Order]
     raw: Callable[[str, int], tuple[bytes, int] | None]
+    uploads: Staging
     nudge: Callable[[], object] = lambda: None
     writer: Callable[[], str] = lambda: ""

@@ -13,6 +13,7 @@ from fonoteca.serve.problems import Problem
 FORM_BYTES_MAX = 1 << 16
 FIELDS_MAX = 100
 FORM_TYPE = "application/x-www-form-urlencoded"
+UPLOAD_TYPE = "multipart/form-data"
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 
 _FOREIGN = "This form came from another site, or the proxy in front of this one hides its name: it has to pass `Host` on."
@@ -50,6 +51,11 @@ async def read_form(request: Request) -> Mapping[str, str]:
 def is_form(request: Request) -> bool:
     """Return whether a request says that it brings a form."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM_TYPE
+
+
+def is_upload(request: Request) -> bool:
+    """Return whether a request says that it brings files."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower() == UPLOAD_TYPE
 
 
 async def read_body(request: Request) -> bytes:

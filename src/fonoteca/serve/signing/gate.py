@@ -20,7 +20,16 @@ from fonoteca.model.errors import FonotecaError
 from fonoteca.people import People
 from fonoteca.serve.problems import PROGRAM_PATHS, Problem
 from fonoteca.serve.signing import cookies
-from fonoteca.serve.signing.forms import CSRF_FIELD, CSRF_HEADER, check_origin, check_token, fields_of, is_form, read_body
+from fonoteca.serve.signing.forms import (
+    CSRF_FIELD,
+    CSRF_HEADER,
+    check_origin,
+    check_token,
+    fields_of,
+    is_form,
+    is_upload,
+    read_body,
+)
 from fonoteca.serve.signing.roles import CHALLENGE, unsigned
 from fonoteca.serve.signing.who import SIGNED, Signed
 
@@ -118,6 +127,9 @@ class Gate:
         check_origin(request)
         if found is None or found.session is None:
             return request.receive  # nobody's rights are used; a form of who has no session yet is checked where it is read
+        if is_upload(request):  # its body is not read here: the page's own address for it has the token
+            check_token(request.headers.get(CSRF_HEADER, request.query_params.get(CSRF_FIELD, "")), found.session.csrf)
+            return request.receive
         if CSRF_HEADER in request.headers or not is_form(request):
             check_token(request.headers.get(CSRF_HEADER, ""), found.session.csrf)
             return request.receive
