@@ -128,20 +128,25 @@ def test_what_is_cut_off_too_much_or_none_of_ours_leaves_nothing(address: str, a
                 client.post(answer.headers["location"] + "/remove", data={"all": "yes"})
         assert client.post("/desk/upload", data={"files": "no file"}).status_code == 415
         assert client.post("/desk/upload", files={"other": ("", b"", "audio/ogg")}).status_code == 422
-        huge = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(1 << 40)}
-        assert client.post("/desk/upload", headers=huge, content=iter([b"--x\r\n"])).status_code == 413
         assert client.post("/desk/upload", headers={"Content-Type": "multipart/form-data"}, content=b"x").status_code == 415
         wrong = client.post("/desk/upload", headers={"Content-Type": "multipart/form-data; boundary=x"}, content=b"nothing of it")
         assert wrong.status_code == 400
         listener = client.post("/desk/upload", headers={"Authorization": ""}, files={"files": ("a.ogg", b"OggS", "audio/ogg")})
         assert listener.status_code in (303, 401, 403)
-    begun = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-    begun.putrequest("POST", "/desk/upload")
-    for name, value in {**bearer, "Content-Type": "multipart/form-data; boundary=x", "Content-Length": "100000"}.items():
-        begun.putheader(name, value)
-    begun.endheaders(b'--x\r\nContent-Disposition: form-data; name="files"; filename="cut.ogg"\r\n\r\nOggS')
-    begun.close()
-    deadline = 200
-    while any(uploads.iterdir()) and (deadline := deadline - 1):
+    assert sending(address, bearer, 1 << 40).getresponse().status == 413
+    sending(address, bearer, 100_000).close()
+    deadline = time.monotonic() + 20
+    while any(uploads.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(uploads.iterdir()) == []
+
+
+def sending(address: str, bearer: dict[str, str], announced: int) -> http.client.HTTPConnection:
+    """Return a connection that began to send an upload of so many bytes, and sends no more."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    connection.putrequest("POST", "/desk/upload")
+    said = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": str(announced)}
+    for name, value in {**bearer, **said}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b'--x\r\nContent-Disposition: form-data; name="files"; filename="cut.ogg"\r\n\r\nOggS')
+    return connection
