@@ -22,7 +22,12 @@ DECISIONS = DOCS / "decisions"
 PAGES = sorted([*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), *SOURCE.rglob("*.md")])
 PICTURE_BYTES_MAX = 250_000
 
-_MODULES = {"prometheus-client": "prometheus_client", "python-debian": "debian", "vl-convert-python": "vl_convert"}
+_MODULES = {
+    "python-multipart": "python_multipart",
+    "prometheus-client": "prometheus_client",
+    "python-debian": "debian",
+    "vl-convert-python": "vl_convert",
+}
 """Packages whose modules have another name than they."""
 _LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)

@@ -80,7 +80,7 @@ class _Parts:
             "on_header_value": self._on_value,
             "on_header_end": self._end_header,
             "on_headers_finished": self._begin_file,
-            "on_part_data": self._on_data,
+            "on_part_data": self._on_content,
             "on_part_end": self._end,
         }
 
@@ -94,11 +94,11 @@ class _Parts:
     def _begin(self) -> None:
         self._header, self._value, self._disposition, self._name = b"", b"", b"", ""
 
-    def _on_header(self, data: bytes, start: int, end: int) -> None:
-        self._header = self._bounded(self._header, data[start:end])
+    def _on_header(self, content: bytes, start: int, end: int) -> None:
+        self._header = self._bounded(self._header, content[start:end])
 
-    def _on_value(self, data: bytes, start: int, end: int) -> None:
-        self._value = self._bounded(self._value, data[start:end])
+    def _on_value(self, content: bytes, start: int, end: int) -> None:
+        self._value = self._bounded(self._value, content[start:end])
 
     def _bounded(self, known: bytes, more: bytes) -> bytes:
         if len(known) + len(more) > _HEADERS_BYTES_MAX:
@@ -121,9 +121,9 @@ class _Parts:
         self._open = self._uploads.writer(self._folder / f".{self._name}{_PART}")
         self._file = self._open.__enter__()
 
-    def _on_data(self, data: bytes, start: int, end: int) -> None:
+    def _on_content(self, content: bytes, start: int, end: int) -> None:
         if self._file is not None:
-            self._file.write(data[start:end])
+            self._file.write(content[start:end])
 
     def _end(self) -> None:
         if self._open is None:
