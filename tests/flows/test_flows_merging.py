@@ -14,12 +14,13 @@ from flows_world import Quiet, make_anew, make_archive, opened, put_item, servin
 from fonoteca.catalogue import TableMapping
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.catalogue import refresh
-from fonoteca.flows.docket import carry_out, put_and_do, undoing
+from fonoteca.flows.docket import carry_out, put_and_do, undoing, work
 from fonoteca.flows.words import words_of
 from fonoteca.formats.words import merging_order, splitting_order
 from fonoteca.model.desk import Entry, EntryState, Order
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import RecordingId
+from fonoteca.people import Role
 from fonoteca.wiring import Archive, catalogue_rooms
 
 A, B, C, D = (f"0000000{n}-1111-4222-8333-444444444444" for n in (1, 2, 3, 4))
@@ -185,3 +186,42 @@ def test_words_about_what_no_import_has_any_more_wait_for_it(archive: Archive, t
     put_table(archive, tmp_path, "other", [{"id": B, "title": "Found Again", "artist": "X", "duration_ms": 1000}])
     build(archive)
     assert leads(archive, A, B) == [A, A]
+
+
+def test_the_desk_suggests_what_a_held_track_is_and_takes_an_answer(archive: Archive, tmp_path: Path) -> None:
+    mine, song = held(archive), "Eine kleine Nachtmusik"
+    other = "00000005-1111-4222-8333-444444444444"
+    rows = [{"id": other, "title": f"{song} (Remastered)", "artist": "Orch.", "duration_ms": 90_000}]
+    put_table(archive, tmp_path, "late", rows)
+    put_table(archive, tmp_path, "later", [{"key": "k", "title": song, "artist": "Orch.", "duration_ms": 5_000}])
+    build(archive)
+    later = RecordingId.of("later", "k")
+    (track,) = archive.catalogue.unmatched()
+    assert track.id == mine
+    candidates = [each for one in (other, later, A) if (each := archive.catalogue.recording(one))]
+    suggestions = archive.catalogue.suggestions(track, "", candidates)
+    assert [each.recording.id for each in suggestions] == [later, other, A]
+    assert 1 >= sum(each.score for each in suggestions) > 0.5
+    assert dict(suggestions[0].reasons) == {"title": "equal", "artist": "equal", "duration": "4.5 s apart", "isrc": "unknown"}
+    assert dict(suggestions[2].reasons)["title"] == "differs"
+    curator = archive.people.add("Cleo", "correct horse battery", Role.CURATOR)
+    bearer = {"Authorization": f"Bearer {archive.people.add_key(curator.number, 'test').text}"}
+    with serving(archive) as address, httpx.Client(base_url=address, headers=bearer, timeout=30) as client:
+        page = client.get("/desk/matches")
+        assert page.status_code == 200
+        assert page.text.index(later) < page.text.index(other)
+        assert "title equal, artist equal, duration 4.5 s apart, isrc unknown" in page.text
+        form = {"track": mine, "why": "90 %", "after": "0", "seen": "0"}
+        assert client.post("/desk/matches", data={**form, "other": later, "answer": "other"}).status_code == 303
+        assert other not in client.get("/desk/matches").text, "what waits to be carried out is not asked again"
+        assert client.post("/desk/matches", data={**form, "other": other, "answer": "same"}).status_code == 409
+        assert [each.state for each in work(desk_rooms(archive, Quiet()))] == [EntryState.DONE]
+        text = client.get("/desk/matches").text
+        assert (other in text, later in text) == (True, False)
+        assert client.post("/desk/matches", data={**form, "other": other, "answer": "same", "seen": "1"}).status_code == 303
+        assert [each.state for each in work(desk_rooms(archive, Quiet()))] == [EntryState.DONE]
+    make_anew(archive)
+    build(archive)
+    found = archive.catalogue.recording(other)
+    assert found is not None
+    assert (leads(archive, mine), found.held, archive.catalogue.unmatched()) == ([other], True, [])

@@ -45,6 +45,7 @@ SIGNED_IN: Mapping[str, tuple[str, ...]] = {
     "/desk/review/{rest:rest}": ("/desk/review/{held}?licence=https://creativecommons.org/licenses/by/4.0/",),
     "/desk/objects/{rest:rest}": ("/desk/objects/{object}", "/desk/objects/{object}?file={file}"),
     "/desk/entries/{number}": ("/desk/entries/{entry}",),
+    "/desk/matches": ("/desk/matches",),
     "/desk/recordings": ("/desk/recordings", "/desk/recordings?q={words}"),
     "/desk/recordings/{id}": ("/desk/recordings/{recording}",),
     "/desk/terms/{rest:rest}": ("/desk/terms/{object}",),

@@ -18,6 +18,8 @@ from fonoteca.catalogue.duck import DuckSettings, duck_errors, open_duck
 from fonoteca.catalogue.ladder import Ladder
 from fonoteca.catalogue.layout import ARTISTS, IDS_FILE, MERGED, RECORDINGS, RELEASES, SHARD_ROWS, shard_name
 from fonoteca.catalogue.lookup import IdsIndex
+from fonoteca.catalogue.mapping import STORE
+from fonoteca.catalogue.matching.suggesting import suggest
 from fonoteca.catalogue.snapshots import SNAPSHOT_FILE, StoredSnapshot, current_name, read_snapshot
 from fonoteca.catalogue.statistics import Statistics, gather_statistics
 from fonoteca.formats.quantities import show_bytes
@@ -32,6 +34,7 @@ from fonoteca.model.catalogue import (
     Release,
     Snapshot,
     SourceRow,
+    Suggestion,
 )
 from fonoteca.model.errors import StoreError, UsageError
 from fonoteca.model.ids import UUID_PATTERN, Isrc, RecordingId
@@ -207,6 +210,18 @@ class SnapshotReader:
         rows = [*self._ask(self._shard(stored, RECORDINGS, rank), own, rank=rank)]
         rows += self._ask(self._shard(stored, MERGED, rank), merged, rank=rank)
         return [SourceRow(RecordingId(one), *said) for one, *said in rows]
+
+    def unmatched(self, after_rank: int = 0, limit: int = 100) -> list[Recording]:
+        """Return recordings that are held and that no other source has, after a rank, most heard first. Cost: one column's scan."""
+        alone = "source = $source AND copies = 1 AND rank > $after ORDER BY rank LIMIT $limit"
+        query = f"SELECT {_RECORDING} FROM read_parquet($paths) WHERE {alone}"
+        rows = self._ask(self.table_paths(RECORDINGS), query, source=STORE, after=after_rank, limit=limit)
+        return [_recording(row) for row in rows]
+
+    def suggestions(self, track: Recording, isrc: str, some: Sequence[Recording]) -> list[Suggestion]:
+        """Return what a track most likely is of some recordings, the likeliest first. isrc: of the track, "" for none."""
+        with self._cursor() as cursor:
+            return suggest(cursor, track, isrc, some)
 
     def _is_merged(self, stored: StoredSnapshot, rank: int, row_id: str) -> bool:
         """Whether a row of this id, or one that was redirected from it, became part of the recording of this rank."""

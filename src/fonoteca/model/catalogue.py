@@ -335,6 +335,15 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A recording that something may be. score: the probability, 0 to 1. reasons: what was compared, and how it compares."""
+
+    recording: Recording
+    score: float
+    reasons: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A release as a snapshot sums it up. artist: of its most heard recording; artist_count: how many it has.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from fonoteca.formats.objectjson import ObjectMetadata
 from fonoteca.formats.swarmfile import SwarmSeen
-from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot, SourceRow
+from fonoteca.model.catalogue import Coverage, KeptWithin, Recording, Snapshot, SourceRow, Suggestion
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.rights import RightsRecord
 from fonoteca.model.settings import Settings
@@ -56,6 +56,14 @@ class Atlas(Protocol):
 
     def rows_of(self, recording: Recording) -> list[SourceRow]:
         """Return what each source says of a recording of the snapshot in force, its own row first."""
+        ...
+
+    def unmatched(self, after_rank: int = 0, limit: int = 100) -> list[Recording]:
+        """Return recordings that are held and that no other source has, after a rank, most heard first."""
+        ...
+
+    def suggestions(self, track: Recording, isrc: str, some: Sequence[Recording]) -> list[Suggestion]:
+        """Return what a track most likely is of some recordings, the likeliest first. isrc: of the track, "" for none."""
         ...
 
     def release_recordings(self, release_id: str) -> list[Recording]:

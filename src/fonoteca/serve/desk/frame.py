@@ -27,6 +27,7 @@ PLACES: tuple[tuple[str, str], ...] = (
     (f"{DESK}/notices", "Notices"),
     (f"{DESK}/recordings", "Recordings"),
     (f"{DESK}/upload", "Upload"),
+    (f"{DESK}/matches", "Matches"),
 )
 """The desk's own navigation: addresses and names, in order. Who adds a page adds it here."""
 

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from fonoteca.serve.desk.alike import AlikePages
 from fonoteca.serve.desk.frame import Frame
 from fonoteca.serve.desk.home import HomePages
+from fonoteca.serve.desk.matches import MatchPages
 from fonoteca.serve.desk.notices import NoticePages
 from fonoteca.serve.desk.objects import ObjectPages
 from fonoteca.serve.desk.recordings import RecordingPages
@@ -31,5 +32,6 @@ def desk_routes(rooms: ServeRooms, pages: Pages) -> list[Route]:
         TermPages(frame),
         RecordingPages(frame),
         UploadPages(frame),
+        MatchPages(frame),
     )
     return [route for group in groups for route in group.routes()]
