@@ -318,8 +318,8 @@ def test_ready_says_whether_the_store_is_there(site: Site, client: httpx.Client,
 
 def test_api_describes_itself(client: httpx.Client) -> None:
     described = client.get("/api/openapi.json").json()
-    paths = {"/api/search", "/api/coverage", "/api/coverage/kept", "/api/drops", "/api/withdrawals", "/health", "/ready"}
-    assert set(described["paths"]) == paths
+    paths = {"/api/search", "/api/coverage", "/api/coverage/kept", "/api/drops", "/api/notices", "/api/withdrawals"}
+    assert set(described["paths"]) == {*paths, "/health", "/ready"}
 
 
 def test_style_and_script_may_be_kept_for_their_address_changes_with_them(client: httpx.Client) -> None:
