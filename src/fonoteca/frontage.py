@@ -9,6 +9,7 @@ from datetime import datetime
 from fonoteca.edges.disk_calls import in_words
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
 from fonoteca.flows.docket import ACTIONS, check_order, undoing
+from fonoteca.flows.suggesting import suggested
 from fonoteca.groundwork import uploads_in, writer_in
 from fonoteca.model.catalogue import Coverage
 from fonoteca.neighbours import swarm_seen_in
@@ -44,6 +45,7 @@ def serve_rooms(archive: Archive, nudge: Callable[[], object] = lambda: None) ->
             undoing=lambda number, reason: undoing(archive.people.docket, number, reason),
             raw=lambda digest, bytes_max: archive.evidence.begin_of(digest, bytes_max),
             uploads=uploads_in(archive.folder),
+            likely=lambda file: suggested(archive.catalogue, archive.search, file),
             nudge=nudge,
             writer=lambda: writer_in(archive.folder),
         ),

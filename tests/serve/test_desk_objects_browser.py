@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,10 +17,14 @@ from playwright.sync_api import Browser, Page, expect
 from site_browser import DESKTOP_PX, HEIGHT_PX, SHOTS, chromium
 from test_serve_signing_browser import PASSWORD, fill_in, tab_to
 
+from fonoteca.catalogue import TableMapping
+from fonoteca.cli.output import TerminalProgress
+from fonoteca.flows.catalogue import refresh
 from fonoteca.model.ids import ObjectId
 from fonoteca.people import Role
-from fonoteca.wiring import open_archive
+from fonoteca.wiring import catalogue_rooms, open_archive
 
+LISTED = "a1111111-1111-4111-8111-111111111111"
 SENT = quote("urn:fonoteca:audio:folder:endgame-singularity", safe=":")
 
 
@@ -37,8 +42,13 @@ def address(
     run_fonoteca("init", tmp_path / "archive")
     shutil.copytree(str(resources.files("fonoteca") / "sample" / "endgame-singularity"), tmp_path / "music" / "endgame-singularity")
     run_fonoteca("acquire", "folder", tmp_path / "music", "--later", "--archive", tmp_path / "archive")
-    with open_archive(tmp_path / "archive") as archive:
+    with open_archive(tmp_path / "archive", writing=True) as archive:
         archive.people.add("Cleo", PASSWORD, Role.CURATOR)
+        (tmp_path / "list.jsonl").write_text(json.dumps({"id": LISTED, "title": "Apex Aleph", "artist": "M<b>axstack"}) + "\n")
+        columns = {name: name for name in ("id", "title", "artist")}
+        mapping = TableMapping(name="list", rows="recordings", licence="CC0", attribution="t", date="2026-01-01", columns=columns)
+        archive.catalogue.import_table([tmp_path / "list.jsonl"], mapping)
+        refresh(catalogue_rooms(archive, TerminalProgress(quiet=True)))
     with served(tmp_path / "archive") as said:
         yield said["url"].rstrip("/")
 
@@ -94,6 +104,25 @@ def test_a_curator_corrects_a_track_and_takes_it_back_by_keyboard(browser: Brows
         assert archive.store.head(object_id) == 3
         assert archive.store.metadata(object_id).corrections == ()
         assert archive.store.metadata(object_id, 2).corrections[0].says == "2011-08"
+
+
+def test_a_curator_takes_a_suggested_recording_with_one_key(browser: Browser, address: str, tmp_path: Path) -> None:
+    page = browser.new_context(base_url=address, viewport={"width": DESKTOP_PX, "height": HEIGHT_PX}).new_page()
+    page.goto("/sign-in")
+    fill_in(page, "Cleo", PASSWORD)
+    page.wait_for_url("**/")
+    page.goto(f"/desk/objects/{SENT}?file=Apex%20Aleph.ogg")
+    expect(page.get_by_label("Recordings that it may be")).to_contain_text("M<b>axstack")
+    page.screenshot(path=SHOTS / "desk-match.png", full_page=True)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.screenshot(path=SHOTS / "desk-match-phone.png", full_page=True)
+    tab_to(page, "section[aria-labelledby=match] button")
+    page.keyboard.press("Enter")
+    carried_out(page)
+    with open_archive(tmp_path / "archive") as archive:
+        metadata = archive.store.metadata(ObjectId("urn:fonoteca:audio:folder:endgame-singularity"))
+        assert [(each.of, each.field, each.says) for each in metadata.corrections] == [("Apex Aleph.ogg", "recording_mbid", LISTED)]
 
 
 def test_a_page_of_before_another_decision_is_answered_by_it(address: str, tmp_path: Path) -> None:

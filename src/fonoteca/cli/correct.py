@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,11 +16,13 @@ from fonoteca.cli.rights import parse_object_id
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.correct import changes_to
 from fonoteca.flows.docket import check_order, put_and_do
+from fonoteca.flows.suggesting import suggested
 from fonoteca.formats.corrections import FILE_FIELDS, ITEM_FIELDS, correcting_order
+from fonoteca.model.catalogue import Likeness, Suggested
 from fonoteca.model.corridor import Correction
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
-from fonoteca.wiring import open_archive
+from fonoteca.wiring import Archive, open_archive
 
 TABLE_BYTES_MAX = 64 << 20
 _COLUMNS = ("id", "file", "field", "value")
@@ -39,6 +41,9 @@ def correct_command(
     table: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="A CSV of many, with the columns id, file, field and value.")
     ] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Show which recordings of the catalogue its files may be, and change nothing.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     archive: ArchiveOption = Path(),
     as_json: JsonOption = False,
@@ -47,6 +52,12 @@ def correct_command(
 
     `fonoteca desk undo` takes it back. What a file says of its licence is evidence, and cannot be put right.
     """
+    if suggest:
+        if table is not None or changes:
+            raise UsageError("--suggest", "expected an id alone, found something to put right, too", "Leave one of them out.")
+        with open_archive(archive) as opened:
+            _show_suggested(opened, parse_object_id(object_id), as_json)
+        return
     asked = _of_table(table) if table is not None else {parse_object_id(object_id): _of_words(changes or [])}
     if table is not None and (object_id or changes):
         raise UsageError(object_id, "expected --from FILE alone, found an id too", "Put it into the file.")
@@ -75,6 +86,32 @@ def _show(found: Mapping[ObjectId, tuple[Correction, ...]], as_json: bool) -> No
         print_json({"changes": [dict(zip(("id", "file", "field", "was", "value"), row, strict=True)) for row in rows]})
     else:
         print_table("would be corrected", ("id", "file", "field", "is", "becomes"), rows)
+
+
+def _show_suggested(opened: Archive, object_id: ObjectId, as_json: bool) -> None:
+    """Print which recordings the files of an object may be. Raises: UsageError for one that is not held."""
+    opened.store.metadata(object_id)
+    files = [each for each in opened.register.files(object_id) if each.stored.tags]
+    found = [(each, suggested(opened.catalogue, opened.search, each)) for each in files]
+    if as_json:
+        print_json({"files": [{"file": each.logical_path, **_suggested_json(said)} for each, said in found]})
+        return
+    rows = [
+        (each.logical_path, f"{one.score:.2f}", one.recording.title, one.recording.artist, one.recording.id, _reasons(one))
+        for each, said in found
+        for one in said.others
+    ]
+    print_table("may be", ("file", "score", "title", "artist", "recording", "because"), rows, numeric=(1,))
+    say(f"accept one with: fonoteca correct {object_id} 'FILE:recording_mbid=RECORDING' --reason WHY")
+
+
+def _suggested_json(said: Suggested) -> dict[str, Any]:
+    likely = [{"recording": each.recording.id, "score": each.score, "reasons": dict(each.reasons)} for each in said.others]
+    return {"taken_for": said.taken_for.id if said.taken_for else None, "may_be": likely}
+
+
+def _reasons(one: Likeness) -> str:
+    return "; ".join(f"{what}: {how}" for what, how in one.reasons)
 
 
 def _of_words(words: list[str]) -> dict[tuple[str, str], str]:

@@ -147,3 +147,8 @@ class RecordingId(_Text):
     def of(cls, source: str, natural_key: str) -> RecordingId:
         """Return the stable id of the recording that a source names by this key."""
         return cls(str(uuid.uuid5(RECORDING_NAMESPACE, f"{source}:{natural_key}")))
+
+    @property
+    def made_here(self) -> bool:
+        """Whether `of` made it, so that it is no MBID: those are no UUIDs version 5."""
+        return uuid.UUID(self).version == 5

@@ -13,7 +13,7 @@ from fonoteca.formats.corrections import FILE_FIELDS, ITEM, ITEM_FIELDS, changes
 from fonoteca.model.desk import Entry
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
-from fonoteca.register import FileRow, ObjectRow
+from fonoteca.register import FileRow, ObjectRow, recording_of
 from fonoteca.serve.desk.frame import DESK, Frame, number_of, status_of, to_entry, words_of
 from fonoteca.serve.paths import object_id_of, object_url, raw_parts
 from fonoteca.serve.problems import Problem
@@ -93,6 +93,7 @@ class ObjectPages:
                 "versions": self._register.versions(object_id),
                 "entries": self._told(object_id),
                 "seen": self._frame.docket.seen(object_id),
+                "own_recording": recording_of(object_id, of.stored) if of is not None else "",
                 "known": values(row.title, row.artist, [each.stored for each in files]),
                 "item_fields": ITEM_FIELDS,
                 "file_fields": FILE_FIELDS,
@@ -100,6 +101,7 @@ class ObjectPages:
                 "labels": LABELS,
                 "hints": _HINTS,
                 "own_url": desk_object_url(object_id),
+                "suggested": self._frame.side.likely(of) if of is not None and of.stored.tags else None,
                 **more,
                 "sent": {"part": "", "reason": "", **more.get("sent", {})},
             }

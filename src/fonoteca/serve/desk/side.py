@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from fonoteca.model.catalogue import Suggested
 from fonoteca.model.desk import Order
 from fonoteca.ports import Staging
+from fonoteca.register import FileRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class DeskSide:
         and the reason; raises UsageError for one that cannot be.
     raw: the first bytes behind a salted digest of evidence and how many there are, None where none are kept.
     uploads: where files of uploads wait, a folder each.
-    nudge: says that something was put down. writer: who writes in the archive now, in words, "" for nobody.
+    likely: which recording a held file may be. nudge: says that something was put down.
+    writer: who writes in the archive now, in words, "" for nobody.
     """
 
     actions: Mapping[str, str]
@@ -27,5 +30,6 @@ class DeskSide:
     undoing: Callable[[int, str], Order]
     raw: Callable[[str, int], tuple[bytes, int] | None]
     uploads: Staging
+    likely: Callable[[FileRow], Suggested] = lambda _file: Suggested(None, ())
     nudge: Callable[[], object] = lambda: None
     writer: Callable[[], str] = lambda: ""
