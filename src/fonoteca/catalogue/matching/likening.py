@@ -102,4 +102,4 @@ def _reasons(grades: Sequence[int]) -> Iterator[tuple[str, str]]:
 def _told(words: str) -> str:
     if words.isdigit():
         return f"within {int(words) // 1000} s"
-    return f"{float(words):.0%} alike" if words[0] == "0" else _TOLD[words]
+    return f"{100 * float(words):.0f} % alike" if words[0] == "0" else _TOLD[words]
