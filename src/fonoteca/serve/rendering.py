@@ -14,6 +14,7 @@ from starlette.requests import Request
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.people import Account, Role
 from fonoteca.serve.covers import drawn_cover
+from fonoteca.serve.desk.texts import plain_text
 from fonoteca.serve.paths import (
     artist_url,
     ask_url,
@@ -55,6 +56,7 @@ class Pages:
             date=show_date,
             duration=show_duration,
             hours=show_hours,
+            open_text=plain_text,
             share=show_share,
             web=web_address,
         )
