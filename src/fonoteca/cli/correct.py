@@ -18,7 +18,7 @@ from fonoteca.flows.correct import changes_to
 from fonoteca.flows.docket import check_order, put_and_do
 from fonoteca.flows.suggesting import suggested
 from fonoteca.formats.corrections import FILE_FIELDS, ITEM_FIELDS, correcting_order
-from fonoteca.model.catalogue import Likeness, Suggested
+from fonoteca.model.catalogue import Suggested, Suggestion
 from fonoteca.model.corridor import Correction
 from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
@@ -110,8 +110,8 @@ def _suggested_json(said: Suggested) -> dict[str, Any]:
     return {"taken_for": said.taken_for.id if said.taken_for else None, "may_be": likely}
 
 
-def _reasons(one: Likeness) -> str:
-    return "; ".join(f"{what}: {how}" for what, how in one.reasons)
+def _reasons(one: Suggestion) -> str:
+    return "; ".join(f"{what} {how}" for what, how in one.reasons)
 
 
 def _of_words(words: list[str]) -> dict[tuple[str, str], str]:

@@ -5,14 +5,15 @@ A suggestion changes nothing. Accepted, it is a correction of the file's recordi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fonoteca.catalogue import Catalogue
-from fonoteca.catalogue.matching import Sounding, likenesses, words_in
 from fonoteca.model.catalogue import Recording, Suggested
 from fonoteca.register import FileRow, recording_of
 from fonoteca.search import HitKind, SearchIndex
 
 SUGGESTED_MOST = 5
-_HITS_MOST = 20
+_HITS_MOST = 12
 """Of each search that are weighed."""
 
 SCORE_LEAST = 0.01
@@ -20,22 +21,20 @@ SCORE_LEAST = 0.01
 
 
 def suggested(catalogue: Catalogue, finder: SearchIndex, file: FileRow) -> Suggested:
-    """Return which recording a file of an object's head is taken for, and which others it may be. None before the first build.
+    """Return which recording a file of an object's head is taken for, and which others it may be; none before a build that has it.
 
     Cost: two searches, and a read of each recording that they find. Raises: StoreError.
     """
     taken_for = catalogue.recording(recording_of(file.object_id, file.stored))
-    if finder.current() is None:
+    if taken_for is None or finder.current() is None:
         return Suggested(taken_for, ())
     tags = file.stored.tags
-    sounding = Sounding(file.title, file.artist, file.duration_ms, tags.isrcs[0] if tags and tags.isrcs else "")
-    title, artist = words_in(sounding)
+    heard = replace(taken_for, title=file.title, artist=file.artist, duration_ms=file.duration_ms)
     found: dict[str, Recording] = {}
-    for words in (f"{title} {artist}".strip(), title):
-        hits = finder.search(words, _HITS_MOST) if words else ()
-        for hit in hits:
-            recording = catalogue.recording(hit.id) if hit.kind is HitKind.TRACK and hit.id not in found else None
-            if recording is not None and (taken_for is None or recording.id != taken_for.id):
-                found[hit.id] = recording
-    weighed = likenesses(sounding, list({each.id: each for each in found.values()}.values()))
+    for words in (f"{file.title} {file.artist}", file.title):
+        for hit in finder.search(words, _HITS_MOST):
+            recording = catalogue.recording(hit.id) if hit.kind is HitKind.TRACK else None
+            if recording is not None and recording.id != taken_for.id:
+                found[recording.id] = recording
+    weighed = catalogue.suggestions(heard, tags.isrcs[0] if tags and tags.isrcs else "", list(found.values()))
     return Suggested(taken_for, tuple(each for each in weighed if each.score >= SCORE_LEAST)[:SUGGESTED_MOST])

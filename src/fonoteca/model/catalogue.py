@@ -43,26 +43,6 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """A recording that a file may be. score: the probability that it is, 0 to 1.
-
-    reasons: what of the two is how alike, such as ("title", "the same").
-    """
-
-    recording: Recording
-    score: float
-    reasons: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Suggested:
-    """Which recording a held file is taken for, None where the snapshot has none, and which others it may be, likeliest first."""
-
-    taken_for: Recording | None
-    others: tuple[Likeness, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class CoveragePoint:
     """A point of the coverage curve: the most heard share_of_recordings carry share_of_listening in so many bytes.
 
@@ -361,6 +341,14 @@ class Suggestion:
     recording: Recording
     score: float
     reasons: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """Which recording a held file is taken for, None where the snapshot has none, and which others it may be, likeliest first."""
+
+    taken_for: Recording | None
+    others: tuple[Suggestion, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ QuestionFile -> Named -> Asked (a sieve of signatures) -> scan -> Candidates -> 
 
 from fonoteca.catalogue.matching.answers import RULES, Answers
 from fonoteca.catalogue.matching.finding import SCORE_MIN, Sought, find, ids_of
-from fonoteca.catalogue.matching.likening import Sounding, likenesses, words_in
 from fonoteca.catalogue.matching.questions import QuestionFile
 from fonoteca.catalogue.matching.signatures import Named
 from fonoteca.catalogue.matching.writing import ANSWER_COLUMNS, AnsweredRows, answered, write_answers
@@ -19,11 +18,8 @@ __all__ = [
     "Named",
     "QuestionFile",
     "Sought",
-    "Sounding",
     "answered",
     "find",
     "ids_of",
-    "likenesses",
-    "words_in",
     "write_answers",
 ]
