@@ -104,6 +104,7 @@ GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
         ),
         "upload": (
             "fonoteca upload one.flac two.flac cover.jpg --title Regen --artist Max --licence CC-BY-4.0 --why 'their letter'",
+            "fonoteca upload front.jpg --cover-of urn:fonoteca:audio:folder:night --licence CC0-1.0 --why 'I took the photograph'",
             "fonoteca upload song.flac --title Regen --own hold --own share --why 'I wrote and played it'",
         ),
         "correct": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.desk import entry_json
 from fonoteca.cli.output import TerminalProgress, print_json, say
+from fonoteca.cli.rights import parse_object_id
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import check_order, put_and_do
 from fonoteca.formats.uploads import Brought, file_name, upload_order
@@ -24,8 +26,11 @@ from fonoteca.wiring import open_archive
 @app.command("upload")
 def upload_command(
     files: Annotated[list[Path], typer.Argument(help="Music and pictures of one release.", metavar="FILE...")],
-    title: Annotated[str, typer.Option("--title", help="What the release is called.")],
     why: Annotated[str, typer.Option("--why", help="How you know that it may be held: who licensed it, and where to read that.")],
+    title: Annotated[str, typer.Option("--title", help="What the release is called.")] = "",
+    cover_of: Annotated[
+        str, typer.Option("--cover-of", metavar="ID", help="They are pictures of what is held under this id.")
+    ] = "",
     artist: Annotated[str, typer.Option("--artist", help="Whose it is.")] = "",
     licence: Annotated[str, typer.Option("--licence", metavar="URI", help="The licence's address or SPDX name.")] = "",
     own: Annotated[
@@ -40,11 +45,15 @@ def upload_command(
 
     `fonoteca desk undo` takes it back: what came in is withdrawn, and its bytes are kept.
     """
-    token = secrets.token_hex(16)
-    said = Brought(token, title, artist, licence, tuple(each.value for each in own or []), credit, source, why)
-    check_order(upload_order(said, {}))
     named = _named(files)
+    acts = tuple(each.value for each in own or [])
+    said = Brought(secrets.token_hex(16), title, artist, licence, acts, credit, source, why)
+    token = said.token
     with open_archive(archive, writing=True) as opened:
+        if cover_of:
+            held = opened.store.metadata(parse_object_id(cover_of))
+            said = replace(said, title=title or held.title, artist=artist or held.artist, cover_of=held.item)
+        check_order(upload_order(said, {}))
         rooms = desk_rooms(opened, TerminalProgress(quiet=as_json))
         try:
             _bring(rooms.uploads, token, named)

@@ -10,10 +10,11 @@ Rules of order:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fonoteca.flows.acquire import Acquired, Failed, Outcome, acquire
+from fonoteca.flows.acquire import Acquired, Failed, Outcome, acquire_offers
 from fonoteca.flows.actions import Action, DeskRooms
 from fonoteca.flows.correct import Correcting, correct
 from fonoteca.flows.withdraw import Order as WithdrawOrder
@@ -23,9 +24,10 @@ from fonoteca.formats.uploads import UPLOAD_ACTION, Brought, brought_in, rights_
 from fonoteca.model.corridor import LeftOut
 from fonoteca.model.desk import Entry, EntryState, Order
 from fonoteca.model.errors import UsageError
-from fonoteca.model.ids import ObjectId
+from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Hold, Kind
 from fonoteca.model.withdrawal import Reason, WithdrawalState
+from fonoteca.sources import SOURCES
 
 RIGHTS_FILE = "rights.toml"
 KEPT_FOR = timedelta(days=1)
@@ -69,7 +71,13 @@ def _take_in(rooms: DeskRooms, entry: Entry) -> str:
     with rooms.uploads.writer(folder / f".{RIGHTS_FILE}") as target:
         target.write(rights_toml(said))
     rooms.uploads.move(folder / f".{RIGHTS_FILE}", folder / RIGHTS_FILE)
-    outcomes = list(acquire(rooms.acquiring(), "folder", str(folder)))
+    acquiring = rooms.acquiring()
+    offers = SOURCES["folder"].candidates(str(folder), acquiring.sources)
+    if said.cover_of:
+        offers = (replace(each, item=ItemKey(said.cover_of)) for each in offers if each.kind is Kind.ARTWORK)
+    outcomes = [outcome for _, outcome in acquire_offers(acquiring, offers, said.title)]
+    if not outcomes:
+        raise UsageError(said.title, "no picture of a supported kind is in it", "Send a JPEG, PNG, GIF or WebP picture.")
     told = "; ".join(_words(outcome) for outcome in outcomes)
     if not all(isinstance(outcome, Acquired) for outcome in outcomes):
         raise UsageError(said.title, told, "Mend it, or decide what waits, and try again.")
@@ -78,6 +86,8 @@ def _take_in(rooms: DeskRooms, entry: Entry) -> str:
 
 def _corrected(rooms: DeskRooms, said: Brought, right: Mapping[tuple[str, str], str], entry: Entry, told: str) -> str:
     """Put right what the curator did in the tags of files that are held now. Returns: the outcome in words."""
+    if said.cover_of:
+        return told
     metadata = rooms.store.metadata(said.object_id)
     known = values(metadata.title, metadata.artist, metadata.files)
     wanted = {place: value for place, value in right.items() if place in known and known[place] != value}
@@ -119,7 +129,8 @@ def _check(order: Order) -> None:
 def _take_back(rooms: DeskRooms, undone: Entry, _entry: Entry) -> str:
     """Withdraw what was uploaded: dark, its bytes kept, as every withdrawal of this archive's own."""
     said, _ = brought_in(undone.order.facts)
-    subjects = [each for kind in Kind if (each := ObjectId.of(kind, said.object_id.key)) and rooms.register.object(each)]
+    kinds = (Kind.ARTWORK,) if said.cover_of else tuple(Kind)
+    subjects = [each for kind in kinds if (each := ObjectId.of(kind, said.object_id.key)) and rooms.register.object(each)]
     for each in subjects:
         withdraw(rooms.withdrawing(), each, WithdrawOrder(WithdrawalState.DARK, Reason.OPERATOR, UNDONE_GROUND))
     return f"{len(subjects)} objects are withdrawn, dark; `fonoteca withdraw ID --reinstate` gives them out again"

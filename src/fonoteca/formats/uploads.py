@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fonoteca.model.desk import Order
-from fonoteca.model.errors import UsageError
+from fonoteca.model.errors import FormatError, UsageError
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Act, Kind
 
@@ -30,6 +30,7 @@ class Brought:
     """What is said of an upload. token: its folder. licence: an address or SPDX name, "" for the curator's own work.
 
     acts: what is granted of one's own work. why: how they know that it may be held; it is kept as evidence.
+    cover_of: the key of the item that is held and that the upload is a cover of, "" for a release.
     """
 
     token: str
@@ -40,6 +41,7 @@ class Brought:
     attribution: str
     source: str
     why: str
+    cover_of: str = ""
 
     @property
     def item_id(self) -> str:
@@ -49,7 +51,9 @@ class Brought:
 
     @property
     def object_id(self) -> ObjectId:
-        """The id of its music, once it is held."""
+        """The id of its music once it is held, or of the pictures of the item that it is a cover of."""
+        if self.cover_of:
+            return ObjectId.of(Kind.ARTWORK, ItemKey(self.cover_of))
         return ObjectId.of(Kind.AUDIO, ItemKey(f"folder:{self.item_id}"))
 
 
@@ -57,6 +61,8 @@ def check_brought(said: Brought) -> None:
     """Raise UsageError for what is left out, too long, or says both a licence and one's own work."""
     if not _TOKEN.fullmatch(said.token):
         raise UsageError("upload", "there is no such upload", "Begin again.")
+    if said.cover_of and not is_key(said.cover_of):
+        raise UsageError(repr(said.cover_of[:100]), "not the key of an item", "It stands on the page of what is held.")
     for name, most in _TEXTS.items():
         _check_text(name, getattr(said, name), most)
     if not said.title.strip():
@@ -68,6 +74,15 @@ def check_brought(said: Brought) -> None:
     if not said.why.strip():
         problem = "nothing is said of how you know that it may be held"
         raise UsageError("why", problem, "Say who licensed it, and where that is to be read.")
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be the key of an item."""
+    try:
+        ItemKey(text)
+    except FormatError:
+        return False
+    return True
 
 
 def _check_text(name: str, text: str, most: int) -> None:
@@ -112,7 +127,8 @@ def rights_toml(said: Brought) -> bytes:
 
 
 def upload_order(said: Brought, right: Mapping[str, Mapping[str, str]]) -> Order:
-    """Return the order to take an upload in. right: what is right of its files' tags, by file and field."""
+    """Return the order to take an upload in. right: what is right of its files' tags, by file and field. Raises: UsageError."""
+    check_brought(said)
     facts = {**asdict(said), "acts": list(said.acts), "right": {of: dict(fields) for of, fields in right.items()}}
     return Order(UPLOAD_ACTION, subject_of(said.token), facts, (said.object_id,))
 
@@ -125,7 +141,7 @@ def subject_of(token: str) -> str:
 def brought_in(facts: Mapping[str, Any]) -> tuple[Brought, Mapping[tuple[str, str], str]]:
     """Return what an order's facts say of an upload, and what is right by (file, field). Raises: UsageError when they are none."""
     acts, right = facts.get("acts"), facts.get("right")
-    texts: dict[str, Any] = {name: facts.get(name) for name in ("token", *_TEXTS)}
+    texts: dict[str, Any] = {name: facts.get(name) for name in ("token", "cover_of", *_TEXTS)}
     told = [*texts.values(), *(acts if isinstance(acts, list) else [None])]
     known = isinstance(right, Mapping) and all(isinstance(own, Mapping) for own in right.values())
     if not known or not all(isinstance(value, str) for value in told):

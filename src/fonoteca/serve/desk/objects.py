@@ -15,6 +15,7 @@ from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ObjectId
 from fonoteca.register import FileRow, ObjectRow, recording_of
 from fonoteca.serve.desk.frame import DESK, Frame, number_of, status_of, to_entry, words_of
+from fonoteca.serve.desk.uploads import cover_upload_url
 from fonoteca.serve.paths import object_id_of, object_url, raw_parts
 from fonoteca.serve.problems import Problem
 
@@ -100,6 +101,7 @@ class ObjectPages:
                 "alike_fields": ALIKE_FIELDS,
                 "labels": LABELS,
                 "hints": _HINTS,
+                "cover_upload_url": cover_upload_url,
                 "own_url": desk_object_url(object_id),
                 "suggested": self._frame.side.likely(of) if of is not None and of.stored.tags else None,
                 **more,

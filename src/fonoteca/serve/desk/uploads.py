@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
@@ -14,11 +15,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from fonoteca.audio import read_tags
-from fonoteca.formats.uploads import Brought, subject_of, upload_order
+from fonoteca.formats.uploads import Brought, is_key, subject_of, upload_order
 from fonoteca.model.audio import Tags
 from fonoteca.model.desk import EntryState
 from fonoteca.model.errors import AudioError, UsageError
-from fonoteca.model.rights import Act, Scheme
+from fonoteca.model.ids import ItemKey, ObjectId
+from fonoteca.model.rights import Act, Kind, Scheme
+from fonoteca.register import ObjectRow
 from fonoteca.rights import find_licence
 from fonoteca.serve.desk.frame import DESK, Frame, curator, number_of, status_of, to_entry, words_of
 from fonoteca.serve.desk.receiving import FILES_MAX, UPLOAD_BYTES_MAX, files_in, receive
@@ -31,6 +34,9 @@ TRACKS_NAMED_MOST = 40
 """Files whose titles are asked for before they are held; those of others are put right afterwards. A form has a hundred fields."""
 
 OWN = "own"
+COVER = "cover_of"
+"""The field, and the name in addresses, that has the key of the item of which an upload is a cover."""
+
 _TEXTS = ("title", "artist", "licence", "attribution", "source", "why")
 
 
@@ -63,8 +69,8 @@ class UploadPages:
         ]
 
     async def show(self, request: Request) -> Response:
-        """Return the page that asks for files, with the uploads that somebody began."""
-        return await self._frame.page(request, "desk_upload.html", self._begun)
+        """Return the page that asks for files, with the uploads that somebody began. `cover_of` of the query: for a cover of it."""
+        return await self._frame.page(request, "desk_upload.html", lambda: self._begun(request))
 
     async def begin(self, request: Request) -> Response:
         """Return the way to a new upload, with the files that came."""
@@ -80,9 +86,9 @@ class UploadPages:
                 await run_sync(self._uploads.discard, folder)
             if not isinstance(error, UsageError):
                 raise
-            begun, wrong = await run_sync(self._begun), words_of(error)
+            begun, wrong = await run_sync(self._begun, request), words_of(error)
             return await self._frame.page(request, "desk_upload.html", lambda: {**begun, "wrong": wrong}, 422)
-        return RedirectResponse(f"{UPLOAD}/{token}", 303, NEVER)
+        return RedirectResponse(_url(token, request.query_params.get(COVER, "")), 303, NEVER)
 
     async def show_one(self, request: Request) -> Response:
         """Return the page of an upload: its files, and the form of what is said of them."""
@@ -115,7 +121,8 @@ class UploadPages:
         fields = await self._frame.fields(request)
         folder = self._folder(request)
         try:
-            order = upload_order(_said(folder.name, fields), _right(fields, await run_sync(_shown, folder)))
+            held = await run_sync(self._held, fields.get(COVER, ""))
+            order = upload_order(_said(folder.name, fields, held), _right(fields, await run_sync(_shown, folder)))
             entry = await self._frame.put(request, order, number_of(fields.get("seen", ""), "entry"))
         except UsageError as error:
             return await self._page(request, {"wrong": words_of(error), "sent": fields}, status_of(error))
@@ -139,15 +146,19 @@ class UploadPages:
                 "source": "",
                 "why": "",
             }
+            cover_of = more.get("sent", {}).get(COVER) or request.query_params.get(COVER, "")
+            pictures = ObjectId.of(Kind.ARTWORK, ItemKey(cover_of)) if self._held(cover_of) else ""
             return {
                 "token": folder.name,
+                "cover": self._held(cover_of),
+                "cover_of": cover_of,
                 "files": files,
                 "named": [each for each in files if each.tags][:TRACKS_NAMED_MOST],
                 "families": families(),
                 "acts": Act,
                 "own": OWN,
                 "said_licences": sorted({each.licence for each in tags if each.licence}),
-                "seen": self._frame.docket.seen(subject_of(folder.name)),
+                "seen": max(self._frame.docket.seen(each) for each in (subject_of(folder.name), pictures) if each),
                 "about": self._frame.docket.about(subject_of(folder.name)),
                 **more,
                 "sent": {**likely, **more.get("sent", {})},
@@ -155,7 +166,7 @@ class UploadPages:
 
         return await self._frame.page(request, "desk_upload_one.html", facts, status)
 
-    def _begun(self) -> Mapping[str, Any]:
+    def _begun(self, request: Request) -> Mapping[str, Any]:
         """Return what the first page shows: uploads that somebody began and nobody put down."""
         begun = []
         for token in self._uploads.left():
@@ -163,7 +174,21 @@ class UploadPages:
             if not entries or entries[-1].state is EntryState.FAILED:
                 files = files_in(self._uploads.kept_folder(token))
                 begun.append((token, len(files), sum(path.stat().st_size for path in files), bool(entries)))
-        return {"begun": begun, "files_max": FILES_MAX, "gibibytes_max": UPLOAD_BYTES_MAX >> 30}
+        cover = request.query_params.get(COVER, "")
+        return {
+            "begun": begun,
+            "cover": self._held(cover),
+            "cover_of": cover,
+            "files_max": FILES_MAX,
+            "gibibytes_max": UPLOAD_BYTES_MAX >> 30,
+        }
+
+    def _held(self, item: str) -> ObjectRow | None:
+        """Return what is held of the item that an upload is a cover of, None for no cover. Raises: Problem, 404."""
+        rows = self._frame.rooms.register.objects_of(ItemKey(item)) if item and is_key(item) else []
+        if item and not rows:
+            raise Problem(404, "Nothing is held of that item.", "desk")
+        return next((row for row in rows if row.kind == Kind.AUDIO), rows[0]) if rows else None
 
     def _folder(self, request: Request) -> Path:
         """Return the folder of an upload. Raises: Problem, 404."""
@@ -190,12 +215,14 @@ def _alike(values: Sequence[str]) -> str:
     return values[0] if values and set(values) == {values[0]} else ""
 
 
-def _said(token: str, fields: Mapping[str, str]) -> Brought:
-    """Return what a form says of an upload."""
+def _said(token: str, fields: Mapping[str, str], held: ObjectRow | None) -> Brought:
+    """Return what a form says of an upload. held: what it is a cover of."""
     texts = {name: fields.get(name, "").strip() for name in _TEXTS}
+    if held is not None:
+        texts |= {"title": held.title, "artist": held.artist}
     own = texts["licence"] == OWN
     acts = tuple(act.value for act in Act if own and (act is Act.HOLD or fields.get(f"act-{act.value}")))
-    return Brought(token, **{**texts, "licence": "" if own else texts["licence"]}, acts=acts)
+    return Brought(token, **{**texts, "licence": "" if own else texts["licence"]}, acts=acts, cover_of=fields.get(COVER, ""))
 
 
 def _right(fields: Mapping[str, str], files: Sequence[Shown]) -> dict[str, dict[str, str]]:
@@ -211,5 +238,14 @@ def _right(fields: Mapping[str, str], files: Sequence[Shown]) -> dict[str, dict[
     return right
 
 
+def cover_upload_url(item: str) -> str:
+    """Return the address at which a cover of an item is uploaded."""
+    return f"{UPLOAD}?{urlencode({COVER: item})}"
+
+
+def _url(token: str, cover_of: str) -> str:
+    return f"{UPLOAD}/{token}" + (f"?{urlencode({COVER: cover_of})}" if cover_of else "")
+
+
 def _back(request: Request) -> Response:
-    return RedirectResponse(f"{UPLOAD}/{request.path_params['token']}", 303, NEVER)
+    return RedirectResponse(_url(request.path_params["token"], request.query_params.get(COVER, "")), 303, NEVER)
