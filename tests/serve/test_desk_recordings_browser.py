@@ -99,7 +99,7 @@ def test_a_curator_merges_two_recordings_and_takes_it_back_by_keyboard(browser: 
             assert (answer.status_code, f"<code>{ONE}</code>" in answer.text) == (200, True)
     page.goto(f"/desk/recordings/{OTHER}")
     expect(page.get_by_role("region", name="Rows of its sources")).to_contain_text("a curator’s word")
-    expect(page.locator("section[aria-labelledby=said] ul").first).to_contain_text("the same <i>matrix</i> number")
+    expect(page.locator("section[aria-labelledby=curators] ul").first).to_contain_text("the same <i>matrix</i> number")
     page.goto(f"/desk/recordings/{ONE}")
     press(page, "a[href='/desk/entries/1']")
     page.wait_for_url("**/desk/entries/1")

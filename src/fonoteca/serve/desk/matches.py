@@ -25,6 +25,8 @@ FOUND_MOST = 12
 """Recordings that are looked at for a track, by each of two searches."""
 SHOWN_MOST = 3
 """Suggestions of a track that are shown, the likeliest."""
+SCORE_LEAST = 0.01
+"""What is less likely is not worth a look."""
 
 
 class MatchPages:
@@ -89,4 +91,5 @@ class MatchPages:
                 each = self._rooms.catalogue.recording(hit.id) if hit.kind is HitKind.TRACK else None
                 if each is not None and each.id != track.id and each.id not in denied:
                     found[each.id] = each
-        return self._rooms.catalogue.suggestions(track, isrc, list(found.values()))[:SHOWN_MOST]
+        suggestions = self._rooms.catalogue.suggestions(track, isrc, list(found.values()))
+        return [each for each in suggestions if each.score >= SCORE_LEAST][:SHOWN_MOST]
