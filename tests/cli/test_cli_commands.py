@@ -181,7 +181,7 @@ WRITING = {
     "repair": ["repair"],
 }
 ELSEWHERE = {"demo", "init", "acquire", "follow", "promote", "seed", "serve", "rights set", "rights term"}
-ELSEWHERE |= ACCOUNT | NOTICE | DESK | WORDS | {"rights recheck", "correct"}
+ELSEWHERE |= ACCOUNT | NOTICE | DESK | WORDS | {"rights recheck", "correct", "upload"}
 ELSEWHERE |= {
     *KEYS,
     "withdraw",
