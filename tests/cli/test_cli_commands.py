@@ -79,6 +79,8 @@ BUILT = {
 """The commands of the design whose rooms are built."""
 
 BEYOND_THE_DESIGN = {
+    "correct",
+    "upload",
     "rights recheck",
     "rights term",
     "torrents check",
