@@ -26,10 +26,11 @@ from flows_world import (
 
 from fonoteca.deskroom import desk_rooms
 from fonoteca.flows.docket import put_and_do, undoing, work
-from fonoteca.formats.uploads import Brought, brought_in, file_name, rights_toml, upload_order
+from fonoteca.formats.uploads import Brought, Files, brought_in, file_name, rights_toml, upload_order
 from fonoteca.model.desk import Entry, EntryState
 from fonoteca.model.errors import UsageError
 from fonoteca.sources.rightsfile import parse_rights
+from fonoteca.sources.uploads import stamps_of
 from fonoteca.wiring import Archive
 
 TOKEN = "0123456789abcdef" * 2
@@ -46,6 +47,10 @@ def bring(archive: Archive, said: Brought, **files: bytes) -> None:
             target.write(content)
 
 
+def stamps(archive: Archive, said: Brought) -> Files:
+    return stamps_of(desk_rooms(archive, Quiet()).uploads.kept_folder(said.token))
+
+
 def deed(archive: Archive) -> Iterator[Entry]:
     return work(desk_rooms(archive, Quiet()))
 
@@ -54,7 +59,7 @@ def test_an_upload_is_held_with_what_was_put_right_and_its_folder_goes(tmp_path:
     with opened(make_archive(tmp_path / "archive")) as archive:
         bring(archive, SAID, one_flac=track(1), two_mp3=b"<!doctype html>", cover_png=picture())
         docket = archive.people.docket
-        entry = docket.put(upload_order(SAID, {"one.flac": {"title": "Räuber"}}), None, 0)
+        entry = docket.put(upload_order(SAID, stamps(archive, SAID), {"one.flac": {"title": "Räuber"}}), None, 0)
         (done,) = deed(archive)
         assert (done.number, done.state) == (entry.number, EntryState.DONE)
         assert "music held: 1 of 2 files, not taken: two.mp3 (is a web page" in done.outcome
@@ -72,14 +77,18 @@ def test_an_upload_is_held_with_what_was_put_right_and_its_folder_goes(tmp_path:
 def test_what_is_refused_says_why_and_stays_for_a_day(tmp_path: Path) -> None:
     with opened(make_archive(tmp_path / "archive")) as archive:
         bring(archive, SAID, song_mp3=b"<!doctype html>")
-        archive.people.docket.put(upload_order(SAID, {}), None, 0)
+        archive.people.docket.put(upload_order(SAID, stamps(archive, SAID), {}), None, 0)
         (failed,) = deed(archive)
         assert (failed.state, "is a web page" in failed.outcome) == (EntryState.FAILED, True)
         uploads = desk_rooms(archive, Quiet()).uploads
         assert list(uploads.left()) == [TOKEN]
         bring(archive, SAID, song_flac=track(1))
         archive.people.docket.retry(failed.number)
-        assert [each.state for each in deed(archive)] == [EntryState.DONE], "mended, it is held"
+        (other,) = deed(archive)
+        assert "its files changed since it was put down: song.flac" in other.outcome, "what was said is said of those files alone"
+        (uploads.kept_folder(TOKEN) / ".rights.toml").write_bytes(b"left by a kill")
+        archive.people.docket.put(upload_order(SAID, stamps(archive, SAID), {}), None, failed.number)
+        assert [each.state for each in deed(archive)] == [EntryState.DONE], "mended, and put down again, it is held"
         assert list(uploads.left()) == []
         bring(archive, replace(SAID, token="f" * 32), song_flac=track(1))
         newest = max(path.stat().st_mtime for path in uploads.kept_folder("f" * 32).iterdir())
@@ -98,7 +107,7 @@ def test_a_cover_takes_the_place_of_another_killed_anywhere(tmp_path: Path, vali
     with opened(folder) as archive:
         take(archive, tmp_path / "music")
         bring(archive, said, front_png=picture(2))
-        archive.people.docket.put(upload_order(said, {}), None, 0)
+        archive.people.docket.put(upload_order(said, stamps(archive, said), {}), None, 0)
     points = count_points(copy_archive(folder, tmp_path / "whole"), deed)
     whole = Finished(tmp_path / "whole", validate, ("store",))
     for crashed in crashes(folder, deed, points):
@@ -125,7 +134,7 @@ def test_a_cover_takes_the_place_of_another_killed_anywhere(tmp_path: Path, vali
 )
 def test_what_says_too_little_is_no_upload(changed: dict[str, object], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
-        brought_in(upload_order(replace(SAID, **changed), {}).facts)  # type: ignore[arg-type]
+        brought_in(upload_order(replace(SAID, **changed), {}, {}).facts)  # type: ignore[arg-type]
 
 
 def test_a_rights_file_says_what_was_said_and_nothing_that_was_smuggled_in() -> None:

@@ -20,6 +20,7 @@ from fonoteca.formats.uploads import Brought, file_name, upload_order
 from fonoteca.model.errors import UsageError
 from fonoteca.model.rights import Act
 from fonoteca.ports import Staging
+from fonoteca.sources.uploads import stamps_of
 from fonoteca.wiring import open_archive
 
 
@@ -53,11 +54,11 @@ def upload_command(
         if cover_of:
             held = opened.store.metadata(parse_object_id(cover_of))
             said = replace(said, title=title or held.title, artist=artist or held.artist, cover_of=held.item)
-        check_order(upload_order(said, {}))
+        check_order(upload_order(said, {}, {}))
         rooms = desk_rooms(opened, TerminalProgress(quiet=as_json))
         try:
             _bring(rooms.uploads, token, named)
-            done = put_and_do(rooms, upload_order(said, {}))
+            done = put_and_do(rooms, upload_order(said, stamps_of(rooms.uploads.kept_folder(token)), {}))
         finally:
             rooms.uploads.discard(rooms.uploads.kept_folder(token))
     if as_json:

@@ -20,7 +20,15 @@ from fonoteca.flows.correct import Correcting, correct
 from fonoteca.flows.withdraw import Order as WithdrawOrder
 from fonoteca.flows.withdraw import withdraw
 from fonoteca.formats.corrections import changes_from, values
-from fonoteca.formats.uploads import UPLOAD_ACTION, Brought, brought_in, rights_toml, subject_of
+from fonoteca.formats.uploads import (
+    RIGHTS_FILE,
+    UPLOAD_ACTION,
+    Brought,
+    brought_in,
+    check_unchanged,
+    rights_toml,
+    subject_of,
+)
 from fonoteca.model.corridor import LeftOut
 from fonoteca.model.desk import Entry, EntryState, Order
 from fonoteca.model.errors import UsageError
@@ -28,8 +36,8 @@ from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Hold, Kind
 from fonoteca.model.withdrawal import Reason, WithdrawalState
 from fonoteca.sources import SOURCES
+from fonoteca.sources.uploads import stamps_of
 
-RIGHTS_FILE = "rights.toml"
 KEPT_FOR = timedelta(days=1)
 """How long files stay of an upload that nobody put down, or that came to nothing."""
 
@@ -49,15 +57,19 @@ def sweep_uploads(rooms: DeskRooms) -> int:
             continue
         over = newest is not None and newest.state in (EntryState.DONE, EntryState.DROPPED)
         folder = rooms.uploads.kept_folder(token)
-        if over or rooms.clock.now() - _touched(folder) > KEPT_FOR:
+        touched = _touched(folder)
+        if over or (touched is not None and rooms.clock.now() - touched > KEPT_FOR):
             rooms.uploads.discard(folder)
             removed += 1
     return removed
 
 
-def _touched(folder: Path) -> datetime:
-    """Return when something was last put into a folder."""
-    times = [folder.stat().st_mtime, *(path.stat().st_mtime for path in folder.iterdir())]
+def _touched(folder: Path) -> datetime | None:
+    """Return when something was last put into a folder, None while files of it come and go."""
+    try:
+        times = [folder.stat().st_mtime, *(path.stat().st_mtime for path in folder.iterdir())]
+    except FileNotFoundError:
+        return None
     return datetime.fromtimestamp(max(times), UTC)
 
 
@@ -68,6 +80,8 @@ def _take_in(rooms: DeskRooms, entry: Entry) -> str:
             raise UsageError(said.title, "the files of this upload are gone", "Upload them again.")
         return _corrected(rooms, said, right, entry, "held")
     folder = rooms.uploads.kept_folder(said.token)
+    check_unchanged(entry.order.facts, stamps_of(folder))
+    rooms.uploads.discard(folder / f".{RIGHTS_FILE}")  # of a run that was killed
     with rooms.uploads.writer(folder / f".{RIGHTS_FILE}") as target:
         target.write(rights_toml(said))
     rooms.uploads.move(folder / f".{RIGHTS_FILE}", folder / RIGHTS_FILE)

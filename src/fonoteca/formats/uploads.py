@@ -18,6 +18,8 @@ from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Act, Kind
 
 UPLOAD_ACTION = "upload"
+RIGHTS_FILE = "rights.toml"
+"""What is made of what is said, beside the files."""
 NAME_BYTES_MAX = 200
 _TEXTS = {"title": 500, "artist": 500, "attribution": 500, "licence": 500, "source": 2000, "why": 2000}
 """What is said in words, and how many letters each may have."""
@@ -126,11 +128,29 @@ def rights_toml(said: Brought) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def upload_order(said: Brought, right: Mapping[str, Mapping[str, str]]) -> Order:
+Files = Mapping[str, tuple[int, int]]
+"""The files of an upload by name: bytes, and when each was last written to, in microseconds since 1970."""
+
+
+def upload_order(said: Brought, files: Files, right: Mapping[str, Mapping[str, str]]) -> Order:
     """Return the order to take an upload in. right: what is right of its files' tags, by file and field. Raises: UsageError."""
     check_brought(said)
-    facts = {**asdict(said), "acts": list(said.acts), "right": {of: dict(fields) for of, fields in right.items()}}
+    told = {"files": _listed(files), "right": {of: dict(fields) for of, fields in right.items()}}
+    facts = {**asdict(said), "acts": list(said.acts), **told}
     return Order(UPLOAD_ACTION, subject_of(said.token), facts, (said.object_id,))
+
+
+def check_unchanged(facts: Mapping[str, Any], files: Files) -> None:
+    """Raise UsageError when the files of an upload are not those of which an order's facts speak."""
+    meant = facts.get("files")
+    if meant != _listed(files):
+        names = ", ".join(sorted(set(meant if isinstance(meant, Mapping) else ()) ^ set(files))) or "one was replaced"
+        problem = f"its files changed since it was put down: {names[:500]}"
+        raise UsageError("upload", problem, "Look at them, and put it down again.")
+
+
+def _listed(files: Files) -> dict[str, list[int]]:
+    return {name: list(stamp) for name, stamp in files.items()}
 
 
 def subject_of(token: str) -> str:

@@ -131,7 +131,7 @@ class HomePages:
                 "who": who[each.by],
                 "subjects": [(one, self._url_of(one)) for one in each.order.subjects[:SUBJECTS_SHOWN_MOST]],
                 "subject_count": len(each.order.subjects),
-                "facts": [(name, value) for name, value in each.order.facts.items() if isinstance(value, str | int) and value],
+                "facts": _told_facts(each.order),
                 "left_out": [str(name) for name in each.order.facts.get("left_out", ())][:SUBJECTS_SHOWN_MOST],
             }
             for each in entries
@@ -141,6 +141,11 @@ class HomePages:
         """Return the public page of what an entry is about, "" where nothing of it is held."""
         object_id = object_id_of(subject)
         return object_url(object_id) if object_id and self._frame.rooms.register.object(object_id) else ""
+
+
+def _told_facts(order: Order) -> list[tuple[str, str | int]]:
+    """Return the facts of an order that a page says: those in words, but for what only this program knows a thing by."""
+    return [(name, each) for name, each in order.facts.items() if isinstance(each, str | int) and each and name != "token"]
 
 
 def _undoes(order: Order, number: int) -> bool:

@@ -25,10 +25,11 @@ UPLOAD_BYTES_MAX = 32 << 30
 FREE_BYTES_MIN = 1 << 30
 """That an upload leaves on the disk: an archive whose disk is full does nothing."""
 
+LOOK_BYTES = 64 << 20
+"""After so much more the disk is looked at again."""
+
 _HEADERS_BYTES_MAX = 16_384
 _PART = ".part"
-RIGHTS_FILE = "rights.toml"
-"""What is made of a form, beside the files."""
 
 
 async def receive(request: Request, uploads: Staging, folder: Path) -> list[str]:
@@ -44,10 +45,19 @@ async def receive(request: Request, uploads: Staging, folder: Path) -> list[str]
     _check_room(folder, int(request.headers.get("content-length", "0") or "0"))
     parts = _Parts(uploads, folder)
     parser = MultipartParser(boundary, parts.callbacks, max_size=UPLOAD_BYTES_MAX)  # type: ignore[arg-type]
+    came_bytes = looked_bytes = 0
     try:
         async for chunk in request.stream():
+            came_bytes += len(chunk)
+            if came_bytes - looked_bytes > LOOK_BYTES:
+                looked_bytes = came_bytes
+                _check_room(folder, 0)
+            if came_bytes > UPLOAD_BYTES_MAX:
+                raise _too_much()
             await run_sync(parser.write, chunk)
         await run_sync(parser.finalize)
+        if parts.is_open:
+            raise Problem(400, "The upload broke off in a file. Those before it are kept: send the others again.", "usage")
     except MultipartParseError as error:
         raise Problem(400, f"The upload could not be read: {error}.", "usage") from error
     finally:
@@ -58,10 +68,14 @@ async def receive(request: Request, uploads: Staging, folder: Path) -> list[str]
 def _check_room(folder: Path, announced: int) -> None:
     """Raise Problem, 413 or 507, where what is announced is more than may come, or than fits."""
     if announced > UPLOAD_BYTES_MAX:
-        raise Problem(413, f"An upload has at most {UPLOAD_BYTES_MAX >> 30} GiB. Use `fonoteca acquire folder`.", "usage")
+        raise _too_much()
     free = shutil.disk_usage(folder).free
     if free < announced + FREE_BYTES_MIN:
         raise Problem(507, f"The upload has {announced:,} bytes, and the archive's disk {free:,} free. Nothing was kept.", "disk")
+
+
+def _too_much() -> Problem:
+    return Problem(413, f"An upload has at most {UPLOAD_BYTES_MAX >> 30} GiB. Use `fonoteca acquire folder`.", "usage")
 
 
 class _Parts:
@@ -83,6 +97,11 @@ class _Parts:
             "on_part_data": self._on_content,
             "on_part_end": self._end,
         }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a file has begun and not ended."""
+        return self._open is not None
 
     def close(self) -> None:
         """Remove what did not come whole."""
@@ -118,6 +137,7 @@ class _Parts:
         self._name = file_name(called.decode("utf-8", "replace"))
         if len(self.names) >= FILES_MAX:
             raise UsageError("upload", f"more than {FILES_MAX} files", "Upload the others by themselves.")
+        self._uploads.discard(self._folder / f".{self._name}{_PART}")  # of a process that was killed
         self._open = self._uploads.writer(self._folder / f".{self._name}{_PART}")
         self._file = self._open.__enter__()
 
@@ -132,9 +152,3 @@ class _Parts:
         opened.__exit__(None, None, None)
         self._uploads.move(self._folder / f".{self._name}{_PART}", self._folder / self._name)
         self.names.append(self._name)
-
-
-def files_in(folder: Path) -> list[Path]:
-    """Return the files of an upload that came whole, in order of name."""
-    own = (path for path in folder.iterdir() if path.is_file() and path.name != RIGHTS_FILE)
-    return sorted(path for path in own if not path.name.startswith("."))

@@ -24,10 +24,11 @@ from fonoteca.model.rights import Act, Kind, Scheme
 from fonoteca.register import ObjectRow
 from fonoteca.rights import find_licence
 from fonoteca.serve.desk.frame import DESK, Frame, curator, number_of, status_of, to_entry, words_of
-from fonoteca.serve.desk.receiving import FILES_MAX, UPLOAD_BYTES_MAX, files_in, receive
+from fonoteca.serve.desk.receiving import FILES_MAX, UPLOAD_BYTES_MAX, receive
 from fonoteca.serve.desk.review import families
 from fonoteca.serve.problems import Problem
 from fonoteca.serve.signing.entrance import NEVER
+from fonoteca.sources.uploads import files_in, stamps_of
 
 UPLOAD = f"{DESK}/upload"
 TRACKS_NAMED_MOST = 40
@@ -98,6 +99,7 @@ class UploadPages:
         """Return the way back to an upload after more files came to it."""
         curator(request)
         folder = self._folder(request)
+        await run_sync(self._check_open, folder.name)
         try:
             await receive(request, self._uploads, folder)
         except UsageError as error:
@@ -108,6 +110,7 @@ class UploadPages:
         """Return the way back after a file of an upload was removed, or all of it."""
         fields = await self._frame.fields(request)
         folder = self._folder(request)
+        await run_sync(self._check_open, folder.name)
         if fields.get("all"):
             await run_sync(self._uploads.discard, folder)
             return RedirectResponse(UPLOAD, 303, NEVER)
@@ -122,7 +125,9 @@ class UploadPages:
         folder = self._folder(request)
         try:
             held = await run_sync(self._held, fields.get(COVER, ""))
-            order = upload_order(_said(folder.name, fields, held), _right(fields, await run_sync(_shown, folder)))
+            order = upload_order(
+                _said(folder.name, fields, held), await run_sync(stamps_of, folder), _right(fields, await run_sync(_shown, folder))
+            )
             entry = await self._frame.put(request, order, number_of(fields.get("seen", ""), "entry"))
         except UsageError as error:
             return await self._page(request, {"wrong": words_of(error), "sent": fields}, status_of(error))
@@ -182,6 +187,12 @@ class UploadPages:
             "files_max": FILES_MAX,
             "gibibytes_max": UPLOAD_BYTES_MAX >> 30,
         }
+
+    def _check_open(self, token: str) -> None:
+        """Raise Problem, 409, while an upload that was put down waits to be carried out: what was said is of these files."""
+        entries = self._frame.docket.about(subject_of(token))
+        if entries and entries[-1].state is EntryState.WAITING:
+            raise Problem(409, f"It was put down as entry {entries[-1].number}, and waits: its files stay as they are.", "desk")
 
     def _held(self, item: str) -> ObjectRow | None:
         """Return what is held of the item that an upload is a cover of, None for no cover. Raises: Problem, 404."""
