@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from fonoteca.edges.errands import Errand
 from fonoteca.flows.actions import DeskRooms
+from fonoteca.flows.uploads import over
 from fonoteca.groundwork import uploads_in, writer_in
 from fonoteca.model.desk import EntryState
 from fonoteca.model.errors import FonotecaError
@@ -43,7 +44,9 @@ def desk_worked(archive: Archive) -> Iterator[Errand]:
 
     def waits() -> bool:
         try:
-            return archive.people.docket.count(EntryState.WAITING) > 0 and not writer_in(archive.folder)
+            docket = archive.people.docket
+            works = docket.count(EntryState.WAITING) > 0 or any(over(uploads_in(archive.folder), docket, archive.clock.now()))
+            return works and not writer_in(archive.folder)
         except FonotecaError:
             return False  # the pages say what is wrong with the database; it is asked again soon
 

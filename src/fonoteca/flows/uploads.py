@@ -9,7 +9,7 @@ Rules of order:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,8 @@ from fonoteca.model.errors import UsageError
 from fonoteca.model.ids import ItemKey, ObjectId
 from fonoteca.model.rights import Hold, Kind
 from fonoteca.model.withdrawal import Reason, WithdrawalState
+from fonoteca.people.docket import Docket
+from fonoteca.ports import Staging
 from fonoteca.sources import SOURCES
 from fonoteca.sources.uploads import stamps_of
 
@@ -49,19 +51,22 @@ UNDONE_GROUND = "the upload was taken back"
 
 def sweep_uploads(rooms: DeskRooms) -> int:
     """Return how many uploads' folders were removed: those that are held, were dropped, or lay for a day."""
-    removed = 0
-    for token in list(rooms.uploads.left()):
-        entries = rooms.docket.about(subject_of(token))
-        newest = entries[-1] if entries else None
-        if newest is not None and newest.state is EntryState.WAITING:
-            continue
-        over = newest is not None and newest.state in (EntryState.DONE, EntryState.DROPPED)
-        folder = rooms.uploads.kept_folder(token)
+    found = list(over(rooms.uploads, rooms.docket, rooms.clock.now()))
+    for folder in found:
+        rooms.uploads.discard(folder)
+    return len(found)
+
+
+def over(uploads: Staging, docket: Docket, now: datetime) -> Iterator[Path]:
+    """Yield the folders of uploads that nobody needs any more."""
+    for token in list(uploads.left()):
+        entries = docket.about(subject_of(token))
+        state = entries[-1].state if entries else None
+        folder = uploads.kept_folder(token)
         touched = _touched(folder)
-        if over or (touched is not None and rooms.clock.now() - touched > KEPT_FOR):
-            rooms.uploads.discard(folder)
-            removed += 1
-    return removed
+        lies = touched is not None and now - touched > KEPT_FOR
+        if state in (EntryState.DONE, EntryState.DROPPED) or (state is not EntryState.WAITING and lies):
+            yield folder
 
 
 def _touched(folder: Path) -> datetime | None:
