@@ -82,7 +82,7 @@ class FaultyCalls:
 
     def request(self, name: str, key: str) -> None:
         """Take a step at a request to the object store."""
-        self._step(f"s3 {name} {key}", None)
+        self._step(f"s3 {name} " + _LOG.sub("", key), None)
 
     def create_file(self, path: Path) -> int:
         """Do it, or go wrong."""
@@ -167,10 +167,13 @@ class FaultyCalls:
 
 def _named(path: Path) -> str:
     """Return a path without what differs from one process to the next."""
-    return "/".join(_TEMPORARY.sub(r"\1", part) for part in path.parts)
+    return "/".join(_LOG.sub("", _TEMPORARY.sub(r"\1", part)) for part in path.parts)
 
 
 _TEMPORARY = re.compile(r"^(\.fonoteca-tmp-|source-)[-0-9a-f]+")
+_LOG = re.compile(r"-[0-9a-f]{64}(?=\.jsonl$)")
+"""The checksum in the name of a log: what is refused is told with the folder that it was in, which is the process's own."""
+
 _NOT_OF_THE_DISK = ("commit", "s3 ")
 _MISHAPS = (Mishap.REFUSED, Mishap.LOST, Mishap.TWICE, Mishap.LATE)
 _ERRORS = (errno.EIO, errno.EIO, errno.ENOSPC, errno.EROFS)
