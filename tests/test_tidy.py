@@ -6,9 +6,8 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "src" / "fonoteca").rglob("*.py"))
@@ -22,82 +21,118 @@ _EDGES = ROOT / "src" / "fonoteca" / "edges"
 _WRITERS_OF_FILES = {_EDGES / "disk.py", _EDGES / "disk_calls.py"}
 
 
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+@cache
+def _text(source: Path) -> str:
+    return source.read_text()
 
 
-def _called(node: ast.Call) -> str:
-    return ast.unparse(node.func)
+@cache
+def _nodes(source: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(_text(source))))
 
 
-@pytest.fixture(params=SOURCES, ids=lambda p: str(p.relative_to(ROOT / "src" / "fonoteca")))
-def source(request: pytest.FixtureRequest) -> Path:
-    return request.param
+def _functions(source: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (n for n in _nodes(source) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def test_a_module_is_of_a_size_one_can_read(source: Path) -> None:
-    assert len(source.read_text().splitlines()) <= MODULE_LINES_MAX
+def _calls(source: Path) -> Iterator[tuple[str, ast.Call]]:
+    return ((ast.unparse(n.func), n) for n in _nodes(source) if isinstance(n, ast.Call))
 
 
-def test_a_function_fits_a_screen_and_has_few_parameters(source: Path) -> None:
-    for function in _functions(ast.parse(source.read_text())):
-        assert function.end_lineno is not None
-        assert function.end_lineno - function.lineno < FUNCTION_LINES_MAX, function.name
-        if any("command" in ast.unparse(d) for d in function.decorator_list) or "migrations" in source.parts:
-            continue  # a command's parameters are its options
-        arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
-        named = [a.arg for a in arguments if a.arg not in ("self", "cls")]
-        assert len(named) <= PARAMETERS_MAX, f"{function.name}{named}: a noun is missing"
+def _at(source: Path, line: int, what: str) -> str:
+    return f"{source.relative_to(ROOT)}:{line}: {what}"
 
 
-def test_names_say_something(source: Path) -> None:
-    assert not _VAGUE.search(source.stem)
-    tree = ast.parse(source.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            assert node.name in _FRAMEWORK_NAMES or not _VAGUE.search(node.name), f"{source.name}:{node.lineno}: {node.name}"
-        if isinstance(node, ast.arg):
-            assert not _VAGUE.search(node.arg), f"{source.name}:{node.lineno}: {node.arg}"
+def test_there_is_something_to_hold() -> None:
+    assert len(SOURCES) > 500
 
 
-def test_clock_and_chance_are_arguments(source: Path) -> None:
-    if _EDGES in source.parents:
-        return
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.Call):
-            name = _called(node)
-            assert name.removeprefix("datetime.") not in _CLOCKS_AND_DICE, f"{source.name}:{node.lineno}: {name}"
-            assert name not in _CLOCKS_AND_DICE, f"{source.name}:{node.lineno}: {name}"
-            assert not name.startswith("random.") or name == "random.Random", f"{source.name}:{node.lineno}: {name}"
+def test_a_module_is_of_a_size_one_can_read() -> None:
+    assert [str(each) for each in SOURCES if len(_text(each).splitlines()) > MODULE_LINES_MAX] == []
 
 
-def test_only_the_disk_edge_writes_files(source: Path) -> None:
-    if source in _WRITERS_OF_FILES:
-        return
-    for node in ast.walk(ast.parse(source.read_text())):
-        if not isinstance(node, ast.Call):
-            continue
-        name = _called(node)
-        where = f"{source.name}:{node.lineno}: {name}"
-        assert not name.endswith((".write_bytes", ".write_text")), where
-        assert name not in ("os.rename", "os.replace", "os.unlink", "os.remove", "shutil.rmtree", "shutil.move"), where
-        if name == "open" or name.endswith("os.fdopen"):
-            modes = [
-                a.value
-                for a in (*node.args[1:2], *(k.value for k in node.keywords if k.arg == "mode"))
-                if isinstance(a, ast.Constant)
-            ]
-            assert not any(set("wax+") & set(str(m)) for m in modes), where
+def test_a_function_fits_a_screen() -> None:
+    found = [
+        _at(source, function.lineno, function.name)
+        for source in SOURCES
+        for function in _functions(source)
+        if (function.end_lineno or 0) - function.lineno >= FUNCTION_LINES_MAX
+    ]
+    assert found == []
 
 
-def test_nothing_is_left_open_in_the_code(source: Path) -> None:
-    text = source.read_text()
-    assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", text)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ExceptHandler):
-            silent = all(isinstance(s, ast.Pass | ast.Continue) for s in node.body)
-            broad = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
-            assert not (silent and broad), f"{source.name}:{node.lineno}: swallows every error"
+def test_a_function_has_few_parameters() -> None:
+    """With more of them a noun is missing. A command's parameters are its options."""
+    found = []
+    for source in SOURCES:
+        for function in () if "migrations" in source.parts else _functions(source):
+            if any("command" in ast.unparse(each) for each in function.decorator_list):
+                continue
+            arguments = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+            named = [each.arg for each in arguments if each.arg not in ("self", "cls")]
+            if len(named) > PARAMETERS_MAX:
+                found.append(_at(source, function.lineno, f"{function.name}{named}"))
+    assert found == []
+
+
+def test_names_say_something() -> None:
+    found = [_at(source, 1, source.stem) for source in SOURCES if _VAGUE.search(source.stem)]
+    for source in SOURCES:
+        for node in _nodes(source):
+            name = ""
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                name = node.name
+            elif isinstance(node, ast.arg):
+                name = node.arg
+            if _VAGUE.search(name) and name not in _FRAMEWORK_NAMES:
+                found.append(_at(source, getattr(node, "lineno", 1), name))
+    assert found == []
+
+
+def test_clock_and_chance_are_arguments() -> None:
+    found = [
+        _at(source, call.lineno, name)
+        for source in SOURCES
+        if _EDGES not in source.parents
+        for name, call in _calls(source)
+        if {name, name.removeprefix("datetime.")} & _CLOCKS_AND_DICE or (name.startswith("random.") and name != "random.Random")
+    ]
+    assert found == []
+
+
+def test_only_the_disk_edge_writes_files() -> None:
+    found = [
+        _at(source, call.lineno, name)
+        for source in SOURCES
+        if source not in _WRITERS_OF_FILES
+        for name, call in _calls(source)
+        if _writes(name, call)
+    ]
+    assert found == []
+
+
+def _writes(name: str, call: ast.Call) -> bool:
+    """Return whether a call makes, changes or removes a file."""
+    if name.endswith((".write_bytes", ".write_text")):
+        return True
+    if name in ("os.rename", "os.replace", "os.unlink", "os.remove", "shutil.rmtree", "shutil.move"):
+        return True
+    if name != "open" and not name.endswith("os.fdopen"):
+        return False
+    modes = (*call.args[1:2], *(each.value for each in call.keywords if each.arg == "mode"))
+    return any(set("wax+") & set(str(each.value)) for each in modes if isinstance(each, ast.Constant))
+
+
+def test_nothing_is_left_open_in_the_code() -> None:
+    found = [str(each) for each in SOURCES if re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", _text(each))]
+    for source in SOURCES:
+        for node in _nodes(source):
+            if isinstance(node, ast.ExceptHandler):
+                silent = all(isinstance(each, ast.Pass | ast.Continue) for each in node.body)
+                broad = node.type is None or ast.unparse(node.type) in ("Exception", "BaseException")
+                if silent and broad:
+                    found.append(_at(source, node.lineno, "swallows every error"))
+    assert found == []
 
 
 def test_the_repository_names_no_machine_and_no_registry() -> None:
