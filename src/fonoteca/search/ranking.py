@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fonoteca.search.cards import Card
 from fonoteca.search.hits import HitKind
@@ -19,6 +20,8 @@ _RELEASE_WORTH = 0.5
 _ERRORS_WORTH = (1.0, 0.7, 0.45)
 _BEGUN_WORTH = 0.9
 _SPOILT_CHARS_MIN = 4
+_NAMES_KEPT = 1 << 14
+"""Whose words are remembered, 6 MB: the most heard are candidates for many words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +49,19 @@ def score(card: Card, kind: HitKind, wanted: Wanted) -> float:
     """Return how well a card answers, 0 when it does not: each phrase must be there. Where nothing is asked for, all do."""
     if not wanted.phrases:
         return weigh(card.rank)
-    names: dict[str, list[str]] = {}
     found, missed = 0.0, 0
     in_title = 0.0
     for phrase in wanted.phrases:
-        worth, field = _best_worth(phrase, card, names, wanted)
+        worth, field = _best_worth(phrase, card, wanted)
         if worth <= 0:
             missed += phrase not in wanted.optional
+            if missed > wanted.missing:
+                return 0.0
             continue
         found += worth * len(phrase.words) * (_RELEASE_WORTH if field == "release" else 1)
         in_title += worth * len(phrase.words) if field == "title" else 0
-    if missed > wanted.missing:
-        return 0.0
-    title = _length(card.title, names.get("title"))
-    both = title + (_length(card.artist, names.get("artist")) if kind is not HitKind.ARTIST else 0)
+    title = _length(card.title)
+    both = title + (_length(card.artist) if kind is not HitKind.ARTIST else 0)
     asked = sum(len(phrase.words) for phrase in wanted.phrases)
     rightness = found / asked
     share = min(1.0, found / both) if both else 0.0
@@ -71,25 +73,29 @@ def score(card: Card, kind: HitKind, wanted: Wanted) -> float:
     return match * weigh(card.rank)
 
 
-def _length(text: str, words: list[str] | None) -> int:
-    """Return how many words one must type for a name. words: that it is found by, if they are known."""
-    return len(words) if words is not None and text.isascii() else len(asked_words(text))
+def _length(text: str) -> int:
+    """Return how many words one must type for a name."""
+    return len(_words_of(text) if text.isascii() else asked_words(text))
 
 
-def _best_worth(phrase: Phrase, card: Card, names: dict[str, list[str]], wanted: Wanted) -> tuple[float, str]:
-    """Return how rightly a card has a phrase, and in which field. names: the words of the fields that were looked at."""
+@lru_cache(_NAMES_KEPT)
+def _words_of(name: str) -> tuple[str, ...]:
+    """Return the words that a name is found by."""
+    return tuple(indexed(name).split())
+
+
+def _best_worth(phrase: Phrase, card: Card, wanted: Wanted) -> tuple[float, str]:
+    """Return how rightly a card has a phrase, and in which field."""
     best = 0.0, ""
     for field in phrase.fields:
-        if field not in names:
-            names[field] = indexed(getattr(card, field)).split()
-        worth = _phrase_worth(phrase, names[field], wanted)
+        worth = _phrase_worth(phrase, _words_of(getattr(card, field)), wanted)
         if worth >= 1:
             return worth, field
         best = max(best, (worth, field))
     return best
 
 
-def _phrase_worth(phrase: Phrase, words: list[str], wanted: Wanted) -> float:
+def _phrase_worth(phrase: Phrase, words: tuple[str, ...], wanted: Wanted) -> float:
     """Return how rightly a name has a phrase, 0 to 1."""
     if len(phrase.words) == 1:
         worth = _word_worth(phrase.words[0], words, wanted.near, prefix=phrase.prefix)
@@ -98,12 +104,12 @@ def _phrase_worth(phrase: Phrase, words: list[str], wanted: Wanted) -> float:
     for first in range(len(words) - length + 1):
         here = words[first : first + length]
         last = here[-1].startswith(phrase.words[-1]) if phrase.prefix else here[-1] == phrase.words[-1]
-        if last and tuple(here[:-1]) == phrase.words[:-1]:
+        if last and here[:-1] == phrase.words[:-1]:
             return 1.0
     return 0.0
 
 
-def _word_worth(word: str, words: list[str], near: Mapping[str, Mapping[str, int]], *, prefix: bool) -> float:
+def _word_worth(word: str, words: tuple[str, ...], near: Mapping[str, Mapping[str, int]], *, prefix: bool) -> float:
     if word in words:
         return 1.0
     known = near.get(word, {})
@@ -116,7 +122,7 @@ def _word_worth(word: str, words: list[str], near: Mapping[str, Mapping[str, int
     return worth
 
 
-def _spoilt_worth(phrase: Phrase, words: list[str]) -> float:
+def _spoilt_worth(phrase: Phrase, words: tuple[str, ...]) -> float:
     """Return how rightly a name has a word that nobody wrote so: as one with an error or two."""
     word = phrase.words[0]
     if len(word) < _SPOILT_CHARS_MIN:

@@ -75,10 +75,10 @@ def fold(text: str) -> str:
 
 def indexed(text: str) -> str:
     """Return the words that a text is indexed by: those of `fold`, neighbours of unspaced scripts as pairs, and romanised words."""
-    words = fold(text).split()
-    if all(word.isascii() for word in words):
-        return " ".join(words)
-    return joined(words, [word for reading in readings(text) for word in fold(reading).split()])
+    folded = fold(text)
+    if folded.isascii():
+        return folded
+    return joined(folded.split(), [word for reading in readings(text) for word in fold(reading).split()])
 
 
 def readings(text: str) -> Iterator[str]:
