@@ -322,6 +322,13 @@ def test_api_describes_itself(client: httpx.Client) -> None:
     assert set(described["paths"]) == {*paths, "/health", "/ready"}
 
 
+@pytest.mark.parametrize("path", ["/withdrawals", "/notices"])
+def test_what_is_a_page_or_json_says_so_to_caches(client: httpx.Client, path: str) -> None:
+    answers = [client.get(path, headers={"Accept": wanted}) for wanted in ("text/html", "application/json")]
+    assert [each.headers["content-type"].partition(";")[0] for each in answers] == ["text/html", "application/json"]
+    assert ["Accept" in each.headers["vary"] for each in answers] == [True, True]
+
+
 def test_style_and_script_may_be_kept_for_their_address_changes_with_them(client: httpx.Client) -> None:
     text = client.get("/").text
     assert re.search(r"/static/fonoteca\.css\?v=[0-9a-f]{12}", text)

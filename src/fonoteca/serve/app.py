@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from fonoteca import __version__
 from fonoteca.model.errors import FonotecaError
 from fonoteca.serve.api import api_router
+from fonoteca.serve.delivery import FILE_POLICY
 from fonoteca.serve.desk.routes import desk_routes
 from fonoteca.serve.files import Files
 from fonoteca.serve.latest import Latest
@@ -49,9 +50,6 @@ _PAGE_POLICY = (
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-"""For what strangers made: even a file that a browser takes for a page can run and load nothing."""
-
 _FILE_PATHS = ("/files/", "/listen/", "/editions/", "/webseed/")
 
 _HEADERS = {
@@ -133,7 +131,7 @@ class SafeHeaders:
                     headers.setdefault(name, value)
                 # Of what lies at a file's address only refusals are pages of ours, whatever type the file claims.
                 page = not is_file or message["status"] >= HTTPStatus.BAD_REQUEST
-                headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else _FILE_POLICY)
+                headers.setdefault("Content-Security-Policy", _PAGE_POLICY if page else FILE_POLICY)
             await send(message)
 
         await self._app(scope, receive, send_safely)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,18 @@ ZERO_COPY_BYTES = 1 << 20
 ZERO_COPY_MOST_BYTES, FAST_S = 8 << 20, 0.25
 """To a client that takes a part faster than so long, twice as much is sent at once: each part costs as much as 200 kB of it."""
 
+FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
+"""For what strangers made: even a file that a browser takes for a page can run and load nothing."""
+
+BINARY = "application/octet-stream"
+_HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
+
 _DAMAGED = "Its copy here is damaged. It will be healed from a mirror by `fonoteca repair`."
+
+
+def sent_type(media_type: str) -> str:
+    """Return the type that a held file is sent as. On a mirror another archive's metadata names it, and it may say `text/html`."""
+    return media_type if _HELD_TYPE.fullmatch(media_type) else BINARY
 
 
 class Opens(Protocol):

@@ -17,7 +17,7 @@ from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Purpose
 from fonoteca.ports import Blobs
 from fonoteca.search import is_index_file
-from fonoteca.serve.delivery import Parcel, deliver
+from fonoteca.serve.delivery import BINARY, Parcel, deliver, sent_type
 from fonoteca.serve.held import NO_SUCH_FILE, held_file, let_pass, proving, refuse_damaged
 from fonoteca.serve.locating import asked_from
 from fonoteca.serve.padding import Zeros, pad_bytes_of
@@ -42,9 +42,6 @@ _PUBLISHED_TYPES = {
     "SHA256SUMS": "text/plain; charset=utf-8",
     ".zst": "application/zstd",
 }
-_BINARY = "application/octet-stream"
-_HELD_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
-"""The types that held files are served as. On a mirror another archive's metadata names them, and it may say `text/html`."""
 DROPS = "drops"
 """The folder of torrents in an edition."""
 
@@ -78,7 +75,7 @@ class Files:
             tag=row.stored.hashes.sha256,
             file_bytes=row.file_bytes,
             modified_at=held.owner.head_at,
-            media_type=row.media_type if _HELD_TYPE.fullmatch(row.media_type) else _BINARY,
+            media_type=sent_type(row.media_type),
             file_name=row.logical_path.rsplit("/", 1)[-1],
         )
         note_fetch(request, fetch_of(row))
@@ -103,7 +100,7 @@ class Files:
         pad_bytes = pad_bytes_of(parts[1:], self._rooms.settings.piece_bytes)
         if pad_bytes is not None:
             name = str(pad_bytes)
-            return deliver(request, Zeros(), Parcel(name, f"zeros-{name}", pad_bytes, None, _BINARY, name, _FOR_EVER))
+            return deliver(request, Zeros(), Parcel(name, f"zeros-{name}", pad_bytes, None, BINARY, name, _FOR_EVER))
         path = "/".join(parts[1:])
         snapshot = self._rooms.catalogue.snapshot()
         if snapshot is not None and parts[0].endswith(f"-catalogue-{snapshot.name}"):
@@ -129,7 +126,7 @@ class Files:
         let_pass(self._rooms, row.object_id)
         refuse_damaged(owner, row.damage)
         name = path.rsplit("/", 1)[-1]
-        parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, _BINARY, name)
+        parcel = Parcel(path, row.sha256, row.file_bytes, owner.head_at, BINARY, name)
         rooms, hashes = self._rooms, self._rooms.register.hashes_by_path(path)
         opens = Proving(rooms.blobs, rooms.register, rooms.clock, rooms.remembered, row.sha256, row.file_bytes, hashes)
         note_fetch(request, Fetch(row.object_id, path, row.file_bytes))
@@ -178,5 +175,5 @@ def _published(blobs: Blobs, key: str) -> Parcel:
         raise Problem(404, NO_SUCH_FILE)
     name = key.rsplit("/", 1)[-1]
     tag = hashlib.sha256(blobs.read(key)).hexdigest() if file_bytes <= HASHED_BYTES_MAX else f"{name}-{file_bytes}"
-    media_type = next((value for suffix, value in _PUBLISHED_TYPES.items() if name.endswith(suffix)), _BINARY)
+    media_type = next((value for suffix, value in _PUBLISHED_TYPES.items() if name.endswith(suffix)), BINARY)
     return Parcel(key, tag, file_bytes, None, media_type, name)

@@ -14,7 +14,8 @@ _T = TypeVar("_T")
 class Latest(Generic[_T]):
     """Remembers what was last made: a snapshot never changes, so its name says whether that still holds.
 
-    Measuring scans the snapshot and drawing takes a core for half a second, so visitors who come at once wait for the first.
+    Measuring scans the snapshot and drawing takes a core for half a second, so visitors who come at once wait for the first. Once
+    there is something, they are given that while the new one is made: none holds a thread then.
     """
 
     def __init__(self, catalogue: Atlas, make: Callable[[], _T]) -> None:
@@ -28,7 +29,14 @@ class Latest(Generic[_T]):
         snapshot = self._catalogue.snapshot()
         if snapshot is None:
             return None
-        with self._making:
+        made = self._made
+        if made is not None and (made[0] == snapshot.name or not self._making.acquire(blocking=False)):
+            return made[1]
+        if made is None:
+            self._making.acquire()
+        try:
             if self._made is None or self._made[0] != snapshot.name:
                 self._made = (snapshot.name, self._make())
             return self._made[1]
+        finally:
+            self._making.release()

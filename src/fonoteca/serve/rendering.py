@@ -37,6 +37,9 @@ _VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js"
 _STYLES = ("fonoteca.css", "telling.css", "accounts.css", "desk.css", "player.css", "search.css", "plain.css")
 _STATIC = (*_STYLES, *_VEGA, "copying.js", "desk.js", "explorer.js", "player.js", "browse.js", "mark.svg")
 
+NEGOTIATED = {"Cache-Control": "no-cache", "Vary": "Accept"}
+"""Headers of what is a page or JSON, as the visitor asks."""
+
 
 class Pages:
     """Renders pages. Everything that comes from files, tags or people is escaped."""

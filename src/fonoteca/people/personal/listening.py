@@ -31,9 +31,6 @@ SCROBBLES_A_DAY_MOST = 5_000
 SCROBBLES_KEPT_MOST = 200_000
 """Of an account, however many days are kept: older ones go."""
 
-AHEAD_S = 600
-"""A player's clock may be so fast."""
-
 EARLIEST = 1_033_430_400
 """2002-10-01, when the first scrobble was sent. Earlier times are of players that do not know what day it is."""
 

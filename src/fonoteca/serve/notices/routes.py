@@ -28,7 +28,7 @@ from fonoteca.register import Register
 from fonoteca.serve.notices.counts import counts_answer, tally_of
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
-from fonoteca.serve.rendering import Pages
+from fonoteca.serve.rendering import NEGOTIATED, Pages
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.signing import cookies
 from fonoteca.serve.signing.entrance import NEVER, usage_words
@@ -127,9 +127,9 @@ class NoticePages:
         """Return how many notices there were, and what became of them: a page, or JSON for those who ask for that."""
         found = counts_answer(self._tally())
         if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse(asdict(found), headers={"Cache-Control": "no-cache", "Vary": "Accept"})
+            return JSONResponse(asdict(found), headers=NEGOTIATED)
         page = self._pages.render(request, "notices.html", {"found": found})
-        return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
+        return Response(page, media_type="text/html", headers=NEGOTIATED)
 
     async def receipt(self, request: Request) -> Response:
         """Return what became of a notice. Raises: Problem, 404, for a link that is none."""

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from fonoteca.audio import CONTENT_BYTES_MAX, Shrunk, shrunk
 from fonoteca.model.ids import LogicalPath, ObjectId
 from fonoteca.register import AlbumRow
-from fonoteca.serve.delivery import Parcel, deliver
+from fonoteca.serve.delivery import FILE_POLICY, Parcel, deliver
 from fonoteca.serve.held import HeldFile, held_file, proving
 from fonoteca.serve.subsonic.answers import CallError, Code
 from fonoteca.serve.subsonic.calls import Call, Handler
 from fonoteca.serve.subsonic.ids import ref_of
-from fonoteca.serve.subsonic.media import FILE_POLICY, sent
+from fonoteca.serve.subsonic.media import sent
 from fonoteca.serve.views import pictures_beside
 from fonoteca.serve.watching.fetches import fetch_of, note_fetch
 
@@ -29,8 +29,10 @@ SIDES_PX = (64, 128, 192, 256, 384, 512, 768, 1024)
 """What covers are made for: the next one up from what is asked for, so that one serves many. Beyond, they are as they are kept."""
 
 KEPT_BYTES = 32 << 20
-AT_ONCE, WAIT_S = 2, 10.0
-"""Covers that are made at once, of up to 160 MB each while they are. Who waits longer gets the cover as it is kept."""
+AT_ONCE, WAITING, WAIT_S = 2, 6, 10.0
+"""Covers that are made at once, of up to 160 MB each while they are, and so many that wait for their turn, each in a thread of the
+site's. More, and who waits longer, get the cover as it is kept.
+"""
 
 
 class Shelf:
@@ -40,6 +42,7 @@ class Shelf:
         self._made: OrderedDict[str, Shrunk | None] = OrderedDict()
         self._bytes = 0
         self._turn = threading.Lock()
+        self._places = threading.Semaphore(AT_ONCE + WAITING)
         self._makers = threading.Semaphore(AT_ONCE)
 
     def cover(self, call: Call, held: HeldFile, side_px: int) -> Shrunk | None:
@@ -49,13 +52,18 @@ class Shelf:
             if tag in self._made:
                 self._made.move_to_end(tag)
                 return self._made[tag]
-        if not self._makers.acquire(timeout=WAIT_S):
+        if not self._places.acquire(blocking=False):
             return None
         try:
-            with proving(call.rooms, held.row).open(held.row.path) as source:
-                made = shrunk(source.read(), held.row.media_type, side_px)
+            if not self._makers.acquire(timeout=WAIT_S):
+                return None
+            try:
+                with proving(call.rooms, held.row).open(held.row.path) as source:
+                    made = shrunk(source.read(), held.row.media_type, side_px)
+            finally:
+                self._makers.release()
         finally:
-            self._makers.release()
+            self._places.release()
         self._keep(tag, made)
         return made
 

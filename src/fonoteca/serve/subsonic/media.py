@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fonoteca.audio import ENCODERS, Format, Rendition
 from fonoteca.register import SongRow, name_key
-from fonoteca.serve.delivery import Parcel, deliver, disposition
+from fonoteca.serve.delivery import FILE_POLICY, Parcel, deliver, disposition, sent_type
 from fonoteca.serve.held import HeldFile, held_file, proving
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.calls import Call, Handler, Transcoded
@@ -24,10 +24,6 @@ OFFSET_S_MAX = 86_399
 SONGS_LOOKED_AT = 500
 """Of an artist, for one by its title."""
 
-FILE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
-"""For what strangers made, as the site's own files have it."""
-
-_SENT_TYPE = re.compile(r"audio/[a-z0-9.+-]{1,60}|image/(?:png|jpeg|webp|gif)")
 _LYRICS = ("lyrics", "unsyncedlyrics", "uslt", "syncedlyrics", "©lyr")
 _TIMED = re.compile(r"\[(\d{1,3}):(\d{1,2})(?:[.:](\d{1,3}))?\]")
 _ABOUT = re.compile(r"\[[a-z]+:.*\]", re.IGNORECASE)
@@ -125,7 +121,7 @@ def sent(call: Call, held: HeldFile, *, attached: bool) -> Response:
     """Return a file as it is kept: whole or in part, and under conditions."""
     row = held.row
     name = row.logical_path.rsplit("/", 1)[-1]
-    media_type = row.media_type if _SENT_TYPE.fullmatch(row.media_type) else "application/octet-stream"
+    media_type = sent_type(row.media_type)
     parcel = Parcel(row.path, row.stored.hashes.sha256, row.file_bytes, held.owner.head_at, media_type, name)
     note_fetch(call.request, fetch_of(row))
     response = deliver(call.request, proving(call.rooms, row), parcel)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from fonoteca.model.audio import Loudness
@@ -15,7 +14,6 @@ REPLAY_GAIN_LUFS = -18.0
 """The loudness that ReplayGain 2.0 brings music to."""
 
 _SUFFIX = re.compile(r"[a-z0-9]{1,8}")
-_BPM = re.compile(r"[0-9]{1,3}")
 
 
 def instant(at: datetime) -> str:
@@ -130,11 +128,6 @@ def artist_noun(artist: ArtistRow) -> Noun:
 def artist_entry(artist: ArtistRow) -> Noun:
     """Return an artist as an `Artist`, for players that browse by folders."""
     return {"id": artist_id(artist.artist_key), "name": artist.name}
-
-
-def disc_numbers(songs: Iterable[Noun]) -> list[int]:
-    """Return the discs that songs are on, in order."""
-    return sorted({int(song["discNumber"]) for song in songs})
 
 
 def suffix_of(song: SongRow) -> str:
