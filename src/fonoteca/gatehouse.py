@@ -33,12 +33,17 @@ def open_people(folder: Path, settings: Settings, clock: Clock, calls: DurableCa
     return People.open(address, clock, secrets.token_bytes, Seal(_seal_key(KeyFolder(folder / "keys", calls))), settings.notices)
 
 
+def has_people(folder: Path) -> bool:
+    """Return whether anybody ever had an account in an archive."""
+    return SEAL_FILE in KeyFolder(folder / "keys").names()
+
+
 def heard_here(folder: Path, settings: Settings, people: Callable[[], People]) -> list[Heard]:
     """Return what enough different accounts heard, after forgetting who heard what is older than its days. people: opens them.
 
     Nothing, and nothing is opened, where nobody ever had an account.
     """
-    if SEAL_FILE not in KeyFolder(folder / "keys").names():
+    if not has_people(folder):
         return []
     listening, kept = people().personal.listening, settings.people
     listening.expire(kept.scrobbles_kept_days)
@@ -101,7 +106,7 @@ def tend_notices(archive: Keeping) -> None:
 
     Nothing is opened where nobody ever had an account or sent a notice.
     """
-    if SEAL_FILE not in KeyFolder(archive.folder / "keys").names():
+    if not has_people(archive.folder):
         return
     notices = archive.people.notices
     if notices.claimed():

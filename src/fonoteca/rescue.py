@@ -16,7 +16,7 @@ from fonoteca.flows.doctor import Disk, DoctorRooms
 from fonoteca.formats.backuptar import PARTS
 from fonoteca.formats.claim import CLAIM_FILE
 from fonoteca.formats.settings import FILE_NAME, parse_settings
-from fonoteca.gatehouse import PEOPLE_FILE
+from fonoteca.gatehouse import PEOPLE_FILE, has_people
 from fonoteca.model.errors import UsageError
 from fonoteca.ports import Progress
 from fonoteca.wiring import LOCK_FILE, Archive, making, output_file
@@ -100,6 +100,7 @@ def doctor_rooms(archive: Archive) -> DoctorRooms:
         register=lambda: archive.register,
         editions=archive.editions,
         current=current,
+        people=lambda: archive.people if has_people(archive.folder) else None,
     )
 
 

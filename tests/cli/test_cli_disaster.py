@@ -14,7 +14,9 @@ from cli_world import OPEN, Fonoteca, item
 
 from fonoteca.flows.backup import Unpacked
 from fonoteca.formats.backuptar import ABOUT, SUMS, read_backup
+from fonoteca.gatehouse import open_people
 from fonoteca.model.corridor import Event
+from fonoteca.model.desk import Order
 from fonoteca.model.errors import FormatError
 from fonoteca.people import People, Role
 from fonoteca.people.notices import NoticeKind, Words
@@ -241,6 +243,29 @@ def test_doctor_names_what_is_wrong(jukebox: Path, fonoteca: Fonoteca) -> None:
     assert findings(fonoteca, jukebox)["disk"] == "advice"
     (jukebox / "store" / "0=ocfl_1.1").unlink()
     assert findings(fonoteca, jukebox)["store"] == "damaged"
+
+
+class LongAgo:
+    """A clock that stands still, long before the machine's."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_doctor_tells_what_waits_for_an_answer_and_what_was_not_carried_out(jukebox: Path, fonoteca: Fonoteca) -> None:
+    assert findings(fonoteca, jukebox)["notices"] == findings(fonoteca, jukebox)["desk"] == "sound"
+    assert not (jukebox / "people.sqlite").exists(), "looking made something"
+    with open_archive(jukebox) as archive, open_people(jukebox, archive.settings, LongAgo()) as people:
+        people.notices.add(Words(NoticeKind.RIGHTS, "urn:x", "It is mine.", "Ada", "ada@example.org"), "127.0.0.1")
+        entry = people.docket.put(Order("rule", "urn:x"), None, 0)
+        waits = {row["question"]: row for row in fonoteca("doctor", "--archive", jukebox, "--json").answer["findings"]}
+        assert "overdue: 1" in waits["notices"]["said"]
+        assert "carried out: 1, the oldest since 2026-01-01" in waits["desk"]["said"]
+        people.docket.failed(entry.number, "the disk is full")
+    told = {row["question"]: row for row in fonoteca("doctor", "--archive", jukebox, "--json").answer["findings"]}
+    assert told["desk"]["said"] == "rule urn:x failed: the disk is full"
+    assert f"desk retry {entry.number}" in told["desk"]["remedy"]
+    assert told["notices"]["health"] == told["desk"]["health"] == "advice"
 
 
 def test_doctor_changes_nothing(jukebox: Path, fonoteca: Fonoteca) -> None:

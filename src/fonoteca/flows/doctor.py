@@ -12,9 +12,11 @@ from fonoteca.editions.trust import Role, Survey
 from fonoteca.flows.backup import BACKED_UP, BACKUP_SUBJECT
 from fonoteca.flows.withdraw import REVIEW_NOTICE
 from fonoteca.formats.quantities import show_bytes
+from fonoteca.model.desk import EntryState
 from fonoteca.model.errors import FonotecaError, SourceError, TrustError
 from fonoteca.model.settings import Settings
 from fonoteca.model.withdrawal import Answer, Authority
+from fonoteca.people import People
 from fonoteca.ports import Clock
 from fonoteca.register import Register
 from fonoteca.store import Store
@@ -24,6 +26,8 @@ BACKUP_AGE_MAX = timedelta(days=30)
 CLOCK_SKEW_MAX = timedelta(minutes=5)
 SIGN_ELSEWHERE_BEFORE = timedelta(days=60)
 """Who must fetch keys from a safe is told in time."""
+DESK_WAIT_MAX = timedelta(hours=1)
+"""A decision waits for as long as another process writes; `serve` carries it out within seconds after that."""
 _SHOWN_MAX = 20
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -66,6 +70,7 @@ class DoctorRooms:
     """What a doctor looks at; each room is opened when it is first asked for, so that one that will not open is a finding.
 
     current: the names of the catalogue's snapshot in force and of the one that was indexed for search, None for none.
+    people: gives None, and makes nothing, where nobody ever had an account.
     """
 
     settings: Settings
@@ -76,6 +81,7 @@ class DoctorRooms:
     register: Callable[[], Register]
     editions: Editions
     current: Callable[[], tuple[str | None, str | None]]
+    people: Callable[[], People | None]
 
 
 def examine(rooms: DoctorRooms) -> Iterator[Finding]:
@@ -225,6 +231,35 @@ def _withdrawals(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
         yield Finding(question, Health.SOUND, f"{masked} objects are masked" if masked else "nothing is withdrawn")
 
 
+def _notices(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
+    """Whether holders of rights wait for an answer, and for longer than they were promised."""
+    people = rooms.people()
+    standing = people.notices.standing() if people is not None else None
+    if standing is None or standing.oldest is None:
+        yield Finding(question, Health.SOUND, "none waits")
+        return
+    said = f"waiting: {standing.waiting}, the oldest since {standing.oldest:%Y-%m-%d}; overdue: {standing.overdue}"
+    remedy = "Decide about them: at the desk of the site, or `fonoteca notice list`." if standing.overdue else ""
+    yield Finding(question, Health.ADVICE if remedy else Health.SOUND, said, remedy)
+
+
+def _desk(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
+    """Whether what curators decided was carried out."""
+    people = rooms.people()
+    failed = people.docket.in_state(EntryState.FAILED, _SHOWN_MAX) if people is not None else []
+    for entry in failed:
+        said = f"{entry.order.action} {entry.order.subject} failed: {entry.outcome}"
+        remedy = f"Mend that, then `fonoteca desk retry {entry.number}`; or `fonoteca desk drop {entry.number}`."
+        yield Finding(question, Health.ADVICE, said, remedy)
+    waiting = people.docket.count(EntryState.WAITING) if people is not None else 0
+    oldest = people.docket.waiting(1)[:1] if people is not None and waiting else []
+    if oldest and rooms.clock.now() - oldest[0].put_at > DESK_WAIT_MAX:
+        said = f"decisions that wait to be carried out: {waiting}, the oldest since {oldest[0].put_at:%Y-%m-%d %H:%M}"
+        yield Finding(question, Health.ADVICE, said, "Run `fonoteca desk work`, once nothing else writes in this archive.")
+    elif not failed:
+        yield Finding(question, Health.SOUND, f"decisions that wait to be carried out: {waiting}" if waiting else "nothing waits")
+
+
 def _search(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     snapshot, indexed = rooms.current()
     if snapshot != indexed:
@@ -255,6 +290,8 @@ _QUESTIONS: tuple[tuple[str, Callable[[DoctorRooms, str], Iterator[Finding]]], .
     ("editions", _editions),
     ("signatures", _signatures),
     ("withdrawals", _withdrawals),
+    ("notices", _notices),
+    ("desk", _desk),
     ("search", _search),
     ("backup", _backup),
 )
