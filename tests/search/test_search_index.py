@@ -148,6 +148,24 @@ def test_pages_together_are_the_whole_answer_whatever_their_size(index: SearchIn
         assert together == list(whole.hits)
 
 
+@pytest.mark.parametrize("words", ["maker 1", "record maker 1", "maker ka", "mak record 2", "maker r", "record 3 s", "mxker reco"])
+def test_a_begun_word_finds_the_same_whether_the_index_or_the_cards_tell(
+    index: SearchIndex, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    def pages() -> list[tuple[Hit, ...]]:
+        found, after = [], ""
+        while True:
+            page = index.page(words, 7, after)
+            found.append(page.hits)
+            if not (after := page.after):
+                return found
+
+    asked = pages()
+    assert len(asked) > 1
+    monkeypatch.setattr("fonoteca.search.reading._BEGUN_WORDS_MAX", -1)  # so that too many begin so, whatever it is
+    assert pages() == asked
+
+
 def test_a_cursor_is_of_its_query_and_of_nothing_else(index: SearchIndex) -> None:
     after = index.page("record", 5).after
     for words, cursor in (("maker", after), ("record", after[:-3]), ("record", "x"), ("record", "é" * 300), ("record", "W10")):

@@ -9,6 +9,7 @@ lowest bytes of all rows come first, then the next, which packs them to a fourth
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -107,6 +108,16 @@ def _planes(numbers: np.ndarray) -> bytes:
     return np.ascontiguousarray(numbers.view("u1").reshape(len(numbers), -1).T).tobytes()
 
 
+class _Unpacker(threading.local):
+    """A decompressor for each thread: they are not to be shared, and to make one takes as long as to unpack a block."""
+
+    def __init__(self) -> None:
+        self.unpack = zstandard.ZstdDecompressor().decompress
+
+
+_UNPACKER = _Unpacker()
+
+
 class Cards:
     """The cards of one shard, open. Safe for threads."""
 
@@ -165,7 +176,7 @@ class Cards:
         try:
             if zstandard.frame_content_size(packed) > BLOCK_BYTES_MAX:
                 raise self._damaged("has a block longer than any")
-            return zstandard.ZstdDecompressor().decompress(packed, max_output_size=BLOCK_BYTES_MAX)
+            return _UNPACKER.unpack(packed, max_output_size=BLOCK_BYTES_MAX)
         except zstandard.ZstdError as error:
             raise self._damaged(str(error)) from error
 

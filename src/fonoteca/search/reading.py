@@ -39,7 +39,7 @@ _PREFIX_CHARS_MIN = 2
 
 _NEAR_PREFIX_CHARS_MIN, _FAR_PREFIX_CHARS_MIN = 3, 4
 """Fewer letters begin too many words to be looked for beside whole words, in the first tiers and in the others: what has those
-words is taken, the most heard first, and its cards tell.
+words is taken, the most heard first, and its cards tell, or the index where few words begin so.
 """
 
 _BEGUN_CHARS_MIN, _BEGUN_WORDS_MAX = 4, 300
@@ -180,17 +180,16 @@ class IndexReader:
         offset = start.offset if start else 0
         hits: list[Hit] = []
         looked_at = 0
-        begun_chars = next((len(phrase.words[-1]) for phrase in each.wanted.phrases if phrase.prefix), QUERY_CHARS_MAX)
-        ask = _Ask(each.wanted, filters, begun_chars, _needed(each.wanted))
+        ask = _Ask(each.wanted, filters)
         while True:
             found: list[Hit] = []
             further = []
             for kind, table, place in zip(_KINDS, TABLES, windows, strict=True):
                 tiers = self._tiers[table.name][: HEARD_TIERS if each.heard else None]
                 wanted = filters.kind in (None, kind)
-                cards, after = _window(tiers if wanted else [], ask, WINDOWS[kind], place)
+                cards, count, after = _window(tiers if wanted else [], ask, WINDOWS[kind], place)
                 further.append(after)
-                looked_at += len(cards)
+                looked_at += count
                 found += [_hit(card, kind, worth) for card in cards if (worth := score(card, kind, each.wanted)) > 0]
             found.sort(key=_order)
             room = limit - len(hits)
@@ -204,31 +203,95 @@ class IndexReader:
                 return hits, _Place(windows, 0)
 
 
-@dataclass(frozen=True, slots=True)
+class _Matches:
+    """The documents of a tier that a query finds, the most heard first: a few at first, then many at once.
+
+    narrower: finds all of them that can answer, None where only cards tell. first: how many were passed over before.
+    """
+
+    def __init__(self, tier: OpenTier, query: tantivy.Query, narrower: tantivy.Query | None, first: int) -> None:
+        self._tier, self._query, self._narrower, self._first = tier, query, narrower, first
+        self._documents: list[int] = []
+        self._answers: frozenset[int] | None = None
+        self._ended = False
+
+    def part(self, after: int, size: int) -> tuple[list[int], int]:
+        """Return what can answer of the next documents, so many at most, and how many these are."""
+        start = after - self._first
+        if start + size > len(self._documents) and not self._ended:
+            self._read_on(CANDIDATES_MAX if self._documents else size)
+        documents = self._documents[start : start + size]
+        if self._answers is None:
+            return documents, len(documents)
+        return [each for each in documents if each in self._answers], len(documents)
+
+    def _read_on(self, count: int) -> None:
+        found = self._tier.documents(self._query, count, self._first + len(self._documents))
+        self._documents += found
+        self._ended = len(found) < count
+        if self._narrower is not None:
+            # Of the first so many there are no more than so many that answer.
+            self._answers = frozenset(self._tier.documents(self._narrower, max(1, self._first + len(self._documents))))
+
+
 class _Ask:
-    """What tiers are asked. needed: words of all answers, and the fields that may have each. begun_chars: of the begun word."""
+    """What tiers are asked, and what they found so far."""
 
-    wanted: Wanted
-    filters: Filters
-    begun_chars: int
-    needed: Sequence[tuple[str, tuple[str, ...]]]
+    def __init__(self, wanted: Wanted, filters: Filters) -> None:
+        self._wanted, self._filters = wanted, filters
+        self._begun = next((phrase for phrase in wanted.phrases if phrase.prefix), None)
+        self._begun_chars = len(self._begun.words[-1]) if self._begun else QUERY_CHARS_MAX
+        self._needed = _needed(wanted)
+        self._found: dict[tuple[OpenTier, bool], _Matches] = {}
 
+    def part(self, tier: OpenTier, tail: bool, after: int, size: int) -> tuple[list[int], int]:
+        """Return what can answer of the next documents of a tier, so many at most, and how many these are.
 
-def _window(tiers: Sequence[OpenTier], ask: _Ask, size: int, place: tuple[int, int]) -> tuple[list[Card], tuple[int, int] | None]:
-    """Return the cards of the next candidates of a kind from a place on, so many at most, and the place after, None at the end."""
-    cards: list[Card] = []
-    number, passed = place
-    while number < len(tiers) and len(cards) < size:
-        tier = tiers[number]
-        room, reach = size - len(cards), tier.reach(ask.needed)
+        tail: it has few of the answers and most of the words.
+        """
+        reach = tier.reach(self._needed)
+        if not reach:
+            return [], 0
+        dear = self._begun_chars < (_FAR_PREFIX_CHARS_MIN if tail else _NEAR_PREFIX_CHARS_MIN)
         # Where all that have a whole word fit, whether they have the begun one too is seen in their cards.
-        dear = ask.begun_chars < (_NEAR_PREFIX_CHARS_MIN if number < HEARD_TIERS else _FAR_PREFIX_CHARS_MIN)
-        loose = len(ask.wanted.phrases) > 1 and (dear or reach <= room)
-        begun = None if loose else _Begun(tier, number >= HEARD_TIERS)
-        documents = tier.documents(_query(ask.wanted, ask.filters, begun), room, passed) if reach else []
-        cards += tier.cards(documents)
-        number, passed = (number, passed + len(documents)) if len(documents) == room else (number + 1, 0)
-    return cards, (number, passed) if number < len(tiers) else None
+        loose = len(self._wanted.phrases) > 1 and (dear or reach <= size)
+        found = self._found.get((tier, loose))
+        if found is None:
+            query = _query(self._wanted, self._filters, None if loose else _Begun(tier, tail))
+            narrower = self._narrower(tier, query) if loose and reach > size else None
+            found = self._found[tier, loose] = _Matches(tier, query, narrower, after)
+        return found.part(after, size)
+
+    def _narrower(self, tier: OpenTier, query: tantivy.Query) -> tantivy.Query | None:
+        """Return a query for all of another's documents that have the begun word, None for too many words that begin so."""
+        begun, wanted = self._begun, self._wanted
+        if begun is None or begun in wanted.optional or wanted.missing:
+            return None
+        choices = []
+        for field in begun.fields:
+            there = tier.begun(field, begun.words[-1], _BEGUN_WORDS_MAX)
+            if there is None:
+                return None
+            choices += [_term(field, each) for each in (*there, *wanted.near.get(begun.words[-1], ()))]
+        return _all_of([query, _any_of(choices)])
+
+
+def _window(
+    tiers: Sequence[OpenTier], ask: _Ask, size: int, place: tuple[int, int]
+) -> tuple[list[Card], int, tuple[int, int] | None]:
+    """Return the cards of what can answer of the next candidates of a kind from a place on, so many at most; how many these are;
+    and the place after, None at the end.
+    """
+    cards: list[Card] = []
+    count = 0
+    number, passed = place
+    while number < len(tiers) and count < size:
+        room = size - count
+        documents, looked_at = ask.part(tiers[number], number >= HEARD_TIERS, passed, room)
+        cards += tiers[number].cards(documents)
+        count += looked_at
+        number, passed = (number, passed + looked_at) if looked_at == room else (number + 1, 0)
+    return cards, count, (number, passed) if number < len(tiers) else None
 
 
 def _hit(card: Card, kind: HitKind, worth: float) -> Hit:
