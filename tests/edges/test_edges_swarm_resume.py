@@ -169,11 +169,14 @@ def test_bits_are_read_back_as_they_were_written() -> None:
     assert _bits("no base64!", 3) == [False] * 3
 
 
-def test_a_full_disk_is_told_and_not_taken_for_progress(
-    half: Path, tmp_path: Path, torrent: tuple[bytes, Path], mirror: LibtorrentSwarm
+def test_a_full_disk_is_told_and_once_there_is_room_the_same_process_goes_on(
+    half: Path, tmp_path: Path, torrent: tuple[bytes, Path], mirror: LibtorrentSwarm, seeder: LibtorrentSwarm
 ) -> None:
     copy = _again(half, tmp_path)
     (copy / RESUME_FILE).unlink()
     (copy / RESUME_FILE).mkdir()
     with pytest.raises(StoreError):
         mirror.fetch(torrent[0], copy, [], lambda _: None)
+    (copy / RESUME_FILE).rmdir()
+    mirror.fetch(torrent[0], copy, [seeder.address], lambda _: None)
+    assert files_below(copy) == files_below(torrent[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -38,9 +39,15 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def held(made: Path, tmp_path: Path) -> Path:
     """Return an archive with four held items and a curator: one of hostile evidence, three of one label."""
+    return shutil.copytree(made, tmp_path / "desk") / "archive"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of that archive and its music, made once."""
     import fonoteca.cli.commands  # noqa: F401  (every command joins)
 
     folder = tmp_path_factory.mktemp("desk")
@@ -56,7 +63,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
         archive.people.add("Eve", PASSWORD, Role.CURATOR)
         archive.people.add("Mallory", PASSWORD)
         assert archive.register.review.count(Sift()) == 4
-    return folder / "archive"
+    return folder
 
 
 def follow(page: Page, link: str) -> None:

@@ -276,11 +276,13 @@ class LibtorrentSwarm:
                 yield fetching
             finally:
                 # Also when interrupted: what has arrived is written first, so that the next run finds it.
-                fetching.stop()
-                self._leave(fetching.handle)
-                if resting is not None:
-                    place = resting.place
-                    self.seed(torrent, place.root, place.verify, place.without)
+                try:
+                    fetching.stop()
+                finally:
+                    self._leave(fetching.handle)
+                    if resting is not None:
+                        place = resting.place
+                        self.seed(torrent, place.root, place.verify, place.without)
 
     def _leave(self, handle: lt.torrent_handle) -> None:
         """Remove a torrent and wait until libtorrent says that it is gone."""
