@@ -36,6 +36,12 @@ STARTED_WITHIN_S = 120
 FILES_OPEN_MOST = 65_536
 """Each listener is a connection and an open file; of 1,024, which many systems let a process have, 500 would use all."""
 
+OBJECTS_BETWEEN = 50_000
+"""Python searches for cycles of dead objects after 700 new ones. A long list is many that live until it is told: a seventh of its
+time, and nothing found."""
+
+_OBJECTS_BETWEEN_FIRST, *_SEARCHES = gc.get_threshold()
+
 METERS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of a server share what they count, as prometheus-client wants to be told."""
 
@@ -95,6 +101,7 @@ def serve(archive: Archive, listener: socket.socket, manner: Manner = Manner()) 
             # uvicorn has ended in order by the time it raises the signal again
             uvicorn.Server(uvicorn.Config(site, **_said_to_uvicorn(manner))).run(sockets=[listener])
     finally:
+        gc.set_threshold(_OBJECTS_BETWEEN_FIRST, *_SEARCHES)
         gc.unfreeze()  # what is never looked through is never let go of, and some libraries say so on stderr
 
 
@@ -135,6 +142,7 @@ def site_of(archive: Archive, nudge: Callable[[], object]) -> ASGIApp:
     # What is loaded by now stays: looking through it again stopped every answer that makes many objects for 75 ms.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN, *_SEARCHES)
     return site
 
 

@@ -232,12 +232,11 @@ def _songs(
     connection: Connection, albums: Sequence[AlbumRow], wanted: Callable[[AlbumRow, str], bool] | None = None
 ) -> list[SongRow]:
     """Return the songs of albums, in their order."""
-    by_key: dict[int, list[SongRow]] = {album.object_key: [] for album in albums}
     owners = {album.object_key: album for album in albums}
-    for some in batched(list(by_key), KEYS_AT_ONCE):
-        for row in _song_rows(connection, some, owners, wanted):
-            by_key[row.object_key].append(_song(owners[row.object_key], row))
-    return [song for found in by_key.values() for song in sorted(found, key=lambda song: song.position)]
+    rows = [row for some in batched(list(owners), KEYS_AT_ONCE) for row in _song_rows(connection, some, owners, wanted)]
+    places = {key: place for place, key in enumerate(owners)}
+    rows.sort(key=lambda row: (places[row.object_key], row.position))
+    return [_song(owners[row.object_key], row) for row in rows]
 
 
 def _song_rows(
@@ -248,12 +247,12 @@ def _song_rows(
 ) -> Iterator[Row[Any]]:
     """Yield the rows of songs of albums. Where some alone are wanted, the others' names are all that is read of them."""
     if wanted is None:
-        yield from asked(connection, queries.songs(keys))
+        yield from asked(connection, queries.songs(keys)).all()
         return
-    named = asked(connection, queries.song_names(keys))
-    chosen = [row.id for row in named if wanted(owners[row.object_key], row.logical_path)]
+    named = map(tuple, asked(connection, queries.song_names(keys)).all())
+    chosen = [file_key for object_key, file_key, path in named if wanted(owners[object_key], path)]
     for some in batched(chosen, KEYS_AT_ONCE):
-        yield from asked(connection, queries.songs_at(some))
+        yield from asked(connection, queries.songs_at(some)).all()
 
 
 def _album(row: Row[Any]) -> AlbumRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -11,13 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fonoteca.audio import Rendition
-from fonoteca.people.personal import Song
 from fonoteca.register import AlbumRow, SongRow
 from fonoteca.serve.held import HeldFile
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.asking import Parameters
-from fonoteca.serve.subsonic.ids import Ref, needed_ref, path_digest
+from fonoteca.serve.subsonic.ids import Ref, needed_ref
 from fonoteca.serve.subsonic.library import Library
 from fonoteca.serve.subsonic.listeners import Listener
 from fonoteca.serve.subsonic.looking import Lookups
@@ -60,12 +59,6 @@ class Call:
             raise CallError(Code.FORBIDDEN, "This needs an account.")
         return self.listener.number
 
-    def songs_named(self, songs: Iterable[Song]) -> list[SongRow]:
-        """Return songs that are kept by name, those that are here, in their order, each as often as it is named."""
-        refs = [Ref("tr", song.album, song.path) for song in songs]
-        rows = self.library.songs_at(refs)
-        return [rows[ref] for ref in refs if ref in rows]
-
     def count(self, name: str, default: int) -> int:
         """Return how many are asked for."""
         return self.given.number(name, default, 0, COUNT_MAX)
@@ -87,8 +80,3 @@ def found(noun: _T | None, what: str) -> _T:
     if noun is None:
         raise CallError(Code.NOT_FOUND, f"There is no such {what} in this archive.")
     return noun
-
-
-def song_key(song: SongRow) -> Song:
-    """Return a song's name, as it is kept."""
-    return Song(song.album.album_key, path_digest(song.logical_path))

@@ -9,6 +9,7 @@ from random import Random
 
 from fonoteca.model.ids import ObjectId
 from fonoteca.model.withdrawal import Purpose, Tombstone
+from fonoteca.people.personal import Song
 from fonoteca.register import (
     AlbumRow,
     ArtistRow,
@@ -81,9 +82,9 @@ class Library:
         return [song for song in songs if not self._means(song.album.object_id, song.sha256)]
 
     def _means(self, object_id: ObjectId, sha256: str = "") -> bool:
-        tombstone = self._masked.get(object_id)
         if object_id in self._closed:
             return True
+        tombstone = self._masked.get(object_id)
         return tombstone is not None and (tombstone.whole or (bool(sha256) and tombstone.means(sha256)))
 
     # One ------------------------------------------------------------------------------------------------------------
@@ -99,20 +100,23 @@ class Library:
 
     def song(self, ref: Ref) -> SongRow | None:
         """Return a song, None where it is not here, or not shared."""
-        return self.songs_at([ref]).get(ref)
+        named = Song(ref.key, ref.path)
+        return self.songs_at([named]).get(named)
 
     def owner(self, album: AlbumRow) -> ObjectRow | None:
         """Return the object that an album is."""
         return self._rooms.register.object(album.object_id)
 
-    def songs_at(self, refs: Iterable[Ref]) -> dict[Ref, SongRow]:
-        """Return songs by what their ids name, as far as they are here."""
-        wanted = set(refs)
-        albums = self.shown(self.shelf.albums_at({ref.key for ref in wanted}))
-        chosen = self.shelf.songs(albums, lambda album, path: Ref("tr", album.album_key, path_digest(path)) in wanted)
-        found: dict[Ref, SongRow] = {}
-        for song in self.heard(chosen):
-            found.setdefault(ref_of_song(song), song)
+    def songs_at(self, songs: Iterable[Song]) -> dict[Song, SongRow]:
+        """Return songs by their names, as they are kept, as far as they are here."""
+        wanted: dict[int, set[str]] = {}
+        for song in songs:
+            wanted.setdefault(song.album, set()).add(song.path)
+        albums = self.shown(self.shelf.albums_at(wanted))
+        chosen = self.shelf.songs(albums, lambda album, path: path_digest(path) in wanted[album.album_key])
+        found: dict[Song, SongRow] = {}
+        for row in self.heard(chosen):
+            found.setdefault(song_key(row), row)
         return found
 
     def albums_at(self, keys: Sequence[int]) -> list[AlbumRow]:
@@ -218,9 +222,9 @@ class Library:
         return taken
 
 
-def ref_of_song(song: SongRow) -> Ref:
-    """Return what a song's id names."""
-    return Ref("tr", song.album.album_key, path_digest(song.logical_path))
+def song_key(song: SongRow) -> Song:
+    """Return a song's name, as it is kept."""
+    return Song(song.album.album_key, path_digest(song.logical_path))
 
 
 def _place(song: SongRow) -> tuple[int, int, int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from fonoteca.people.personal import Scrobble
+from fonoteca.people.personal import Scrobble, Song
 from fonoteca.register import SongRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, found, song_key
-from fonoteca.serve.subsonic.ids import Ref, ref_of
+from fonoteca.serve.subsonic.calls import Call, Handler, found
+from fonoteca.serve.subsonic.ids import ref_of
+from fonoteca.serve.subsonic.library import song_key
 
 SOURCE = "opensubsonic"
 """Through what it was heard, as counts say."""
@@ -29,29 +30,30 @@ def scrobble(call: Call) -> Noun:
     refs = [ref_of(text) for text in call.given.all("id")]
     if len(refs) > SCROBBLES_AT_ONCE:
         raise CallError(Code.GENERIC, f"More than {SCROBBLES_AT_ONCE:,} songs at once.")
-    rows = call.library.songs_at(ref for ref in refs if ref is not None and ref.kind == "tr")
+    named = [Song(ref.key, ref.path) if ref is not None and ref.kind == "tr" else None for ref in refs]
+    rows = call.library.songs_at(song for song in named if song is not None)
     found(rows or None, "song")
     listening = call.rooms.people.personal.listening
     if not call.given.flag("submission", default=True):
-        playing = next(rows[ref] for ref in reversed(refs) if ref in rows)
+        playing = next(rows[song] for song in reversed(named) if song in rows)
         lasts_s = min(playing.duration_ms // 1000 + PLAYING_PAUSE_S if playing.duration_ms else PLAYING_UNKNOWN_S, PLAYING_MOST_S)
         call.rooms.people.personal.places.set_playing(number, song_key(playing), call.given.text("c"), lasts_s)
         return {}
     account = call.own.account
     assert account is not None, "who owns something has an account"
-    listening.add(account, _heard(call, refs, rows), SOURCE)
+    listening.add(account, _heard(call, named, rows), SOURCE)
     return {}
 
 
-def _heard(call: Call, refs: list[Ref | None], rows: Mapping[Ref, SongRow]) -> list[Scrobble]:
+def _heard(call: Call, named: list[Song | None], rows: Mapping[Song, SongRow]) -> list[Scrobble]:
     """Return what was heard and is here, each at its time: now where none is said."""
     recordings = dict(zip(rows, call.library.shelf.recordings_of(list(rows.values())), strict=True))
     times = call.given.numbers("time")
     heard = []
-    for place, ref in enumerate(refs):
-        if ref is not None and recordings.get(ref):
+    for place, song in enumerate(named):
+        if song is not None and recordings.get(song):
             at = _instant(times[place]) if place < len(times) else call.now
-            heard.append(Scrobble(song_key(rows[ref]), recordings[ref], at))
+            heard.append(Scrobble(song, recordings[song], at))
     return heard
 
 
@@ -63,7 +65,7 @@ def now_playing(call: Call) -> Noun:
     """Return what the players of who asks play now. What others hear is told to nobody."""
     number = call.listener.number
     kept = call.rooms.people.personal.places.playing(number) if number is not None else []
-    rows = {song_key(row): row for row in call.songs_named([each.song for each in kept])}
+    rows = call.library.songs_at(each.song for each in kept)
     shown = [each for each in kept if each.song in rows]
     nouns = []
     for place, (each, noun) in enumerate(zip(shown, call.own.songs([rows[each.song] for each in shown]), strict=True), 1):

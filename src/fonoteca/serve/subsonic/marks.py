@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from fonoteca.people.personal import Kind, Part, Thing
+from fonoteca.people.personal import Kind, Part, Song, Thing
 from fonoteca.register import AlbumRow, ArtistRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.calls import Call, Handler
@@ -62,7 +62,7 @@ def _check_here(call: Call, refs: Iterable[Ref]) -> None:
     library, wanted = call.library, set(refs)
     albums = {ref.key for ref in wanted if ref.kind == "al"}
     artists = {ref.key for ref in wanted if ref.kind == "ar"}
-    songs = {ref for ref in wanted if ref.kind == "tr"}
+    songs = {Song(ref.key, ref.path) for ref in wanted if ref.kind == "tr"}
     here = (
         len(library.albums_at(sorted(albums))) == len(albums)
         and len(library.artists_at(sorted(artists))) == len(artists)
@@ -82,11 +82,12 @@ def starred(name: str, artist: Callable[[ArtistRow], Noun], album: Callable[[Alb
         kept, library, part = call.rooms.people.personal.marks, call.library, Part(STARRED_SHOWN_MOST)
         artists = library.artists_at(kept.starred(account, Kind.ARTIST, part))
         albums = library.albums_at(kept.starred(account, Kind.ALBUM, part))
-        songs = call.songs_named(kept.starred_songs(account, STARRED_SHOWN_MOST))
+        named = kept.starred_songs(account, STARRED_SHOWN_MOST)
+        rows = library.songs_at(named)
         listed = {
             "artist": call.own.artists(artists, artist),
             "album": call.own.albums(albums, album),
-            "song": call.own.songs(songs),
+            "song": call.own.songs([rows[song] for song in named if song in rows]),
         }
         return {name: {kind: nouns for kind, nouns in listed.items() if nouns}}
 

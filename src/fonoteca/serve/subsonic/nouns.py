@@ -29,13 +29,13 @@ def seconds(duration_ms: int) -> int:
 def song_noun(song: SongRow) -> Noun:
     """Return a song as a `Child`."""
     album, tags, probe = song.album, song.tags, song.probe
-    owner, artist = artist_id(album.artist_key), song.artist or album.artist
+    folder, owner, artist = album_id(album.album_key), artist_id(album.artist_key), song.artist or album.artist
     artist_noun = {"id": artist_id(name_key(artist)), "name": artist}
     suffix = suffix_of(song)
     genres = genres_of(tags)
     noun: Noun = {
         "id": song_id(album.album_key, song.logical_path),
-        "parent": album_id(album.album_key),
+        "parent": folder,
         "isDir": False,
         "title": song.title,
         "album": album.title,
@@ -43,7 +43,7 @@ def song_noun(song: SongRow) -> Noun:
         "track": tags.track_number if tags and tags.track_number and tags.track_number > 0 else song.position + 1,
         "year": song.year or album.year,
         "genre": genres[0] if genres else None,
-        "coverArt": album_id(album.album_key),
+        "coverArt": folder,
         "size": song.file_bytes,
         "contentType": song.media_type,
         "suffix": suffix,
@@ -55,14 +55,14 @@ def song_noun(song: SongRow) -> Noun:
         "isVideo": False,
         "discNumber": tags.disc_number if tags and tags.disc_number and tags.disc_number > 0 else 1,
         "created": instant(album.created_at),
-        "albumId": album_id(album.album_key),
+        "albumId": folder,
         "artistId": artist_noun["id"],
         "type": "music",
         "mediaType": "song",
         "sortName": sort_name(song.title),
         "musicBrainzId": tags.recording_mbid if tags and tags.recording_mbid else None,
-        "isrc": list(tags.isrcs) if tags else [],
-        "genres": [{"name": genre} for genre in genres],
+        "isrc": list(tags.isrcs) if tags and tags.isrcs else None,
+        "genres": [{"name": genre} for genre in genres] or None,
         "artists": [artist_noun],
         "displayArtist": artist,
         "albumArtists": [{"id": owner, "name": album.artist}],
@@ -87,7 +87,7 @@ def album_noun(album: AlbumRow) -> Noun:
             "created": instant(album.created_at),
             "year": album.year,
             "genre": album.genre or None,
-            "genres": [{"name": album.genre}] if album.genre else [],
+            "genres": [{"name": album.genre}] if album.genre else None,
             "artists": [{"id": owner, "name": album.artist}],
             "displayArtist": album.artist,
             "sortName": album.sort_title,
@@ -151,4 +151,4 @@ def _gain(loudness: Loudness) -> Noun | None:
 
 def _said(noun: Noun) -> Noun:
     """Return a noun without what is not known."""
-    return {name: value for name, value in noun.items() if value is not None and value != []}
+    return {name: value for name, value in noun.items() if value is not None}

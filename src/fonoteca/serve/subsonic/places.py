@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fonoteca.people.personal import Queue, Song
 from fonoteca.register import SongRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, song_key
+from fonoteca.serve.subsonic.calls import Call, Handler
 from fonoteca.serve.subsonic.ids import ref_of, song_id
+from fonoteca.serve.subsonic.library import song_key
 from fonoteca.serve.subsonic.nouns import instant
 
 POSITION_MS_MOST = 10**9
@@ -84,7 +85,7 @@ def _kept(call: Call) -> Queue | None:
 
 def _shown(call: Call, kept: Queue) -> _Shown:
     """Return a queue as it can be played. Where the current song is gone, the next begins."""
-    rows = {song_key(row): row for row in call.songs_named(kept.songs)}
+    rows = call.library.songs_at(kept.songs)
     songs = [rows[song] for song in kept.songs if song in rows]
     before = sum(song in rows for song in kept.songs[: kept.current])
     position_ms = kept.position_ms if kept.songs[kept.current] in rows else 0
@@ -119,7 +120,7 @@ def bookmarks(call: Call) -> Noun:
     """Return all bookmarks, last changed first."""
     number = call.listener.number
     kept = call.rooms.people.personal.places.bookmarks(number) if number is not None else []
-    rows = {song_key(row): row for row in call.songs_named([each.song for each in kept])}
+    rows = call.library.songs_at(each.song for each in kept)
     shown = [each for each in kept if each.song in rows]
     nouns = []
     for each, entry in zip(shown, call.own.songs([rows[each.song] for each in shown]), strict=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fonoteca.people.personal import Playlist, Revised, Song
 from fonoteca.register import SongRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
-from fonoteca.serve.subsonic.calls import Call, Handler, song_key
+from fonoteca.serve.subsonic.calls import Call, Handler
 from fonoteca.serve.subsonic.ids import album_id, needed_ref
 from fonoteca.serve.subsonic.nouns import instant, seconds
 
@@ -170,7 +170,7 @@ def _noun(call: Call, about: Playlist) -> Noun:
 
 
 def _rows(call: Call, songs: Sequence[Song]) -> Mapping[Song, SongRow]:
-    return {song_key(row): row for row in call.songs_named(songs)}
+    return call.library.songs_at(songs)
 
 
 def _all_here(call: Call, songs: Sequence[Song], known: Sequence[Song]) -> Mapping[Song, SongRow]:
