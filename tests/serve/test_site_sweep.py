@@ -244,7 +244,7 @@ def test_page_is_sound_in_light_and_dark_on_phone_and_desktop(swept: Swept, wind
 
 @pytest.mark.parametrize("address", ALL)
 def test_page_reads_without_scripts_and_says_what_it_may_load(swept: Swept, plain: Page, address: str) -> None:
-    answer = plain.goto(swept.url(address), wait_until="commit")
+    answer = plain.goto(swept.url(address), wait_until="domcontentloaded")
     assert answer
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy

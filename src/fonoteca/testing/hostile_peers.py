@@ -221,11 +221,17 @@ class ForeignHashes(Honest):
 
 
 class OneBadPiece(Honest):
-    """Is honest, but for one piece."""
+    """Is honest, but for one piece: the third that it is asked for, whichever that is."""
+
+    def __init__(self, torrent: bytes, contents: Mapping[str, bytes]) -> None:
+        super().__init__(torrent, contents)
+        self._pieces: list[int] = []
 
     def block(self, piece: int, begin: int, length: int) -> bytes:
-        """Return rubbish for the second piece."""
-        return b"\xa5" * length if piece == 1 else super().block(piece, begin, length)
+        """Return rubbish for the third piece."""
+        if piece not in self._pieces:
+            self._pieces.append(piece)
+        return b"\xa5" * length if self._pieces.index(piece) == 2 else super().block(piece, begin, length)
 
 
 class Staller(Honest):
