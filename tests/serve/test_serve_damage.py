@@ -77,14 +77,12 @@ def way_to(row: FileRow, way: str, client: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", DamageKind)
+@pytest.mark.parametrize("kind", (DamageKind.DIGEST, DamageKind.LENGTH, DamageKind.MISSING))
 def test_a_damaged_file_is_refused_with_its_reason_and_the_audit_is_told(
     site: Site, row: FileRow, place: Path, way: str, kind: DamageKind
 ) -> None:
     content = place.read_bytes()
     found = {DamageKind.DIGEST: flipped(content, len(content) - 1), DamageKind.LENGTH: content[:-1], DamageKind.MISSING: None}
-    if kind not in found:
-        pytest.skip("a medium that fails is not damage")
     with site.client(remembered=Remembered()) as client:
         url = way_to(row, way, client)
         assert client.get(url).status_code == 200
