@@ -77,7 +77,7 @@ def way_to(row: FileRow, way: str, client: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("kind", (DamageKind.DIGEST, DamageKind.LENGTH, DamageKind.MISSING))
+@pytest.mark.parametrize("kind", [DamageKind.DIGEST, DamageKind.LENGTH, DamageKind.MISSING])
 def test_a_damaged_file_is_refused_with_its_reason_and_the_audit_is_told(
     site: Site, row: FileRow, place: Path, way: str, kind: DamageKind
 ) -> None:
