@@ -21,6 +21,7 @@ import typer
 
 from fonoteca.cli.app import ArchiveOption, JsonOption, app
 from fonoteca.cli.output import print_json, say
+from fonoteca.collecting import collecting_seldom
 from fonoteca.model.errors import UsageError
 from fonoteca.wiring import Archive, open_archive
 
@@ -39,8 +40,6 @@ FILES_OPEN_MOST = 65_536
 OBJECTS_BETWEEN = 50_000
 """Python searches for cycles of dead objects after 700 new ones. A long list is many that live until it is told: a seventh of its
 time, and nothing found."""
-
-_OBJECTS_BETWEEN_FIRST, *_SEARCHES = gc.get_threshold()
 
 METERS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where the processes of a server share what they count, as prometheus-client wants to be told."""
@@ -96,12 +95,11 @@ def serve(archive: Archive, listener: socket.socket, manner: Manner = Manner()) 
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped ends as one that is interrupted
     try:
-        with suppress(KeyboardInterrupt), desk_worked(archive) as errand:
+        with suppress(KeyboardInterrupt), collecting_seldom(OBJECTS_BETWEEN), desk_worked(archive) as errand:
             site = site_of(archive, errand.nudge)
             # uvicorn has ended in order by the time it raises the signal again
             uvicorn.Server(uvicorn.Config(site, **_said_to_uvicorn(manner))).run(sockets=[listener])
     finally:
-        gc.set_threshold(_OBJECTS_BETWEEN_FIRST, *_SEARCHES)
         gc.unfreeze()  # what is never looked through is never let go of, and some libraries say so on stderr
 
 
@@ -127,6 +125,7 @@ def site_in(folder: Path) -> ASGIApp:
     forget_dead_processes()
     opened = ExitStack()
     archive = opened.enter_context(open_archive(folder))
+    opened.enter_context(collecting_seldom(OBJECTS_BETWEEN))
     errand = opened.enter_context(desk_worked(archive))
     Finalize(None, opened.close, exitpriority=1)
     return site_of(archive, errand.nudge)
@@ -142,7 +141,6 @@ def site_of(archive: Archive, nudge: Callable[[], object]) -> ASGIApp:
     # What is loaded by now stays: looking through it again stopped every answer that makes many objects for 75 ms.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN, *_SEARCHES)
     return site
 
 

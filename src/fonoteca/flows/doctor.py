@@ -246,18 +246,22 @@ def _notices(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
 def _desk(rooms: DoctorRooms, question: str) -> Iterator[Finding]:
     """Whether what curators decided was carried out."""
     people = rooms.people()
-    failed = people.docket.in_state(EntryState.FAILED, _SHOWN_MAX) if people is not None else []
+    if people is None:
+        yield Finding(question, Health.SOUND, "nothing waits")
+        return
+    failed = people.docket.in_state(EntryState.FAILED, _SHOWN_MAX)
     for entry in failed:
         said = f"{entry.order.action} {entry.order.subject} failed: {entry.outcome}"
         remedy = f"Mend that, then `fonoteca desk retry {entry.number}`; or `fonoteca desk drop {entry.number}`."
         yield Finding(question, Health.ADVICE, said, remedy)
-    waiting = people.docket.count(EntryState.WAITING) if people is not None else 0
-    oldest = people.docket.waiting(1)[:1] if people is not None and waiting else []
-    if oldest and rooms.clock.now() - oldest[0].put_at > DESK_WAIT_MAX:
-        said = f"decisions that wait to be carried out: {waiting}, the oldest since {oldest[0].put_at:%Y-%m-%d %H:%M}"
-        yield Finding(question, Health.ADVICE, said, "Run `fonoteca desk work`, once nothing else writes in this archive.")
-    elif not failed:
-        yield Finding(question, Health.SOUND, f"decisions that wait to be carried out: {waiting}" if waiting else "nothing waits")
+    waiting = people.docket.count(EntryState.WAITING)
+    said = f"decisions that wait to be carried out: {waiting}" if waiting else "nothing waits"
+    late = [entry for entry in people.docket.waiting(1) if rooms.clock.now() - entry.put_at > DESK_WAIT_MAX]
+    for oldest in late:
+        since = f"{said}, the oldest since {oldest.put_at:%Y-%m-%d %H:%M}"
+        yield Finding(question, Health.ADVICE, since, "Run `fonoteca desk work`, once nothing else writes in this archive.")
+    if not failed and not late:
+        yield Finding(question, Health.SOUND, said)
 
 
 def _search(rooms: DoctorRooms, question: str) -> Iterator[Finding]:

@@ -30,10 +30,11 @@ class Latest(Generic[_T]):
         if snapshot is None:
             return None
         made = self._made
-        if made is not None and (made[0] == snapshot.name or not self._making.acquire(blocking=False)):
+        if made is not None and made[0] == snapshot.name:
             return made[1]
-        if made is None:
-            self._making.acquire()
+        if not self._making.acquire(blocking=made is None):
+            assert made is not None, "the first is waited for"
+            return made[1]
         try:
             if self._made is None or self._made[0] != snapshot.name:
                 self._made = (snapshot.name, self._make())

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from fonoteca.formats.quantities import show_bytes, show_duration, show_share
 from fonoteca.people import Account, Role
@@ -37,7 +39,7 @@ _VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js"
 _STYLES = ("fonoteca.css", "telling.css", "accounts.css", "desk.css", "player.css", "search.css", "plain.css")
 _STATIC = (*_STYLES, *_VEGA, "copying.js", "desk.js", "explorer.js", "player.js", "browse.js", "mark.svg")
 
-NEGOTIATED = {"Cache-Control": "no-cache", "Vary": "Accept"}
+_NEGOTIATED = {"Cache-Control": "no-cache", "Vary": "Accept"}
 """Headers of what is a page or JSON, as the visitor asks."""
 
 
@@ -87,6 +89,12 @@ class Pages:
         account = signed_in(request)
         who = {"account": account, "csrf": csrf_of_request(request), "has_desk": self._has_desk and _curates(account)}
         return self._environment.get_template(template).render(path=request.url.path, **who, **facts)
+
+    def negotiated(self, request: Request, template: str, found: Any) -> Response:
+        """Return a dataclass as a page, whose template names it `found`, or as JSON for those who ask for that."""
+        if "application/json" in request.headers.get("accept", ""):
+            return JSONResponse(asdict(found), headers=_NEGOTIATED)
+        return Response(self.render(request, template, {"found": found}), media_type="text/html", headers=_NEGOTIATED)
 
 
 def _curates(account: Account | None) -> bool:

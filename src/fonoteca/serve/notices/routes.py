@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from fonoteca.model.errors import UsageError
@@ -28,7 +28,7 @@ from fonoteca.register import Register
 from fonoteca.serve.notices.counts import counts_answer, tally_of
 from fonoteca.serve.paths import object_id_of
 from fonoteca.serve.problems import Problem
-from fonoteca.serve.rendering import NEGOTIATED, Pages
+from fonoteca.serve.rendering import Pages
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.signing import cookies
 from fonoteca.serve.signing.entrance import NEVER, usage_words
@@ -125,11 +125,7 @@ class NoticePages:
 
     def counts(self, request: Request) -> Response:
         """Return how many notices there were, and what became of them: a page, or JSON for those who ask for that."""
-        found = counts_answer(self._tally())
-        if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse(asdict(found), headers=NEGOTIATED)
-        page = self._pages.render(request, "notices.html", {"found": found})
-        return Response(page, media_type="text/html", headers=NEGOTIATED)
+        return self._pages.negotiated(request, "notices.html", counts_answer(self._tally()))
 
     async def receipt(self, request: Request) -> Response:
         """Return what became of a notice. Raises: Problem, 404, for a link that is none."""

@@ -55,16 +55,20 @@ class Shelf:
         if not self._places.acquire(blocking=False):
             return None
         try:
-            if not self._makers.acquire(timeout=WAIT_S):
-                return None
-            try:
-                with proving(call.rooms, held.row).open(held.row.path) as source:
-                    made = shrunk(source.read(), held.row.media_type, side_px)
-            finally:
-                self._makers.release()
+            return self._make(call, held, side_px)
         finally:
             self._places.release()
-        self._keep(tag, made)
+
+    def _make(self, call: Call, held: HeldFile, side_px: int) -> Shrunk | None:
+        """Return a picture made smaller once there is a turn for it, and keep it; None too where there was none in time."""
+        if not self._makers.acquire(timeout=WAIT_S):
+            return None
+        try:
+            with proving(call.rooms, held.row).open(held.row.path) as source:
+                made = shrunk(source.read(), held.row.media_type, side_px)
+        finally:
+            self._makers.release()
+        self._keep(tag_of(held, side_px), made)
         return made
 
     def _keep(self, tag: str, made: Shrunk | None) -> None:

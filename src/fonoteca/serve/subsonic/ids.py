@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
+from fonoteca.people.personal import Song
 from fonoteca.serve.subsonic.answers import CallError, Code
 
 _ID = re.compile(r"(ar|al)-([0-9a-f]{16})|tr-([0-9a-f]{16})-([0-9a-f]{12})")
@@ -55,6 +56,11 @@ def ref_of(text: str) -> Ref | None:
     if match[1]:
         return Ref(match[1], _signed(match[2]))
     return Ref("tr", _signed(match[3]), match[4])
+
+
+def song_named(ref: Ref | None) -> Song | None:
+    """Return the name that a song is kept by, None for what is no song."""
+    return Song(ref.key, ref.path) if ref is not None and ref.kind == "tr" else None
 
 
 def needed_ref(text: str, kinds: str, what: Callable[[], CallError] | None = None) -> Ref:

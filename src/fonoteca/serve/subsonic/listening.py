@@ -9,7 +9,7 @@ from fonoteca.people.personal import Scrobble, Song
 from fonoteca.register import SongRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.calls import Call, Handler, found
-from fonoteca.serve.subsonic.ids import ref_of
+from fonoteca.serve.subsonic.ids import ref_of, song_named
 from fonoteca.serve.subsonic.library import song_key
 
 SOURCE = "opensubsonic"
@@ -27,10 +27,9 @@ def scrobble(call: Call) -> Noun:
     """Count songs as heard, or say which one is played now. Returns: nothing."""
     number = call.owner()
     call.given.needed("id")
-    refs = [ref_of(text) for text in call.given.all("id")]
-    if len(refs) > SCROBBLES_AT_ONCE:
+    named = [song_named(ref_of(text)) for text in call.given.all("id")]
+    if len(named) > SCROBBLES_AT_ONCE:
         raise CallError(Code.GENERIC, f"More than {SCROBBLES_AT_ONCE:,} songs at once.")
-    named = [Song(ref.key, ref.path) if ref is not None and ref.kind == "tr" else None for ref in refs]
     rows = call.library.songs_at(song for song in named if song is not None)
     found(rows or None, "song")
     listening = call.rooms.people.personal.listening

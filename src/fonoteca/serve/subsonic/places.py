@@ -9,7 +9,7 @@ from fonoteca.people.personal import Queue, Song
 from fonoteca.register import SongRow
 from fonoteca.serve.subsonic.answers import CallError, Code, Noun
 from fonoteca.serve.subsonic.calls import Call, Handler
-from fonoteca.serve.subsonic.ids import ref_of, song_id
+from fonoteca.serve.subsonic.ids import ref_of, song_id, song_named
 from fonoteca.serve.subsonic.library import song_key
 from fonoteca.serve.subsonic.nouns import instant
 
@@ -28,8 +28,7 @@ class _Shown:
 
 def save_queue(call: Call) -> Noun:
     """Keep the queue that a player sends, its current song named by id. Returns: nothing."""
-    songs, wanted = _songs(call), ref_of(call.given.text("current"))
-    current = Song(wanted.key, wanted.path) if wanted is not None and wanted.kind == "tr" else None
+    songs, current = _songs(call), song_named(ref_of(call.given.text("current")))
     if current is not None and current not in songs:
         raise CallError(Code.MISSING, "Parameter 'current' is none of the songs.")
     return _save(call, songs, songs.index(current) if current is not None else 0)
@@ -53,8 +52,8 @@ def _save(call: Call, songs: list[Song], current: int) -> Noun:
 def _songs(call: Call) -> list[Song]:
     """Return the songs of a queue. What is no id of ours is a radio or another server's song: it is left out."""
     call.owner()
-    refs = [ref_of(text) for text in call.given.all("id")]
-    return [Song(ref.key, ref.path) for ref in refs if ref is not None and ref.kind == "tr"]
+    named = [song_named(ref_of(text)) for text in call.given.all("id")]
+    return [song for song in named if song is not None]
 
 
 def queue(call: Call) -> Noun:

@@ -99,7 +99,7 @@ def _changed(call: Call, number: int) -> Revised:
     about, songs = _own(call, number)
     duration_ms = about.duration_ms
     if places:
-        rows = _rows(call, songs)
+        rows = call.library.songs_at(songs)
         shown = [place for place, song in enumerate(songs) if song in rows]
         if max(places) >= len(shown) or min(places) < 0:
             raise CallError(Code.NOT_FOUND, f"There are {len(shown)} songs in this playlist: no place {max(places)}.")
@@ -131,7 +131,7 @@ def _own(call: Call, number: int) -> tuple[Playlist, tuple[Song, ...]]:
 
 def _opened(call: Call, number: int) -> _Opened:
     about, songs = _own(call, number)
-    return _Opened(about, songs, _rows(call, songs))
+    return _Opened(about, songs, call.library.songs_at(songs))
 
 
 def _put(call: Call, number: int, revised: Revised) -> bool:
@@ -144,7 +144,7 @@ def _told(call: Call, number: int) -> Noun:
     if found is None:
         raise _missing()
     about, songs = found
-    rows = _rows(call, songs)
+    rows = call.library.songs_at(songs)
     shown = [rows[song] for song in songs if song in rows]
     counted = {"songCount": len(shown), "duration": seconds(sum(row.duration_ms for row in shown))}
     return {"playlist": {**_noun(call, about), **counted, "entry": call.own.songs(shown)}}
@@ -169,13 +169,9 @@ def _noun(call: Call, about: Playlist) -> Noun:
     return noun
 
 
-def _rows(call: Call, songs: Sequence[Song]) -> Mapping[Song, SongRow]:
-    return call.library.songs_at(songs)
-
-
 def _all_here(call: Call, songs: Sequence[Song], known: Sequence[Song]) -> Mapping[Song, SongRow]:
     """Return songs with their rows. Raises: CallError for one that is not here, and not among those that are known."""
-    rows = _rows(call, songs)
+    rows = call.library.songs_at(songs)
     if any(song not in rows for song in set(songs) - set(known)):
         raise CallError(Code.NOT_FOUND, "There is no such song in this archive.")
     return rows

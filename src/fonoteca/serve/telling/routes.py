@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from fonoteca import __version__
@@ -18,7 +17,7 @@ from fonoteca.register.soundness import COUNTED_MAX
 from fonoteca.serve.curve import curve_view
 from fonoteca.serve.latest import Latest
 from fonoteca.serve.problems import Problem
-from fonoteca.serve.rendering import NEGOTIATED, Pages
+from fonoteca.serve.rendering import Pages
 from fonoteca.serve.rooms import ServeRooms
 from fonoteca.serve.telling.asking import contact_of, correction, notice, subject_of
 from fonoteca.serve.telling.explorer import explored
@@ -123,10 +122,7 @@ class TellingPages:
     def withdrawals(self, request: Request) -> Response:
         """Return what was withdrawn, with counts: a page, or JSON for those who ask for that."""
         found = withdrawals_answer(self._rooms, _TOMBSTONES, request.query_params.get("after", ""))
-        if "application/json" in request.headers.get("accept", ""):
-            return JSONResponse(asdict(found), headers=NEGOTIATED)
-        page = self._pages.render(request, "withdrawals.html", {"found": found})
-        return Response(page, media_type="text/html", headers=NEGOTIATED)
+        return self._pages.negotiated(request, "withdrawals.html", found)
 
     def _page(self, request: Request, template: str, facts: Mapping[str, Any], status: int = 200) -> Response:
         page = self._pages.render(request, template, facts)
